@@ -1,0 +1,43 @@
+"""One error tree: what a person can get wrong, each in one clear sentence.
+
+::
+
+    ZeroloopError                 everything below; the command line prints it and exits with 2
+    ├── OptionError (ValueError)  an option out of its range: C = -1, tol = nan
+    ├── DataError (ValueError)    the data: a column, a row, a value, a file that cannot be read
+    ├── ModelFileError            a saved model that is damaged, foreign or too new
+    └── OutputError               a place that cannot be written
+
+    ZeroloopWarning (UserWarning) the work goes on, and the reader should know
+    └── NotConvergedWarning       the solver stopped before the optimum
+
+A message says what was found, where, what was expected and what to do.
+"""
+
+
+class ZeroloopError(Exception):
+    """Anything a person can put right; base of all errors raised on purpose."""
+
+
+class OptionError(ZeroloopError, ValueError):
+    """An option's value is out of its range."""
+
+
+class DataError(ZeroloopError, ValueError):
+    """The data cannot be used as asked."""
+
+
+class ModelFileError(ZeroloopError):
+    """A model file cannot be read as one."""
+
+
+class OutputError(ZeroloopError):
+    """A result cannot be written where it was asked for."""
+
+
+class ZeroloopWarning(UserWarning):
+    """Something the reader should know; the work goes on."""
+
+
+class NotConvergedWarning(ZeroloopWarning):
+    """The solver stopped before the optimum."""

@@ -1,0 +1,87 @@
+"""The Hessian of a tile of rows, `X diag(curvature) X'`, for every pair of kinds: numeric and codes.
+
+Numeric columns are first shifted by their centre into scratch: products of raw columns far from zero (a Unix
+time) would lose the variance in the square of the mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray
+from zeroloop.kernels.compiled import SUMS, compiled
+
+
+@compiled(SUMS)
+def shift(x: NDArray[Any], ld: int, by_row: bool, start: int, centre: FloatArray, v: FloatArray) -> None:
+    """`v[0, i] = 1`, `v[1 + j, i] = x[j, start + i] - centre[j]`: the tile's numeric terms, intercept first."""
+    k = v.shape[1]
+    for i in range(k):
+        v[0, i] = 1.0
+    for j in range(centre.size):
+        for i in range(k):
+            at = (start + i) * ld + j if by_row else j * ld + start + i
+            v[1 + j, i] = x[at] - centre[j]
+
+
+@compiled(SUMS)
+def hessian_numeric(v: FloatArray, curvature: FloatArray, hessian: FloatArray) -> None:
+    """`hessian[j, l] += sum_i curvature[i] v[j, i] v[l, i]` for j <= l, one row of v against four at a time."""
+    n, k = v.shape
+    scaled = np.empty(k)
+    for j in range(n):
+        for i in range(k):
+            scaled[i] = curvature[i] * v[j, i]
+        m = j
+        while m + 4 <= n:
+            v0, v1, v2, v3 = v[m], v[m + 1], v[m + 2], v[m + 3]
+            a0 = a1 = a2 = a3 = 0.0
+            for i in range(k):
+                a0 += scaled[i] * v0[i]
+                a1 += scaled[i] * v1[i]
+                a2 += scaled[i] * v2[i]
+                a3 += scaled[i] * v3[i]
+            hessian[j, m] += a0
+            hessian[j, m + 1] += a1
+            hessian[j, m + 2] += a2
+            hessian[j, m + 3] += a3
+            m += 4
+        while m < n:
+            v0 = v[m]
+            a0 = 0.0
+            for i in range(k):
+                a0 += scaled[i] * v0[i]
+            hessian[j, m] += a0
+            m += 1
+
+
+@compiled(SUMS)
+def hessian_codes(
+    codes: NDArray[np.int32], start: int, v: FloatArray, curvature: FloatArray, hessian: FloatArray
+) -> None:
+    """Scatter the pairs (numeric, code) and (code, code); rows of the unused code `n_coefs` are skipped."""
+    n, k = v.shape
+    none = hessian.shape[0] - 1
+    for c in range(codes.shape[0]):
+        for i in range(k):
+            at = codes[c, start + i]
+            if at == none:
+                continue
+            h = curvature[i]
+            # The transposed cell, in the row of the level: contiguous in j. `upper` moves it at the end.
+            row = hessian[at]
+            for j in range(n):
+                row[j] += h * v[j, i]
+            for other in range(c, codes.shape[0]):
+                hessian[at, codes[other, start + i]] += h
+
+
+@compiled(SUMS)
+def move_codes_up(hessian: FloatArray, n: int) -> None:
+    """Move the pairs (numeric, code) from below the diagonal, where `hessian_codes` put them, above it."""
+    for at in range(n, hessian.shape[0]):
+        for j in range(n):
+            hessian[j, at] = hessian[at, j]

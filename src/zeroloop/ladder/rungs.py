@@ -1,0 +1,89 @@
+"""One gradient of logistic regression, four times: two loops, one loop, none, and one fused sweep.
+
+Every rung computes the same three things from the same four, in the article's names and shapes:
+
+    X (n_x, m)   examples, one a column        J           cost, the mean log loss
+    Y (1, m)     labels, 0 or 1                dw (n_x, 1) derivative of the cost in w
+    w (n_x, 1)   weights                       db          derivative of the cost in b
+    b            bias
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Gradient = tuple[float, NDArray[np.float64], float]
+Rung = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], Gradient]
+
+
+def sigmoid(z: Any) -> Any:
+    """Return 1 / (1 + exp(-z)), written with tanh, which cannot overflow."""
+    return (1 + np.tanh(z / 2)) / 2
+
+
+def log_loss(z: Any, y: Any) -> Any:
+    """Return -(y log(a) + (1 - y) log(1 - a)) for a = sigmoid(z), without the logarithm of a zero."""
+    return np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))
+
+
+def two_loops(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
+    """Loop over the examples, and for each over its features."""
+    n_x, m = X.shape
+    J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
+    for i in range(m):
+        z = b
+        for j in range(n_x):
+            z += w[j, 0] * X[j, i]
+        a = sigmoid(z)
+        J += log_loss(z, Y[0, i])
+        dz = a - Y[0, i]
+        for j in range(n_x):
+            dw[j, 0] += X[j, i] * dz
+        db += dz
+    return J / m, dw / m, db / m
+
+
+def one_loop(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
+    """Loop over the examples; NumPy takes the features of each at once."""
+    n_x, m = X.shape
+    J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
+    for i in range(m):
+        x = X[:, i : i + 1]
+        z = (w.T @ x).item() + b
+        a = sigmoid(z)
+        J += log_loss(z, Y[0, i])
+        dz = a - Y[0, i]
+        dw += x * dz
+        db += dz
+    return J / m, dw / m, db / m
+
+
+def vectorized(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
+    """No loop: the article's lines, all examples at once."""
+    m = X.shape[1]
+    Z = w.T @ X + b
+    A = sigmoid(Z)
+    J = np.sum(log_loss(Z, Y)) / m
+    dZ = A - Y
+    dw = X @ dZ.T / m
+    db = np.sum(dZ) / m
+    return J, dw, db
+
+
+def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
+    """The two loops again, compiled: block by block on every core, each block read from memory once."""
+    from zeroloop.kernels.sums import sums
+    from zeroloop.sources.memory import stacked
+
+    coef = np.vstack([[[b]], w]).T
+    total = stacked(X, Y[0]).reduce(partial(sums, coef=coef, centre=np.zeros(len(X)), order=1))
+    J, gradient = total.loss / total.weight, total.gradient[0] / total.weight
+    return J, gradient[1:, np.newaxis], float(gradient[0])
+
+
+RUNGS: tuple[Rung, ...] = (two_loops, one_loop, vectorized, fused)

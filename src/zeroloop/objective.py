@@ -1,0 +1,151 @@
+"""The contract between rows and solvers: Objective and Solution.
+
+Conventions, stated here once:
+
+- **Coefficients** have shape `(n_outputs, n_coefs)`; two classes have one output. Their order: the intercept,
+  the numeric columns, then the codes' coefficients (levels and missing-indicators).
+- **The intercept** belongs to the objective: every block sweep has one, at index 0. `fit_intercept=False` pins it
+  to zero and hides it from the solver.
+- **theta**, what a solver sees, is one flat vector: coefficients of columns shifted to their centre and scaled to
+  unit variance. Shifting and scaling are applied to coefficients and sums, never to stored data.
+- **The objective** is `sum_i weight[i] log_loss[i] / sum_i weight[i] + 1/2 sum_j penalty[j] theta[j]^2`, which is
+  scikit-learn's `C * sum(loss) + 1/2 ||w||^2` divided by `C * total weight`. Solvers stop on
+  `max |gradient of the objective| <= tol`, in these units, whatever the units of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray, Source
+from zeroloop.kernels.sums import sums
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a pass tells a solver at one theta.
+
+    Attributes:
+        value: the objective.
+        loss: its first part, the weighted mean log loss.
+        gradient: `(n_theta,)`; empty below order 1.
+        hessian: `(n_theta, n_theta)`, symmetric; empty below order 2.
+    """
+
+    value: float
+    loss: float
+    gradient: FloatArray
+    hessian: FloatArray
+
+    @property
+    def gradient_norm(self) -> float:
+        """`max |gradient|`, what the stop is decided on."""
+        return float(np.max(np.abs(self.gradient), initial=0.0))
+
+
+class Objective:
+    """Mean loss + penalty as a function of theta; counts its passes.
+
+    Args:
+        source: the rows.
+        centre: `(n_x,)`, the point numeric columns are shifted to; zeros where there is no intercept.
+        scale: `(n_coefs,)`, theta = coefficient * scale; 1 for the intercept and for codes.
+        penalty: `(n_coefs,)`, the L2 penalty of each theta; 0 for the intercept.
+        fit_intercept: whether theta contains the intercept.
+        on_pass: called after each pass with (number of passes, evaluation).
+
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        centre: FloatArray,
+        scale: FloatArray,
+        penalty: FloatArray,
+        fit_intercept: bool = True,
+        on_pass: Callable[[int, Evaluation], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._centre = centre
+        self._free = slice(0 if fit_intercept else 1, None)
+        self._unit = 1.0 / scale[self._free]
+        self._penalty = penalty[self._free]
+        self._on_pass = on_pass
+        self.passes = 0
+
+    def __call__(self, theta: FloatArray, order: int) -> Evaluation:
+        """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
+        total = self._source.reduce(partial(sums, coef=self._coef(theta), centre=self._centre, order=order))
+        self.passes += 1
+        gradient, hessian = np.empty(0), np.empty((0, 0))
+        if total.gradient is not None:
+            gradient = total.gradient[0, self._free] * self._unit / total.weight + self._penalty * theta
+        if total.hessian is not None:
+            upper = np.triu(total.hessian[self._free, self._free])
+            hessian = upper + np.triu(upper, 1).T
+            hessian *= self._unit[:, np.newaxis] * self._unit / total.weight
+            hessian[np.diag_indices_from(hessian)] += self._penalty
+        loss = total.loss / total.weight
+        value = loss + 0.5 * float(np.sum(self._penalty * theta * theta))
+        evaluation = Evaluation(value, loss, gradient, hessian)
+        if self._on_pass is not None:
+            self._on_pass(self.passes, evaluation)
+        return evaluation
+
+    def theta(self, coef: FloatArray) -> FloatArray:
+        """Return the theta of coefficients `(1, n_coefs)` in the columns' own units."""
+        about_centre = coef[0].copy()
+        about_centre[0] += self._centre @ about_centre[1 : 1 + self._centre.size]
+        return about_centre[self._free] / self._unit
+
+    def coef(self, theta: FloatArray) -> FloatArray:
+        """Return the coefficients `(1, n_coefs)` in the columns' own units, intercept at zero."""
+        coef = self._coef(theta)
+        coef[0, 0] -= self._centre @ coef[0, 1 : 1 + self._centre.size]
+        return coef
+
+    def _coef(self, theta: FloatArray) -> FloatArray:
+        """Return the coefficients about the centre, as the kernels take them."""
+        coef = np.zeros((1, self._source.n_coefs))
+        coef[0, self._free] = theta * self._unit
+        return coef
+
+
+class Outcome(Enum):
+    """How a solver ended; the value explains it."""
+
+    CONVERGED = "converged"
+    ROUNDING_FLOOR = "converged as far as float64 sums can tell: rounding hides any further descent"
+    MAX_ITER = "reached the limit on iterations; raise max_iter, or loosen tol"
+    STUCK = (
+        "found no lower point along its direction, with the gradient still above tol; "
+        "loosen tol, use a finite C, or drop columns that repeat others"
+    )
+    DIVERGED = "the loss rose above its start: the learning rate is too large; try a tenth of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a solver found, and how.
+
+    Attributes:
+        theta: `(n_theta,)`, where it stopped.
+        last: the objective there, gradient included.
+        n_iter: steps taken.
+        outcome: how it ended.
+    """
+
+    theta: FloatArray
+    last: Evaluation
+    n_iter: int
+    outcome: Outcome
+
+    @property
+    def converged(self) -> bool:
+        """Whether this is the optimum, to tol or to rounding."""
+        return self.outcome in (Outcome.CONVERGED, Outcome.ROUNDING_FLOOR)

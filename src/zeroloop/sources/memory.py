@@ -1,0 +1,77 @@
+"""Rows in memory: blocks that are views or were encoded once, swept by a pool of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS, Block, FloatArray
+from zeroloop.sources.threads import map_in_order, thread_count
+
+S = TypeVar("S")
+
+
+class MemorySource:
+    """Blocks held in memory.
+
+    A pass adds the blocks of a group in order within one thread, and the groups' totals in order at the end:
+    the same bits for any number of threads.
+    """
+
+    def __init__(self, blocks: Sequence[Block], threads: int | None = None) -> None:
+        self.blocks = [block for block in blocks if block.n_rows > 0] or list(blocks[:1])
+        self.threads = thread_count(threads)
+        self.n_rows = sum(block.n_rows for block in self.blocks)
+        self.n_coefs = self.blocks[0].n_coefs
+
+    def reduce(self, statistic: Callable[[Block], S]) -> S:
+        """Sum `statistic(block)` over all blocks, in block order, on all threads."""
+
+        def total(group: Sequence[Block]) -> S:
+            return reduce(add, (statistic(block) for block in group))  # type: ignore[arg-type]
+
+        groups = [self.blocks[i : i + GROUP_BLOCKS] for i in range(0, len(self.blocks), GROUP_BLOCKS)]
+        return reduce(add, map_in_order(total, groups, self.threads))  # type: ignore[arg-type]
+
+    def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
+        """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""
+        return np.concatenate(map_in_order(values, self.blocks, self.threads))
+
+
+def stacked(
+    X: NDArray[Any],
+    y: NDArray[Any] | None = None,
+    weight: FloatArray | None = None,
+    threads: int | None = None,
+) -> MemorySource:
+    """Return a source over an array, without a copy.
+
+    Args:
+        X: `(n_x, m)` float32 or float64, one example a column. The transposed view of a row-major `(m, n_x)`
+            array is fine.
+        y: `(m,)` labels 0 and 1.
+        weight: `(m,)` non-negative weights; None for ones.
+        threads: number of threads; None for every core.
+
+    """
+    n_x, m = X.shape
+    labels = None if y is None else np.asarray(y, dtype=np.float32)
+    blocks = []
+    for first in range(0, max(m, 1), BLOCK_ROWS):
+        rows = slice(first, min(first + BLOCK_ROWS, m))
+        blocks.append(
+            Block(
+                numeric=X[:, rows],
+                codes=np.empty((0, rows.stop - rows.start), np.int32),
+                n_coefs=1 + n_x,
+                y=None if labels is None else labels[rows],
+                weight=None if weight is None else weight[rows],
+                first_row=first,
+            )
+        )
+    return MemorySource(blocks, threads)
