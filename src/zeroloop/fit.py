@@ -115,7 +115,7 @@ def fit(
         DataError: when the rows' weight is zero or lies on one class.
 
     """
-    weight, positive = source.reduce(_label_weights)
+    weight, positive = source.reduce(_label_weights).tolist()
     if weight <= 0:
         raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
     if not 0 < positive < weight:

@@ -40,7 +40,7 @@ class MemorySource:
 
     def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
         """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""
-        return np.concatenate(map_in_order(values, self.blocks, self.threads))
+        return np.concatenate(list(map_in_order(values, self.blocks, self.threads)))
 
 
 def stacked(

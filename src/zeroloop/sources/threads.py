@@ -6,8 +6,9 @@ Kernels release the GIL, so Python threads run them in parallel; no process is f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
@@ -32,12 +33,26 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
-def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> list[B]:
-    """Return `[function(item) for item in items]`, computed on `threads` threads."""
-    items = list(items)
-    if threads == 1 or len(items) < 2:
-        return [function(item) for item in items]
-    return list(_pool(threads).map(function, items))
+def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """Yield `function(item)` for each item, in order, computed on `threads` threads.
+
+    At most two items a thread are under way, so a stream of any length passes in bounded memory.
+    """
+    if threads == 1:
+        yield from map(function, items)
+        return
+    pool = _pool(threads)
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @lru_cache

@@ -1,0 +1,48 @@
+"""Logistic regression with no loop in your code and as few passes over your data as possible.
+
+>>> import zeroloop
+>>> model = zeroloop.train("flights.parquet", target="late")  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeroloop.errors import ZeroloopError as ZeroloopError
+    from zeroloop.errors import ZeroloopWarning as ZeroloopWarning
+    from zeroloop.estimator import LogisticRegression as LogisticRegression
+    from zeroloop.scoring import evaluate as evaluate
+    from zeroloop.model import Model as Model
+    from zeroloop.model import load as load
+    from zeroloop.predict import predict_file as predict_file
+    from zeroloop.training import train as train
+
+# Where each public name lives; imported when first asked for, so that `import zeroloop` costs nothing.
+_HOMES = {
+    "LogisticRegression": "estimator",
+    "Model": "model",
+    "ZeroloopError": "errors",
+    "ZeroloopWarning": "errors",
+    "evaluate": "scoring",
+    "load": "model",
+    "predict_file": "predict",
+    "train": "training",
+}
+__all__ = list(_HOMES)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("zeroloop")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zeroloop' has no attribute {name!r}")
+    value = getattr(import_module(f"zeroloop.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

@@ -1,0 +1,301 @@
+"""A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself.
+
+The file is JSON, format version 1::
+
+    format           "zeroloop model"
+    format_version   1
+    schema           numeric, categorical, left_out, target, weights, missing, float32: as `zeroloop.tables.schema`
+    coefficients     term -> coefficient, in coefficient order, every bit of it
+    training         how it was fitted: as `Training`
+    held_out         scores on the rows held out, or null
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray
+from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
+from zeroloop.kernels.sums import predictor
+from zeroloop.sources.threads import map_in_order, thread_count
+from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
+from zeroloop.tables.read import RawTable, TableLike, open_table
+from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, Target
+from zeroloop.tables.write import replacing
+
+FORMAT = "zeroloop model"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a model was found.
+
+    Attributes:
+        rows: rows fitted; held_out_rows, dropped_no_target, dropped_incomplete: the others.
+        C, solver, tol, max_iter, learning_rate: as asked (the solver as chosen).
+        test_fraction, seed: of the rows held out.
+        passes: sweeps over the rows; n_iter: the solver's steps.
+        converged: whether the gradient met tol; outcome: in words.
+        loss: mean log loss of the rows fitted; objective: with the penalty.
+        gradient_norm: max |gradient of the objective|, columns scaled to unit variance.
+        base_rate: weighted share of the positive class among the rows fitted.
+        seconds: spent in `read`, `encode` and `fit`.
+        data: what was read; date: when, UTC; version: of zeroloop.
+    """
+
+    rows: int
+    held_out_rows: int
+    dropped_no_target: int
+    dropped_incomplete: int
+    C: float
+    solver: str
+    tol: float
+    max_iter: int
+    learning_rate: float
+    test_fraction: float
+    seed: int
+    passes: int
+    n_iter: int
+    converged: bool
+    outcome: str
+    loss: float
+    objective: float
+    gradient_norm: float
+    base_rate: float
+    seconds: dict[str, float]
+    data: str
+    date: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch of rows with its predictor.
+
+    Attributes:
+        batch: the rows as read.
+        encoded: as a block.
+        z: `(rows,)` linear predictor; NaN where a row is incomplete and the model was trained on complete rows.
+    """
+
+    batch: pa.RecordBatch
+    encoded: Encoded
+    z: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A logistic regression of one table's target on its other columns.
+
+    Attributes:
+        schema: the columns' kinds, levels, means and scales.
+        coef: `(1, n_coefs)`, in the columns' own units; terms in the order of `schema.terms`.
+        training: how it was found.
+        held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
+    """
+
+    schema: Schema
+    coef: FloatArray
+    training: Training
+    held_out: dict[str, Any] | None = None
+
+    def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
+        """Return the probabilities of (negative, positive) for each row, `(m, 2)`.
+
+        Rows with a missing value get NaN where the model was trained with `missing="drop"`.
+
+        Raises:
+            DataError: for a column that is missing or of another type.
+
+        """
+        z = np.concatenate([scored.z for scored in self.scored(open_table(data), threads=threads)] or [np.empty(0)])
+        # Each side from its own exponential: 1 - p would lose the smaller one's digits.
+        with np.errstate(over="ignore"):
+            return np.column_stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))])
+
+    def predict(self, data: TableLike, threads: int | None = None) -> NDArray[Any]:
+        """Return the more probable target value of each row, `(m,)`; None where there is no probability."""
+        positive = self.predict_proba(data, threads)[:, 1]
+        return self.labels(positive)
+
+    def labels(self, probability: FloatArray) -> NDArray[Any]:
+        """Return the target value that each probability `(m,)` of the positive one predicts."""
+        values = np.where(probability > 0.5, 1, 0)
+        known = np.array([self.schema.target.negative, self.schema.target.positive])
+        if not np.any(np.isnan(probability)):
+            return known[values]
+        return np.where(np.isnan(probability), None, known.astype(object)[values])
+
+    def score(self, data: TableLike, threads: int | None = None) -> float:
+        """Return the accuracy on rows with a target, weighted as the model was trained.
+
+        Raises:
+            DataError: when no row has a target.
+
+        """
+        right = total = 0.0
+        for scored in self.scored(open_table(data), labelled=True, threads=threads):
+            y, weight = scored.encoded.block.y, scored.encoded.block.weight
+            assert y is not None
+            use = ~np.isnan(y) & ~np.isnan(scored.z)
+            w = np.ones(y.size) if weight is None else weight
+            right += float(np.sum(w[use] * ((scored.z > 0) == (y > 0.5))[use]))
+            total += float(np.sum(w[use]))
+        if total <= 0:
+            raise DataError(f"No row has a value of the target {self.schema.target.name!r} to score against.")
+        return right / total
+
+    def scored(
+        self,
+        table: RawTable,
+        *,
+        labelled: bool = False,
+        keep: Sequence[str] = (),
+        threads: int | None = None,
+    ) -> Iterator[Scored]:
+        """Yield the table's rows, batch by batch in order, with their predictor; one warning at the end.
+
+        Args:
+            table: with the schema's features, and its target and weights if `labelled`.
+            labelled: whether to read the target.
+            keep: further columns to read.
+            threads: None for every core.
+
+        Raises:
+            DataError: for a column that is missing or of another type.
+
+        """
+        check_columns(self.schema, table.schema, table.name)
+        needed = [self.schema.target.name] if labelled else []
+        needed += [self.schema.weights] if labelled and self.schema.weights else []
+        for name in (*needed, *keep):
+            if name not in table.schema.names:
+                raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
+        batches = table.batches({*self.schema.features, *needed, *keep})
+        surprises = Surprises()
+        rows = incomplete = 0
+        score = partial(self._score, labelled=labelled)
+        for scored in map_in_order(score, _numbered(batches), thread_count(threads)):
+            surprises += scored.encoded.surprises
+            rows += scored.batch.num_rows
+            incomplete += int(np.sum(np.isnan(scored.z)))
+            yield scored
+        if surprises.sentence():
+            warnings.warn(str(surprises.sentence()), ZeroloopWarning, stacklevel=3)
+        if incomplete:
+            warnings.warn(
+                f"{incomplete:,} of {rows:,} rows have a missing value and get no prediction: "
+                "the model was trained on complete rows (missing='drop').",
+                ZeroloopWarning,
+                stacklevel=3,
+            )
+
+    def _score(self, numbered: tuple[int, pa.RecordBatch], labelled: bool) -> Scored:
+        first_row, batch = numbered
+        encoded = encode(batch, self.schema, first_row, labelled)
+        # The coefficients are about zero, so the centre is too.
+        z = predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
+        if self.schema.missing == "drop":
+            z[~encoded.complete] = np.nan
+        return Scored(batch, encoded, z)
+
+    def terms(self) -> pa.Table:
+        """Return a row a term: `term`, `coef`, `odds_ratio`."""
+        coef = self.coef[0]
+        with np.errstate(over="ignore"):
+            return pa.table({"term": list(self.schema.terms), "coef": coef, "odds_ratio": np.exp(coef)})
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model as JSON; see the module's docstring. An existing file is replaced in one step.
+
+        Raises:
+            OutputError: when the file cannot be written.
+
+        """
+        document = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "schema": asdict(self.schema),
+            "coefficients": dict(zip(self.schema.terms, self.coef[0].tolist(), strict=True)),
+            "training": asdict(self.training),
+            "held_out": self.held_out,
+        }
+        with replacing(Path(path)) as temporary:
+            temporary.write_text(json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def load(path: str | PathLike[str]) -> Model:
+    """Return the model saved at `path`.
+
+    Raises:
+        ModelFileError: for a file that is missing, damaged, no model, or of a newer format.
+
+    """
+    try:
+        document = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise ModelFileError(f"{path}: no zeroloop model, or a damaged one (not JSON: {error}).") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: JSON, but no zeroloop model; `zeroloop train` writes one.")
+    version = document.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: written in format {version}, and this zeroloop reads up to {FORMAT_VERSION}; update zeroloop."
+        )
+    try:
+        schema = _schema(document["schema"])
+        coefficients = document["coefficients"]
+        if list(coefficients) != list(schema.terms):
+            raise ValueError("the coefficients' terms are not the schema's")
+        coef = np.array([[float(value) for value in coefficients.values()]])
+        if not np.all(np.isfinite(coef)):
+            raise ValueError("a coefficient is not finite")
+        training = Training(**{**document["training"], "C": float(document["training"]["C"])})
+        return Model(schema, coef, training, document["held_out"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path}: a damaged zeroloop model ({type(error).__name__}: {error}); train or copy it again."
+        ) from error
+
+
+def _schema(found: dict[str, Any]) -> Schema:
+    return Schema(
+        numeric=tuple(Numeric(**column) for column in found["numeric"]),
+        categorical=tuple(
+            Categorical(**{**column, "levels": tuple(column["levels"])}) for column in found["categorical"]
+        ),
+        left_out=tuple(LeftOut(**column) for column in found["left_out"]),
+        target=Target(**found["target"]),
+        weights=found["weights"],
+        missing=found["missing"],
+        float32=found["float32"],
+    )
+
+
+def _without_infinity(value: Any) -> Any:
+    """Return a JSON-able value with "inf" for infinity, which JSON has no number for; float("inf") reads it."""
+    if isinstance(value, dict):
+        return {key: _without_infinity(item) for key, item in value.items()}
+    return "inf" if isinstance(value, float) and math.isinf(value) else value
+
+
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    first_row = 0
+    for batch in batches:
+        yield first_row, batch
+        first_row += batch.num_rows

@@ -1,0 +1,117 @@
+"""One Arrow column as numbers or as coded values: what both the scan and the encoder read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray
+from zeroloop.errors import DataError
+
+Kind = Literal["numeric", "categorical", "empty", "other"]
+
+
+def kind_of(data_type: pa.DataType) -> Kind:
+    """Return what a column of this type is by default: "other" can be no term, "empty" has no type yet."""
+    if pt.is_dictionary(data_type):
+        return "other" if kind_of(data_type.value_type) == "other" else "categorical"
+    if pt.is_string(data_type) or pt.is_large_string(data_type) or pt.is_string_view(data_type):
+        return "categorical"
+    if pt.is_integer(data_type) or pt.is_floating(data_type) or pt.is_decimal(data_type) or pt.is_boolean(data_type):
+        return "numeric"
+    return "empty" if pt.is_null(data_type) else "other"
+
+
+def describe(data_type: pa.DataType) -> str:
+    """Return a type as a person calls it."""
+    if pt.is_temporal(data_type):
+        return "a date or time"
+    kind = kind_of(data_type)
+    return {"numeric": "numbers", "categorical": "text", "empty": "nothing"}.get(kind, f"of type {data_type}")
+
+
+def fits_float32(data_type: pa.DataType) -> bool:
+    """Return whether every value of a numeric type is a float32."""
+    small = pt.is_boolean(data_type) or pt.is_float16(data_type) or pt.is_float32(data_type)
+    return bool(small or (pt.is_integer(data_type) and data_type.bit_width <= 16))
+
+
+def numbers(column: pa.Array, name: str, first_row: int) -> FloatArray:
+    """Return a numeric column as float64 `(rows,)`, NaN where missing.
+
+    Raises:
+        DataError: for an infinite value, naming column and row.
+
+    """
+    if pt.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if pt.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    infinite = np.isinf(values)
+    if np.any(infinite):
+        row = int(np.argmax(infinite))
+        raise DataError(
+            f"Column {name!r} holds {values[row]} in row {first_row + row + 1}; "
+            "every number must be finite. Correct the value, or leave it empty to count as missing."
+        )
+    return values
+
+
+MOST_DECIMALS = 7  # a float32 has no more digits
+NOT_DECIMAL = MOST_DECIMALS + 1
+
+
+def decimal_places(values: FloatArray) -> int:
+    """Return how many decimals write every float32 value (NaN apart), `NOT_DECIMAL` where none do."""
+    here = values[~np.isnan(values)]
+    largest = float(np.max(np.abs(here), initial=0.0))
+    for places in range(MOST_DECIMALS + 1):
+        if largest * 10.0**places >= 2**24:  # float32s are wider apart than such decimals
+            break
+        # Most columns that fail do so within a few values; look at all only when those pass.
+        if all(np.array_equal(some, as_decimals(some, places).astype(np.float32)) for some in (here[:64], here)):
+            return places
+    return NOT_DECIMAL
+
+
+def as_decimals(values: FloatArray, places: int) -> FloatArray:
+    """Return the float64 nearest to the decimal with so many places that each float32 stands for.
+
+    39.02 stored as float32 is 39.020000457763672; its CSV says 39.02, and so should a fit of it.
+    """
+    power = 10.0**places
+    return np.rint(values * power) / power
+
+
+def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
+    """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools."""
+    if not pt.is_dictionary(column.type):
+        if pt.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        column = column.dictionary_encode()
+    codes = column.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    values = column.dictionary
+    if kind_of(values.type) == "categorical":
+        values = values.cast(pa.string())
+    elif pt.is_decimal(values.type) or pt.is_floating(values.type):
+        values = values.cast(pa.float64())
+    if values.null_count or (pt.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py()):
+        absent = pc.or_kleene(pc.is_null(values), pc.is_nan(values)) if pt.is_floating(values.type) else pc.is_null(values)
+        gone = absent.to_numpy(zero_copy_only=False)
+        codes = np.where((codes >= 0) & gone[codes], np.int32(-1), codes)
+    return codes, values
+
+
+def present(column: pa.Array) -> NDArray[np.bool_]:
+    """Return which rows have a value: neither null nor NaN, `(rows,)`."""
+    values = column.dictionary if pt.is_dictionary(column.type) else column
+    if pt.is_dictionary(column.type) and (values.null_count or pt.is_floating(values.type)):
+        return coded(column)[0] >= 0
+    valid = pc.is_null(column, nan_is_null=True) if pt.is_floating(column.type) else pc.is_null(column)
+    return ~valid.to_numpy(zero_copy_only=False)

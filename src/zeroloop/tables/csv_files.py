@@ -1,0 +1,167 @@
+"""CSV files, plain or gzip, as typed record batches.
+
+A column's type is what the head of the file says. Where later rows do not fit, whole numbers widen to fractions
+and an empty column to whatever comes; text below numbers is an error that names the row, because it is far
+more often a damaged file than a column of levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.types as pt
+
+from zeroloop.errors import DataError
+from zeroloop.tables.columns import describe
+
+HEAD_BYTES = (65_536, 1 << 20, 1 << 24)  # read for the types; the next one where a single row is longer
+BLOCK_BYTES = 1 << 20
+# pandas' list, so that the same file gives the same missing values here and there.
+MISSING = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
+
+
+def csv_schema(path: Path, text: Collection[str]) -> pa.Schema:
+    """Return a file's columns with the types its head suggests.
+
+    Args:
+        path: the file.
+        text: columns to read as text unless every value of them is a whole number.
+
+    Raises:
+        DataError: for a file without a row.
+
+    """
+    for size in HEAD_BYTES:
+        try:
+            with _open(path, {}, None, size) as reader:
+                schema = reader.schema
+                empty = all(pt.is_null(field.type) for field in schema) and not any(b.num_rows for b in reader)
+            break
+        except pa.ArrowInvalid as error:
+            if "straddling" in str(error) and size != HEAD_BYTES[-1]:
+                continue
+            raise _explained(path, error, {}) from error
+    if empty:
+        raise DataError(f"{path}: the file has a header and no rows.")
+    for name in set(text) & set(schema.names):
+        if not pt.is_integer(schema.field(name).type) or not _is_all(path, name, schema.field(name).type):
+            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
+    return schema
+
+
+def csv_batches(path: Path, types: Mapping[str, pa.DataType], text: Collection[str]) -> Iterator[pa.RecordBatch]:
+    """Yield a file's rows with the named columns, of the given types or wider ones.
+
+    Raises:
+        DataError: for a row that does not parse, or text in a column of numbers.
+
+    """
+    types = dict(types)
+    done = 0
+    while True:
+        try:
+            for batch in _skip(_open(path, types, list(types), BLOCK_BYTES), done):
+                yield batch
+                done += batch.num_rows
+            return
+        except pa.ArrowInvalid as error:
+            name = _column_of(error, list(types))
+            if name is None:
+                raise _explained(path, error, types) from error
+            types[name] = _wider(path, name, types[name], error)
+
+
+def _wider(path: Path, name: str, data_type: pa.DataType, error: pa.ArrowInvalid) -> pa.DataType:
+    """Return the type to try next for a column that did not fit."""
+    if pt.is_integer(data_type) or pt.is_null(data_type):
+        return pa.float64() if not pt.is_null(data_type) or _is_all(path, name, pa.float64()) else pa.string()
+    if pt.is_floating(data_type) or pt.is_boolean(data_type):
+        row, value = _first_misfit(path, name, data_type)
+        raise DataError(
+            f"{path}: column {name!r} holds {value!r} in row {row:,}, where all rows before hold {describe(data_type)}. "
+            f"Correct the value, or name {name!r} categorical if it is a code."
+        ) from error
+    if pt.is_temporal(data_type):
+        return pa.string()
+    raise _explained(path, error, {name: data_type}) from error
+
+
+def _open(
+    path: Path, types: Mapping[str, pa.DataType], columns: list[str] | None, block_bytes: int
+) -> csv.CSVStreamingReader:
+    with path.open("rb") as file:
+        compression = "gzip" if file.read(2) == b"\x1f\x8b" else None
+    stream = pa.input_stream(str(path), compression=compression)
+    return csv.open_csv(
+        stream,
+        read_options=csv.ReadOptions(block_size=block_bytes),
+        parse_options=csv.ParseOptions(delimiter=_delimiter(path, compression), newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types=dict(types), include_columns=columns, strings_can_be_null=True, null_values=MISSING
+        ),
+    )
+
+
+def _delimiter(path: Path, compression: str | None) -> str:
+    """Return the separator that occurs most in the header line."""
+    with pa.input_stream(str(path), compression=compression) as stream:
+        header = stream.read(1 << 16).split(b"\n", 1)[0].decode("utf-8", "replace")
+    return max(",;\t|", key=header.count)
+
+
+def _skip(reader: csv.CSVStreamingReader, rows: int) -> Iterator[pa.RecordBatch]:
+    with reader:
+        for batch in reader:
+            if batch.num_rows > rows:
+                yield batch.slice(rows)
+            rows = max(0, rows - batch.num_rows)
+
+
+def _is_all(path: Path, name: str, data_type: pa.DataType) -> bool:
+    """Return whether every value of a column is of a type."""
+    try:
+        with _open(path, {name: data_type}, [name], BLOCK_BYTES) as reader:
+            for _ in reader:
+                pass
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _first_misfit(path: Path, name: str, data_type: pa.DataType) -> tuple[int, str]:
+    """Return (row, counted from 1 below the header; value) of the first value that is not of a type."""
+    row = 0
+    with _open(path, {name: pa.string()}, [name], BLOCK_BYTES) as reader:
+        for batch in reader:
+            for value in batch[name].to_pylist():
+                row += 1
+                try:
+                    pa.array([value], pa.string()).cast(data_type)
+                except pa.ArrowInvalid:
+                    return row, value
+    raise AssertionError("a value that did not convert is gone")
+
+
+def _column_of(error: pa.ArrowInvalid, columns: list[str]) -> str | None:
+    """Return the column that a conversion error names by its number, None for other errors."""
+    head, found, rest = str(error).partition("In CSV column #")
+    number = rest.partition(":")[0]
+    if head or not found or "conversion error" not in rest or not number.isdigit():
+        return None
+    return columns[int(number)]
+
+
+def _explained(path: Path, error: pa.ArrowInvalid, types: Mapping[str, pa.DataType]) -> DataError:
+    message = str(error).splitlines()[0]
+    if "Empty CSV" in message:
+        return DataError(f"{path}: the file is empty.")
+    name = _column_of(error, list(types))
+    if name is not None:
+        message = f"column {name!r}: {message.partition(': ')[2]}"
+    return DataError(f"{path}: cannot be read as CSV ({message}).")

@@ -1,0 +1,212 @@
+"""Record batch + schema -> Block: numbers stacked, levels as codes, gaps filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from zeroloop.blocks import Block
+from zeroloop.errors import DataError
+from zeroloop.tables.columns import as_decimals, coded, describe, kind_of, numbers
+from zeroloop.tables.roles import row_weights
+from zeroloop.tables.schema import Categorical, Level, Numeric, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Surprises:
+    """Values that training never met, counted by column; addable.
+
+    Attributes:
+        unseen: rows with a level that has no coefficient.
+        filled: rows with a missing value in a column that had none.
+    """
+
+    unseen: Counter[str] = field(default_factory=Counter)
+    filled: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Self) -> Surprises:
+        return Surprises(self.unseen + other.unseen, self.filled + other.filled)
+
+    def sentence(self) -> str | None:
+        """Return the one warning that counts them; None where there is nothing to say."""
+        parts = []
+        if self.unseen:
+            parts.append(f"levels never seen in training count as no effect: {_listed(self.unseen)}")
+        if self.filled:
+            parts.append(f"missing values in columns without any in training count as average: {_listed(self.filled)}")
+        return "; ".join(parts).capitalize() + "." if parts else None
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({n:,} row{'s' if n != 1 else ''})" for name, n in counts.most_common())
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An encoded batch: the block and what was odd about it.
+
+    Attributes:
+        block: all rows of the batch; `y` only where the target was asked for, NaN where it is missing.
+        complete: `(rows,)`, whether the row has a value in every feature.
+        surprises: what training never met.
+    """
+
+    block: Block
+    complete: NDArray[np.bool_]
+    surprises: Surprises
+
+
+def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
+    """Check that a table has the features, of the kinds they had in training.
+
+    Raises:
+        DataError: naming the column that is missing or of another type, and what holds it.
+
+    """
+    for column in (*schema.numeric, *schema.categorical):
+        if column.name not in table.names:
+            raise DataError(f"{name}: column {column.name!r}, which the model needs, is missing.")
+        found = table.field(column.name).type
+        if kind_of(found) == "empty":
+            continue
+        if isinstance(column, Numeric):
+            fits = kind_of(found) == "numeric"
+        else:
+            values = found.value_type if pa.types.is_dictionary(found) else found
+            text = isinstance(column.levels[0], str) if column.levels else True
+            fits = kind_of(values) == ("categorical" if text else "numeric")
+        if not fits:
+            wanted = "numbers" if isinstance(column, Numeric) or not text else "text"
+            raise DataError(
+                f"{name}: column {column.name!r} holds {describe(found)}, but held {wanted} in training; convert it."
+            )
+
+
+def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool) -> Encoded:
+    """Return a batch as a block.
+
+    Args:
+        batch: rows with the schema's features, and its target and weights if `labelled`.
+        schema: frozen by training.
+        first_row: index of the batch's first row in its table.
+        labelled: whether to fill the block's `y` and `weight`.
+
+    Raises:
+        DataError: for an infinite number; for a missing value where the schema's rule is "error".
+
+    """
+    rows = batch.num_rows
+    n_coefs = schema.n_coefs
+    indicators = sum(column.indicator for column in schema.numeric)
+    block = Block(
+        numeric=np.empty((len(schema.numeric), rows), np.float32 if schema.float32 else np.float64),
+        codes=np.empty((indicators + len(schema.categorical), rows), np.int32),
+        n_coefs=n_coefs,
+        y=labels(batch, schema) if labelled else None,
+        weight=row_weights(batch, schema.weights, first_row) if labelled else None,
+        first_row=first_row,
+    )
+    complete = np.ones(rows, dtype=bool)
+    surprises = Surprises()
+    coefficient = 1 + len(schema.numeric)
+    row = 0
+    for j, column in enumerate(schema.numeric):
+        values = numbers(batch[column.name], column.name, first_row)
+        if column.decimals is not None and pa.types.is_float32(batch.schema.field(column.name).type):
+            values = as_decimals(values, column.decimals)
+        gaps = np.isnan(values)
+        if np.any(gaps):
+            complete &= ~gaps
+            values = np.where(gaps, column.mean, values)
+            if not column.indicator:
+                surprises.filled[column.name] += int(np.sum(gaps))
+        block.numeric[j] = values
+        if column.indicator:
+            block.codes[row] = np.where(gaps, np.int32(coefficient), np.int32(n_coefs))
+            coefficient += 1
+            row += 1
+    for levels in schema.categorical:
+        codes, missing, unseen = _codes(batch[levels.name], levels, coefficient, n_coefs)
+        complete &= ~missing
+        surprises.unseen[levels.name] += int(np.sum(unseen))
+        if not levels.missing:
+            surprises.filled[levels.name] += int(np.sum(missing))
+        block.codes[row] = codes
+        coefficient += len(levels.terms)
+        row += 1
+    if schema.missing == "error" and not np.all(complete):
+        at = first_row + int(np.argmin(complete)) + 1
+        raise DataError(f"Row {at} has a missing value, and the model was trained with missing='error'; fill it.")
+    return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
+
+
+def _codes(
+    column: pa.Array, levels: Categorical, first: int, none: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return (the coefficient of each row, which rows are missing, which have a level never seen)."""
+    if pa.types.is_null(column.type):
+        codes, positions = np.full(len(column), -1, np.int32), np.empty(0, np.int64)
+    else:
+        codes, values = coded(column)
+        positions = _positions(values, levels.levels)
+    n_levels = len(levels.levels)
+    # The coefficient of each level, then of "other", then of a level never seen, then of a missing value.
+    after = first + n_levels - levels.reference
+    of_level = np.arange(first - levels.reference, after, dtype=np.int32)
+    if levels.reference:
+        of_level[:1] = none
+    of_other = after if levels.other else none
+    of_missing = after + levels.other if levels.missing else none
+    lookup = np.append(np.append(of_level, of_other)[positions], of_missing).astype(np.int32)
+    missing = codes < 0
+    unseen = np.zeros(codes.size, dtype=bool)
+    if not levels.other:
+        unseen = np.append(positions == n_levels, False)[codes]
+    return lookup[codes], missing, unseen  # a code of -1 picks the last entry: missing
+
+
+def _positions(values: pa.Array, levels: Sequence[Level]) -> NDArray[np.int64]:
+    """Return each value's place among the levels, `len(levels)` for one that is not there."""
+    wanted = pa.array(levels, type=_level_type(levels))
+    if values.type != wanted.type:
+        values = values.cast(wanted.type, safe=False)
+    found: NDArray[Any] = pc.index_in(values, value_set=wanted).fill_null(len(levels)).to_numpy(zero_copy_only=False)
+    return found.astype(np.int64)
+
+
+def _level_type(levels: Sequence[Level]) -> pa.DataType:
+    if isinstance(levels[0], str):
+        return pa.string()
+    return pa.bool_() if isinstance(levels[0], bool) else pa.float64()
+
+
+def labels(batch: pa.RecordBatch, schema: Schema) -> NDArray[np.float32]:
+    """Return the target as 0 and 1, NaN where it is missing, `(rows,)`.
+
+    Raises:
+        DataError: for a value that training did not know.
+
+    """
+    target = schema.target
+    column = batch[target.name]
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan, np.float32)
+    codes, values = coded(column)
+    known = (target.negative, target.positive)
+    comparable = isinstance(known[0], str) == (kind_of(values.type) == "categorical")
+    positions = _positions(values, known) if comparable else np.full(len(values), 2)
+    met = np.unique(codes[codes >= 0])
+    strange = [k for k in met if positions[k] == 2]
+    if strange:
+        raise DataError(
+            f"The target {target.name!r} holds {values[int(strange[0])].as_py()!r}; "
+            f"the model knows {known[0]!r} and {known[1]!r}."
+        )
+    return np.append(np.array([0, 1, np.nan], np.float32)[positions], np.float32(np.nan))[codes]

@@ -1,0 +1,156 @@
+"""A table's scan in, its frozen schema out: which columns make terms, with what levels, means and scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zeroloop.errors import DataError, OptionError
+from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
+from zeroloop.tables.roles import Roles
+from zeroloop.tables.scan import ColumnScan, Scan
+from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, Target
+
+MOST_LEVELS = 1_000  # a column of text with more keeps the most frequent and pools the rest
+SMALLEST_IDENTIFIER = 20  # distinct values from which a column where most rows differ is taken for an identifier
+
+
+def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: bool) -> Schema:
+    """Return the schema that a whole table's scan says.
+
+    Args:
+        scanned: the sum over all batches.
+        roles: what each column is for.
+        positive: the target's value that is label 1; None for the greater in sorted order.
+        reference: whether the first level of a categorical column has no coefficient.
+
+    Raises:
+        DataError: for a target that is not of two values, or when no feature is left.
+
+    """
+    target = _learn_target(scanned, roles, positive)
+    if scanned.n_training == 0:
+        raise DataError(_no_rows(scanned, roles))
+    numeric: list[Numeric] = []
+    categorical: list[Categorical] = []
+    left_out: list[LeftOut] = []
+    for name, column in scanned.columns.items():
+        learned = _learn_column(name, column, name in roles.categorical, scanned.n_training, reference)
+        if isinstance(learned, Numeric):
+            numeric.append(learned)
+        elif isinstance(learned, Categorical):
+            categorical.append(learned)
+        else:
+            left_out.append(learned)
+    if not numeric and not categorical:
+        reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
+        raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
+    types = [t for column in numeric for t in scanned.columns[column.name].types]
+    exact = all(not column.decimals for column in numeric)
+    return Schema(
+        tuple(numeric),
+        tuple(categorical),
+        tuple(left_out),
+        target,
+        roles.weights,
+        roles.missing,
+        float32=bool(types) and exact and all(fits_float32(t) for t in types),
+    )
+
+
+def _no_rows(scanned: Scan, roles: Roles) -> str:
+    if scanned.n_incomplete and not scanned.n_held_out:
+        worst = "; use missing='impute', or leave out the columns with most gaps"
+        return f"No row has a value in every column: all {scanned.n_incomplete:,} were dropped{worst}."
+    return (
+        f"No row is left to train on: {scanned.n_held_out:,} held out, {scanned.n_no_target:,} without "
+        f"{roles.target!r}, {scanned.n_incomplete:,} incomplete. Use more rows or a smaller test fraction."
+    )
+
+
+def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
+    values = _tidy(scanned.target)
+    name = roles.target
+    if not values:
+        raise DataError(f"The target {name!r} has no value in any row; a target needs two.")
+    if len(values) == 1:
+        raise DataError(f"The target {name!r} has one value only, {values[0]!r}, in every row; a target needs two.")
+    if len(values) > 2:
+        shown = ", ".join(repr(value) for value in values[:3])
+        if any(isinstance(value, float) for value in values):
+            raise DataError(
+                f"The target {name!r} holds continuous numbers ({shown}, ...; {len(values):,} values); a logistic "
+                "regression predicts one of two values. Make such a column first, for example whether a limit is passed."
+            )
+        raise DataError(
+            f"The target {name!r} has {len(values):,} values ({shown}{', ...' if len(values) > 3 else ''}); "
+            "expected two. Keep the rows of two of them, or make a column that is 1 for the one of interest."
+        )
+    if positive is None:
+        return Target(name, values[0], values[1])
+    for one, other in (values, reversed(values)):
+        if str(one) == positive or (not isinstance(one, str) and _same(one, positive)):
+            return Target(name, other, one)
+    raise OptionError(f"positive is {positive!r}, but the target {name!r} holds {values[0]!r} and {values[1]!r}; name one.")
+
+
+def _same(value: float, text: str) -> bool:
+    if isinstance(value, bool):
+        return text.casefold() in (str(value).casefold(), str(int(value)))
+    try:
+        return value == float(text)
+    except ValueError:
+        return False
+
+
+def _learn_column(
+    name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool
+) -> Numeric | Categorical | LeftOut:
+    kinds = {kind_of(t) for t in column.types} - {"empty"}
+    if not asked and "other" in kinds:
+        worst = next(t for t in column.types if kind_of(t) == "other")
+        return LeftOut(name, f"{describe(worst)}, which makes no term; derive numbers or levels from it")
+    if column.n_missing == n_rows:
+        return LeftOut(name, "no value in any training row")
+    if "categorical" in kinds or asked:
+        return _learn_levels(name, column, asked, n_rows, reference)
+    assert column.moments is not None
+    if column.low == column.high:
+        if column.n_missing == 0:
+            return LeftOut(name, f"constant, {column.low:g} in every training row")
+        # One value or none: the column says only whether it is there, which is what levels say.
+        level = int(column.low) if column.low.is_integer() else column.low
+        return Categorical(name, (level,), other=False, missing=True, reference=reference)
+    scale = column.moments.scale(column.moments.weight + column.missing_weight)
+    decimals = None if column.decimals == NOT_DECIMAL else column.decimals
+    return Numeric(name, float(column.moments.mean[0]), float(scale[0]), column.n_missing > 0, decimals)
+
+
+def _learn_levels(
+    name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool
+) -> Categorical | LeftOut:
+    counts = column.levels
+    here = n_rows - column.n_missing
+    if len(counts) == 1 and column.n_missing == 0:
+        return LeftOut(name, f"constant, {next(iter(counts))!r} in every training row")
+    if not asked and len(counts) >= SMALLEST_IDENTIFIER and 2 * len(counts) > here:
+        return LeftOut(
+            name, f"an identifier: {len(counts):,} values in {here:,} rows; name it categorical to use it all the same"
+        )
+    levels = _tidy(counts)
+    other = len(levels) > MOST_LEVELS
+    if other:
+        by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in sorted order
+        levels = sorted(by_count[:MOST_LEVELS])  # type: ignore[type-var]
+    return Categorical(name, tuple(levels), other, column.n_missing > 0, reference)
+
+
+def _tidy(values: Iterable[Level]) -> list[Level]:
+    """Return distinct values in sorted order; numbers are ints where all of them are whole."""
+    found = list(values)
+    if all(isinstance(value, bool) for value in found):
+        return sorted(found)  # type: ignore[type-var]
+    if any(isinstance(value, str) for value in found):
+        return sorted(str(value) for value in found)
+    if all(float(value).is_integer() for value in found):
+        found = [int(value) for value in found]
+    return sorted(found)  # type: ignore[type-var]

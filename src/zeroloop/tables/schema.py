@@ -1,0 +1,136 @@
+"""The columns' kinds, levels, means and scales, frozen into a model; and the names of the terms they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray
+
+Level: TypeAlias = str | int | float | bool
+Missing: TypeAlias = Literal["impute", "drop", "error"]
+MISSING_RULES: tuple[Missing, ...] = ("impute", "drop", "error")
+
+INTERCEPT = "(intercept)"
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """A column of numbers: one term, and one more for its missing values where training had any.
+
+    Attributes:
+        name: the column's.
+        mean: weighted mean of the values present; stands in for missing ones.
+        scale: standard deviation of the column so filled; the penalty's unit.
+        indicator: whether there is a term `NAME is missing`.
+        decimals: where the column is float32, the places that write every value of it: it is then read as those
+            decimals, as its CSV would be. None where no number of places does.
+    """
+
+    name: str
+    mean: float
+    scale: float
+    indicator: bool
+    decimals: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Categorical:
+    """A column of levels: a term each.
+
+    Attributes:
+        name: the column's.
+        levels: in sorted order; all strings, all numbers or all bools.
+        other: whether rarer levels were pooled into a last one.
+        missing: whether missing values are a level of their own.
+        reference: whether the first level has no coefficient (no penalty, as in R).
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+    other: bool
+    missing: bool
+    reference: bool
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the column's terms, in coefficient order: levels, other, missing; reference left out."""
+        names = [f"{self.name}={level}" for level in self.levels[self.reference :]]
+        names += [f"{self.name}={OTHER}"] * self.other
+        names += [f"{self.name} is missing"] * self.missing
+        return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A column that makes no term, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The column to predict and its two values; `positive` is label 1."""
+
+    name: str
+    negative: Level
+    positive: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Everything needed to turn a table's rows into blocks, learned from the training rows.
+
+    Attributes:
+        numeric: columns of numbers, in table order.
+        categorical: columns of levels, in table order.
+        left_out: columns that make no term.
+        target: what is predicted.
+        weights: name of the column of row weights, or None.
+        missing: what happens to missing values.
+        float32: whether blocks store numbers as float32: every numeric column came as such.
+    """
+
+    numeric: tuple[Numeric, ...]
+    categorical: tuple[Categorical, ...]
+    left_out: tuple[LeftOut, ...]
+    target: Target
+    weights: str | None
+    missing: Missing
+    float32: bool
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that make terms."""
+        return tuple(column.name for column in (*self.numeric, *self.categorical))
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of all terms, in coefficient order (see `zeroloop.objective`)."""
+        return (
+            INTERCEPT,
+            *(column.name for column in self.numeric),
+            *(f"{column.name} is missing" for column in self.numeric if column.indicator),
+            *(term for column in self.categorical for term in column.terms),
+        )
+
+    @property
+    def n_coefs(self) -> int:
+        """Number of coefficients, intercept included."""
+        return len(self.terms)
+
+    @property
+    def centre(self) -> FloatArray:
+        """Means of the numeric columns, `(n_x,)`."""
+        return np.array([column.mean for column in self.numeric])
+
+    @property
+    def scale(self) -> FloatArray:
+        """Standard deviations of the numeric columns, 1 for every other term, `(n_coefs,)`."""
+        scale = np.ones(self.n_coefs)
+        scale[1 : 1 + len(self.numeric)] = [column.scale for column in self.numeric]
+        return scale
