@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from zeroloop.errors import ZeroloopError as ZeroloopError
     from zeroloop.errors import ZeroloopWarning as ZeroloopWarning
     from zeroloop.estimator import LogisticRegression as LogisticRegression
-    from zeroloop.scoring import evaluate as evaluate
     from zeroloop.model import Model as Model
     from zeroloop.model import load as load
     from zeroloop.predict import predict_file as predict_file
+    from zeroloop.scoring import evaluate as evaluate
     from zeroloop.training import train as train
 
 # Where each public name lives; imported when first asked for, so that `import zeroloop` costs nothing.
@@ -27,7 +27,7 @@ _HOMES = {
     "predict_file": "predict",
     "train": "training",
 }
-__all__ = list(_HOMES)  # noqa: PLE0604
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

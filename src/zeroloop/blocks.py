@@ -36,6 +36,7 @@ class Block:
         y: `(rows,)` float32, labels 0 and 1; None where they are not known.
         weight: `(rows,)` float64, non-negative; None for all ones.
         first_row: index of the block's first row in its source.
+
     """
 
     numeric: NDArray[Any]
@@ -76,6 +77,7 @@ class Sums:
         gradient: `(n_outputs, n_coefs)`, derivative of `loss` in the coefficients; None below order 1.
         hessian: `(n_outputs * n_coefs,) * 2`, second derivative, its **upper triangle** (the rest is
             unspecified); None below order 2.
+
     """
 
     loss: float

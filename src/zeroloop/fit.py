@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -31,6 +30,7 @@ class Options:
 
     Raises:
         OptionError: for a value out of its range.
+
     """
 
     C: float = 1.0
@@ -63,6 +63,7 @@ class Fit:
         passes: sweeps over all rows.
         weight: total weight of the rows.
         base_rate: weighted share of label 1.
+
     """
 
     coef: FloatArray
@@ -125,17 +126,19 @@ def fit(
         )
     penalty = (penalty_unit / scale) ** 2 / (options.C * weight)
     penalty[0] = 0.0
-    objective = Objective(source, centre if fit_intercept else np.zeros_like(centre), scale, penalty, fit_intercept, on_pass)
+    objective = Objective(
+        source, centre if fit_intercept else np.zeros_like(centre), scale, penalty, fit_intercept, on_pass
+    )
     if start is None:
         start = np.zeros((1, source.n_coefs))
         start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
     solver = choose_solver() if options.solver == "auto" else options.solver
-    limits = {"tol": options.tol, "max_iter": options.max_iter or MAX_ITER[solver]}
+    theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
     if solver == "newton":
-        solve = partial(newton, **limits)
+        solution = newton(objective, theta, tol=tol, max_iter=max_iter)
     else:
-        solve = partial(gradient_descent, learning_rate=options.learning_rate, **limits)
-    solution = solve(objective, objective.theta(start))
+        rate = options.learning_rate
+        solution = gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
     return Fit(objective.coef(solution.theta), solver, solution, objective.passes, weight, positive / weight)
 
 

@@ -54,6 +54,7 @@ class Training:
         base_rate: weighted share of the positive class among the rows fitted.
         seconds: spent in `read`, `encode` and `fit`.
         data: what was read; date: when, UTC; version: of zeroloop.
+
     """
 
     rows: int
@@ -80,6 +81,11 @@ class Training:
     date: str
     version: str
 
+    @property
+    def rows_read(self) -> int:
+        """Rows of the table, used or not."""
+        return self.rows + self.held_out_rows + self.dropped_no_target + self.dropped_incomplete
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -89,6 +95,7 @@ class Scored:
         batch: the rows as read.
         encoded: as a block.
         z: `(rows,)` linear predictor; NaN where a row is incomplete and the model was trained on complete rows.
+
     """
 
     batch: pa.RecordBatch
@@ -105,6 +112,7 @@ class Model:
         coef: `(1, n_coefs)`, in the columns' own units; terms in the order of `schema.terms`.
         training: how it was found.
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
+
     """
 
     schema: Schema
@@ -136,8 +144,10 @@ class Model:
         values = np.where(probability > 0.5, 1, 0)
         known = np.array([self.schema.target.negative, self.schema.target.positive])
         if not np.any(np.isnan(probability)):
-            return known[values]
-        return np.where(np.isnan(probability), None, known.astype(object)[values])
+            return np.asarray(known[values])
+        predicted = known.astype(object)[values]
+        predicted[np.isnan(probability)] = None
+        return predicted
 
     def score(self, data: TableLike, threads: int | None = None) -> float:
         """Return the accuracy on rows with a target, weighted as the model was trained.
@@ -277,7 +287,8 @@ def _schema(found: dict[str, Any]) -> Schema:
     return Schema(
         numeric=tuple(Numeric(**column) for column in found["numeric"]),
         categorical=tuple(
-            Categorical(**{**column, "levels": tuple(column["levels"])}) for column in found["categorical"]
+            Categorical(**{**column, "levels": tuple(column["levels"]), "counts": tuple(column["counts"])})
+            for column in found["categorical"]
         ),
         left_out=tuple(LeftOut(**column) for column in found["left_out"]),
         target=Target(**found["target"]),

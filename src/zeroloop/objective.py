@@ -35,6 +35,7 @@ class Evaluation:
         loss: its first part, the weighted mean log loss.
         gradient: `(n_theta,)`; empty below order 1.
         hessian: `(n_theta, n_theta)`, symmetric; empty below order 2.
+
     """
 
     value: float
@@ -101,7 +102,8 @@ class Objective:
         """Return the theta of coefficients `(1, n_coefs)` in the columns' own units."""
         about_centre = coef[0].copy()
         about_centre[0] += self._centre @ about_centre[1 : 1 + self._centre.size]
-        return about_centre[self._free] / self._unit
+        theta: FloatArray = about_centre[self._free] / self._unit
+        return theta
 
     def coef(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients `(1, n_coefs)` in the columns' own units, intercept at zero."""
@@ -138,6 +140,7 @@ class Solution:
         last: the objective there, gradient included.
         n_iter: steps taken.
         outcome: how it ended.
+
     """
 
     theta: FloatArray

@@ -59,7 +59,10 @@ def predict_file(
         nonlocal rows
         for scored in model.scored(table, keep=keep, threads=threads):
             yield pa.record_batch(
-                [*(scored.batch[name].cast(schema.field(name).type) for name in keep), *_predictions(model, scored)],
+                [
+                    *(scored.batch[name].cast(schema.field(name).type) for name in keep),
+                    *_predictions(model, scored),
+                ],
                 schema=schema,
             )
             rows += scored.batch.num_rows

@@ -27,6 +27,7 @@ class Scores:
         auc: probability that a positive row is ranked above a negative one; None without rows of both.
         brier: mean of `(p - y)^2`.
         accuracy: share of rows whose more probable value is the true one.
+
     """
 
     log_loss: float
@@ -71,9 +72,7 @@ def _auc(y: FloatArray, z: FloatArray, weight: FloatArray) -> float | None:
     return float(np.sum(positive * (below + negative / 2))) / total
 
 
-def held_out_scores(
-    y: FloatArray, z: FloatArray, weight: FloatArray | None, base_rate: float
-) -> dict[str, Any]:
+def held_out_scores(y: FloatArray, z: FloatArray, weight: FloatArray | None, base_rate: float) -> dict[str, Any]:
     """Return the model's scores and, under `base_rate`, those of predicting the training rows' base rate."""
     constant = np.full_like(z, math.log(base_rate / (1 - base_rate)))
     base = asdict(score_rows(y, constant, weight))

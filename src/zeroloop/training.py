@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from zeroloop.blocks import BLOCK_ROWS, Block
 from zeroloop.errors import NotConvergedWarning, OptionError, ZeroloopWarning
-from zeroloop.scoring import held_out_scores
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
 from zeroloop.kernels.sums import predictor
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation
+from zeroloop.scoring import held_out_scores
 from zeroloop.sources.memory import MemorySource
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import encode

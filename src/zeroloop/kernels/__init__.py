@@ -1,0 +1,1 @@
+"""The only compiled loops: one block in, a sum out."""

@@ -29,11 +29,12 @@ def flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
     if n_x == 0 or rows == 0:
         return np.empty(0, numeric.dtype), 1, False
     feature, example = numeric.strides
-    if (example == size or rows == 1) and (feature >= rows * size or n_x == 1):
+    whole = feature % size == 0 and example % size == 0
+    if whole and (example == size or rows == 1) and (feature >= rows * size or n_x == 1):
         ld = max(feature // size, rows)
         length = (n_x - 1) * ld + rows
         return as_strided(numeric, (length,), (size,)), ld, False
-    if (feature == size or n_x == 1) and example >= n_x * size:
+    if whole and (feature == size or n_x == 1) and example >= n_x * size:
         ld = example // size
         return as_strided(numeric, ((rows - 1) * ld + n_x,), (size,)), ld, True
     return np.ascontiguousarray(numeric).reshape(-1), rows, False

@@ -85,7 +85,14 @@ def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
 
 @compiled(SUMS)
 def _add_predictor(
-    x: NDArray[Any], ld: int, by_row: bool, codes: NDArray[np.int32], start: int, coef: FloatArray, n_x: int, z: FloatArray
+    x: NDArray[Any],
+    ld: int,
+    by_row: bool,
+    codes: NDArray[np.int32],
+    start: int,
+    coef: FloatArray,
+    n_x: int,
+    z: FloatArray,
 ) -> None:
     z[:] = coef[0]
     if by_row:
@@ -97,7 +104,13 @@ def _add_predictor(
 
 @compiled(SUMS)
 def _predict(
-    x: NDArray[Any], ld: int, by_row: bool, codes: NDArray[np.int32], coef: FloatArray, n_x: int, z: FloatArray
+    x: NDArray[Any],
+    ld: int,
+    by_row: bool,
+    codes: NDArray[np.int32],
+    coef: FloatArray,
+    n_x: int,
+    z: FloatArray,
 ) -> None:
     tile = tile_rows(n_x, x.itemsize)
     for start in range(0, z.size, tile):
@@ -121,7 +134,12 @@ def _sweep(
     """Return the loss; add to `gradient` `(n_coefs + 1,)`, taken about zero, and `hessian`, about the centre."""
     n_x = centre.size
     tile = tile_rows(n_x, 8 if order == 2 else x.itemsize)
-    z_tile, residual_tile, curvature_tile, e_tile = np.empty(tile), np.empty(tile), np.empty(tile), np.empty(tile)
+    z_tile, residual_tile, curvature_tile, e_tile = (
+        np.empty(tile),
+        np.empty(tile),
+        np.empty(tile),
+        np.empty(tile),
+    )
     loss = 0.0
     for start in range(0, y.size, tile):
         stop = min(start + tile, y.size)

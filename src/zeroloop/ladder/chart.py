@@ -28,9 +28,7 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
     axes = figure.subplots()
     bars = axes.barh(names, [result.speedup for result in results], color="#4c72b0", log=True, left=0)
     bars[-1].set_color("#dd8452")
-    axes.bar_label(
-        bars, [f" {result.speedup:,.0f}x   {_time(result.seconds)}" for result in results], padding=2
-    )
+    axes.bar_label(bars, [f" {result.speedup:,.0f}x   {_time(result.seconds)}" for result in results], padding=2)
     axes.set_xlim(0.7, max(result.speedup for result in results) * 12)
     axes.set_xlabel(f"speed-up over {results[0].rung} (log scale)")
     axes.set_title(title, loc="left")

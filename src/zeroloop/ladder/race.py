@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.errors import ZeroloopError
+from zeroloop.errors import OptionError, ZeroloopError
 from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
 
 AGREEMENT = 1e-9  # relative: thousands of float64 roundings, and nothing else
@@ -35,6 +35,7 @@ class Result:
         speedup: seconds of the first rung / seconds.
         repeats: how many times it was timed.
         timed_examples: how many examples it was timed on; where fewer than all, `seconds` was scaled up.
+
     """
 
     rung: str
@@ -69,9 +70,9 @@ def race(
     """Time one gradient on every rung, after a check that all agree to rounding.
 
     Args:
-        X: `(n_x, m)`, Y: `(1, m)`, w: `(n_x, 1)`, b: as the rungs take them.
-        Y: labels.
-        w: weights.
+        X: `(n_x, m)` examples, one a column.
+        Y: `(1, m)` labels.
+        w: `(n_x, 1)` weights.
         b: bias.
         rungs: what races; speed-ups are over the first.
         on_rung: called with a rung's name before it is timed.
@@ -99,9 +100,7 @@ def race(
     ]
 
 
-def check_agreement(
-    X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float, rungs: Sequence[Rung] = RUNGS
-) -> None:
+def check_agreement(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float, rungs: Sequence[Rung] = RUNGS) -> None:
     """Raise ZeroloopError unless all rungs return the same cost and gradient, to rounding."""
     first = _flat(rungs[0](X, Y, w, b))
     for rung in rungs[1:]:
@@ -129,6 +128,19 @@ def count_lines(rung: Rung) -> int:
     body = _body(rung).body
     statements = body[1:] if ast.get_docstring(_body(rung)) else body
     return len("\n".join(ast.unparse(statement) for statement in statements).splitlines())
+
+
+def find_rung(name: str) -> Rung:
+    """Return the rung of that name.
+
+    Raises:
+        OptionError: for a name that is none.
+
+    """
+    for rung in RUNGS:
+        if rung.__name__ == name:
+            return rung
+    raise OptionError(f"There is no rung {name!r}; there are {', '.join(rung.__name__ for rung in RUNGS)}.")
 
 
 def source_code(rung: Rung) -> str:

@@ -82,6 +82,7 @@ def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradie
 
     coef = np.vstack([[[b]], w]).T
     total = stacked(X, Y[0]).reduce(partial(sums, coef=coef, centre=np.zeros(len(X)), order=1))
+    assert total.gradient is not None
     J, gradient = total.loss / total.weight, total.gradient[0] / total.weight
     return J, gradient[1:, np.newaxis], float(gradient[0])
 

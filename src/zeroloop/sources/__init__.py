@@ -1,0 +1,1 @@
+"""Where rows live; each source is one `reduce`."""

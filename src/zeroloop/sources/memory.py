@@ -33,10 +33,10 @@ class MemorySource:
         """Sum `statistic(block)` over all blocks, in block order, on all threads."""
 
         def total(group: Sequence[Block]) -> S:
-            return reduce(add, (statistic(block) for block in group))  # type: ignore[arg-type]
+            return reduce(add, (statistic(block) for block in group))
 
         groups = [self.blocks[i : i + GROUP_BLOCKS] for i in range(0, len(self.blocks), GROUP_BLOCKS)]
-        return reduce(add, map_in_order(total, groups, self.threads))  # type: ignore[arg-type]
+        return reduce(add, map_in_order(total, groups, self.threads))
 
     def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
         """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""

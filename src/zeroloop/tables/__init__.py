@@ -1,0 +1,1 @@
+"""Raw tables -> record batches -> schema -> blocks."""

@@ -102,7 +102,9 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     elif pt.is_decimal(values.type) or pt.is_floating(values.type):
         values = values.cast(pa.float64())
     if values.null_count or (pt.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py()):
-        absent = pc.or_kleene(pc.is_null(values), pc.is_nan(values)) if pt.is_floating(values.type) else pc.is_null(values)
+        absent = (
+            pc.or_kleene(pc.is_null(values), pc.is_nan(values)) if pt.is_floating(values.type) else pc.is_null(values)
+        )
         gone = absent.to_numpy(zero_copy_only=False)
         codes = np.where((codes >= 0) & gone[codes], np.int32(-1), codes)
     return codes, values
@@ -113,5 +115,5 @@ def present(column: pa.Array) -> NDArray[np.bool_]:
     values = column.dictionary if pt.is_dictionary(column.type) else column
     if pt.is_dictionary(column.type) and (values.null_count or pt.is_floating(values.type)):
         return coded(column)[0] >= 0
-    valid = pc.is_null(column, nan_is_null=True) if pt.is_floating(column.type) else pc.is_null(column)
-    return ~valid.to_numpy(zero_copy_only=False)
+    absent = pc.is_null(column, nan_is_null=True) if pt.is_floating(column.type) else pc.is_null(column)
+    return np.logical_not(absent.to_numpy(zero_copy_only=False))

@@ -46,7 +46,7 @@ def csv_schema(path: Path, text: Collection[str]) -> pa.Schema:
         except pa.ArrowInvalid as error:
             if "straddling" in str(error) and size != HEAD_BYTES[-1]:
                 continue
-            raise _explained(path, error, {}) from error
+            raise _explained(path, error, []) from error
     if empty:
         raise DataError(f"{path}: the file has a header and no rows.")
     for name in set(text) & set(schema.names):
@@ -55,7 +55,7 @@ def csv_schema(path: Path, text: Collection[str]) -> pa.Schema:
     return schema
 
 
-def csv_batches(path: Path, types: Mapping[str, pa.DataType], text: Collection[str]) -> Iterator[pa.RecordBatch]:
+def csv_batches(path: Path, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
     """Yield a file's rows with the named columns, of the given types or wider ones.
 
     Raises:
@@ -63,6 +63,8 @@ def csv_batches(path: Path, types: Mapping[str, pa.DataType], text: Collection[s
 
     """
     types = dict(types)
+    with _open(path, {}, None, HEAD_BYTES[-1]) as reader:
+        header = reader.schema.names
     done = 0
     while True:
         try:
@@ -71,9 +73,9 @@ def csv_batches(path: Path, types: Mapping[str, pa.DataType], text: Collection[s
                 done += batch.num_rows
             return
         except pa.ArrowInvalid as error:
-            name = _column_of(error, list(types))
+            name = _column_of(error, header)
             if name is None:
-                raise _explained(path, error, types) from error
+                raise _explained(path, error, header) from error
             types[name] = _wider(path, name, types[name], error)
 
 
@@ -84,12 +86,12 @@ def _wider(path: Path, name: str, data_type: pa.DataType, error: pa.ArrowInvalid
     if pt.is_floating(data_type) or pt.is_boolean(data_type):
         row, value = _first_misfit(path, name, data_type)
         raise DataError(
-            f"{path}: column {name!r} holds {value!r} in row {row:,}, where all rows before hold {describe(data_type)}. "
+            f"{path}: column {name!r} holds {value!r} in row {row:,}; all rows before hold {describe(data_type)}. "
             f"Correct the value, or name {name!r} categorical if it is a code."
         ) from error
     if pt.is_temporal(data_type):
         return pa.string()
-    raise _explained(path, error, {name: data_type}) from error
+    raise DataError(f"{path}: cannot be read as CSV (column {name!r}: {error}).") from error
 
 
 def _open(
@@ -148,20 +150,21 @@ def _first_misfit(path: Path, name: str, data_type: pa.DataType) -> tuple[int, s
     raise AssertionError("a value that did not convert is gone")
 
 
-def _column_of(error: pa.ArrowInvalid, columns: list[str]) -> str | None:
-    """Return the column that a conversion error names by its number, None for other errors."""
-    head, found, rest = str(error).partition("In CSV column #")
+def _column_of(error: pa.ArrowInvalid, header: list[str]) -> str | None:
+    """Return the column that a conversion error names by its place in the file, None for other errors."""
+    before, found, rest = str(error).partition("In CSV column #")
     number = rest.partition(":")[0]
-    if head or not found or "conversion error" not in rest or not number.isdigit():
+    if before or not found or "conversion error" not in rest or not number.isdigit():
         return None
-    return columns[int(number)]
+    return header[int(number)] if int(number) < len(header) else None
 
 
-def _explained(path: Path, error: pa.ArrowInvalid, types: Mapping[str, pa.DataType]) -> DataError:
+def _explained(path: Path, error: pa.ArrowInvalid, header: list[str]) -> DataError:
+    """Return the error for a file that does not parse."""
     message = str(error).splitlines()[0]
     if "Empty CSV" in message:
         return DataError(f"{path}: the file is empty.")
-    name = _column_of(error, list(types))
+    name = _column_of(error, header)
     if name is not None:
         message = f"column {name!r}: {message.partition(': ')[2]}"
     return DataError(f"{path}: cannot be read as CSV ({message}).")

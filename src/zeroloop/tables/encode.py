@@ -26,6 +26,7 @@ class Surprises:
     Attributes:
         unseen: rows with a level that has no coefficient.
         filled: rows with a missing value in a column that had none.
+
     """
 
     unseen: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class Encoded:
         block: all rows of the batch; `y` only where the target was asked for, NaN where it is missing.
         complete: `(rows,)`, whether the row has a value in every feature.
         surprises: what training never met.
+
     """
 
     block: Block
@@ -70,20 +72,17 @@ def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
         DataError: naming the column that is missing or of another type, and what holds it.
 
     """
-    for column in (*schema.numeric, *schema.categorical):
+    columns: tuple[Numeric | Categorical, ...] = (*schema.numeric, *schema.categorical)
+    for column in columns:
         if column.name not in table.names:
             raise DataError(f"{name}: column {column.name!r}, which the model needs, is missing.")
         found = table.field(column.name).type
         if kind_of(found) == "empty":
             continue
-        if isinstance(column, Numeric):
-            fits = kind_of(found) == "numeric"
-        else:
-            values = found.value_type if pa.types.is_dictionary(found) else found
-            text = isinstance(column.levels[0], str) if column.levels else True
-            fits = kind_of(values) == ("categorical" if text else "numeric")
-        if not fits:
-            wanted = "numbers" if isinstance(column, Numeric) or not text else "text"
+        values = found.value_type if pa.types.is_dictionary(found) else found
+        text = isinstance(column, Categorical) and isinstance(column.levels[0], str)
+        if kind_of(values) != ("categorical" if text else "numeric"):
+            wanted = "text" if text else "numbers"
             raise DataError(
                 f"{name}: column {column.name!r} holds {describe(found)}, but held {wanted} in training; convert it."
             )
@@ -104,7 +103,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     """
     rows = batch.num_rows
     n_coefs = schema.n_coefs
-    indicators = sum(column.indicator for column in schema.numeric)
+    indicators = sum(column.missing > 0 for column in schema.numeric)
     block = Block(
         numeric=np.empty((len(schema.numeric), rows), np.float32 if schema.float32 else np.float64),
         codes=np.empty((indicators + len(schema.categorical), rows), np.int32),
@@ -125,10 +124,10 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         if np.any(gaps):
             complete &= ~gaps
             values = np.where(gaps, column.mean, values)
-            if not column.indicator:
+            if not column.missing:
                 surprises.filled[column.name] += int(np.sum(gaps))
         block.numeric[j] = values
-        if column.indicator:
+        if column.missing:
             block.codes[row] = np.where(gaps, np.int32(coefficient), np.int32(n_coefs))
             coefficient += 1
             row += 1
@@ -163,7 +162,7 @@ def _codes(
     if levels.reference:
         of_level[:1] = none
     of_other = after if levels.other else none
-    of_missing = after + levels.other if levels.missing else none
+    of_missing = after + (levels.other > 0) if levels.missing else none
     lookup = np.append(np.append(of_level, of_other)[positions], of_missing).astype(np.int32)
     missing = codes < 0
     unseen = np.zeros(codes.size, dtype=bool)

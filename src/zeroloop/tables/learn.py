@@ -79,7 +79,7 @@ def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
         if any(isinstance(value, float) for value in values):
             raise DataError(
                 f"The target {name!r} holds continuous numbers ({shown}, ...; {len(values):,} values); a logistic "
-                "regression predicts one of two values. Make such a column first, for example whether a limit is passed."
+                "regression predicts one of two values. Make such a column first: whether a limit is passed, say."
             )
         raise DataError(
             f"The target {name!r} has {len(values):,} values ({shown}{', ...' if len(values) > 3 else ''}); "
@@ -90,7 +90,9 @@ def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
     for one, other in (values, reversed(values)):
         if str(one) == positive or (not isinstance(one, str) and _same(one, positive)):
             return Target(name, other, one)
-    raise OptionError(f"positive is {positive!r}, but the target {name!r} holds {values[0]!r} and {values[1]!r}; name one.")
+    raise OptionError(
+        f"positive is {positive!r}, but the target {name!r} holds {values[0]!r} and {values[1]!r}; name one."
+    )
 
 
 def _same(value: float, text: str) -> bool:
@@ -119,38 +121,37 @@ def _learn_column(
             return LeftOut(name, f"constant, {column.low:g} in every training row")
         # One value or none: the column says only whether it is there, which is what levels say.
         level = int(column.low) if column.low.is_integer() else column.low
-        return Categorical(name, (level,), other=False, missing=True, reference=reference)
+        return Categorical(name, (level,), (n_rows - column.n_missing,), 0, column.n_missing, reference)
     scale = column.moments.scale(column.moments.weight + column.missing_weight)
     decimals = None if column.decimals == NOT_DECIMAL else column.decimals
-    return Numeric(name, float(column.moments.mean[0]), float(scale[0]), column.n_missing > 0, decimals)
+    return Numeric(name, float(column.moments.mean[0]), float(scale[0]), column.n_missing, decimals)
 
 
-def _learn_levels(
-    name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool
-) -> Categorical | LeftOut:
+def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool) -> Categorical | LeftOut:
     counts = column.levels
     here = n_rows - column.n_missing
     if len(counts) == 1 and column.n_missing == 0:
         return LeftOut(name, f"constant, {next(iter(counts))!r} in every training row")
     if not asked and len(counts) >= SMALLEST_IDENTIFIER and 2 * len(counts) > here:
         return LeftOut(
-            name, f"an identifier: {len(counts):,} values in {here:,} rows; name it categorical to use it all the same"
+            name,
+            f"an identifier: {len(counts):,} values in {here:,} rows; name it categorical to use it all the same",
         )
     levels = _tidy(counts)
-    other = len(levels) > MOST_LEVELS
-    if other:
+    if len(levels) > MOST_LEVELS:
         by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in sorted order
-        levels = sorted(by_count[:MOST_LEVELS])  # type: ignore[type-var]
-    return Categorical(name, tuple(levels), other, column.n_missing > 0, reference)
+        levels = sorted(by_count[:MOST_LEVELS])
+    kept = tuple(counts[level] for level in levels)
+    return Categorical(name, tuple(levels), kept, here - sum(kept), column.n_missing, reference)
 
 
 def _tidy(values: Iterable[Level]) -> list[Level]:
     """Return distinct values in sorted order; numbers are ints where all of them are whole."""
     found = list(values)
     if all(isinstance(value, bool) for value in found):
-        return sorted(found)  # type: ignore[type-var]
+        return sorted(found)
     if any(isinstance(value, str) for value in found):
         return sorted(str(value) for value in found)
     if all(float(value).is_integer() for value in found):
         found = [int(value) for value in found]
-    return sorted(found)  # type: ignore[type-var]
+    return sorted(found)

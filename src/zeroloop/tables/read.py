@@ -35,6 +35,7 @@ class RawTable:
         schema: its columns.
         n_bytes: size of its files; 0 for tables in memory.
         read: yields batches of the named columns, in row order, however cut.
+
     """
 
     name: str
@@ -127,7 +128,7 @@ def _open_files(paths: list[Path], name: str, text: Collection[str]) -> RawTable
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for path in paths:
             with reading(path):
-                yield from _file_batches(path, columns, schema, text)
+                yield from _file_batches(path, columns, schema)
 
     return RawTable(name, schema, sum(path.stat().st_size for path in paths), read)
 
@@ -165,9 +166,7 @@ def _file_schema(path: Path, text: Collection[str]) -> pa.Schema:
             return csv_schema(path, text)
 
 
-def _file_batches(
-    path: Path, columns: Sequence[str], schema: pa.Schema, text: Collection[str]
-) -> Iterator[pa.RecordBatch]:
+def _file_batches(path: Path, columns: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     match _format(path):
         case "parquet":
             import pyarrow.parquet as pq
@@ -185,7 +184,7 @@ def _file_batches(
                     yield batch.select(columns)
         case _:
             types = {name: schema.field(name).type for name in columns}
-            yield from csv_batches(path, types, text)
+            yield from csv_batches(path, types)
 
 
 def _unified(schemas: Sequence[pa.Schema], paths: Sequence[Path]) -> pa.Schema:

@@ -30,6 +30,7 @@ class Roles:
             not, so that models with different features are fitted to the same rows; empty unless rows are dropped.
         test_fraction: share of rows held out, by a hash of their index.
         seed: of that hash.
+
     """
 
     target: str

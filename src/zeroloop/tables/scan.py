@@ -33,6 +33,7 @@ class ColumnScan:
         low: smallest number.
         high: largest number.
         levels: rows of each distinct value, for categorical columns.
+
     """
 
     types: frozenset[pa.DataType]
@@ -102,7 +103,12 @@ def scan(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Scan:
 
 
 def _scan_column(
-    column: pa.Array, name: str, roles: Roles, training: NDArray[np.bool_], weight: FloatArray | None, first_row: int
+    column: pa.Array,
+    name: str,
+    roles: Roles,
+    training: NDArray[np.bool_],
+    weight: FloatArray | None,
+    first_row: int,
 ) -> ColumnScan:
     kind = "categorical" if name in roles.categorical else kind_of(column.type)
     types = frozenset([column.type])

@@ -25,15 +25,16 @@ class Numeric:
         name: the column's.
         mean: weighted mean of the values present; stands in for missing ones.
         scale: standard deviation of the column so filled; the penalty's unit.
-        indicator: whether there is a term `NAME is missing`.
+        missing: training rows without a value; where there are any, there is a term `NAME is missing`.
         decimals: where the column is float32, the places that write every value of it: it is then read as those
             decimals, as its CSV would be. None where no number of places does.
+
     """
 
     name: str
     mean: float
     scale: float
-    indicator: bool
+    missing: int
     decimals: int | None
 
 
@@ -44,23 +45,26 @@ class Categorical:
     Attributes:
         name: the column's.
         levels: in sorted order; all strings, all numbers or all bools.
-        other: whether rarer levels were pooled into a last one.
-        missing: whether missing values are a level of their own.
+        counts: training rows of each level.
+        other: training rows of rarer levels; where there are any, they are pooled into a level after the others.
+        missing: training rows without a value; where there are any, they are a level of their own, the last.
         reference: whether the first level has no coefficient (no penalty, as in R).
+
     """
 
     name: str
     levels: tuple[Level, ...]
-    other: bool
-    missing: bool
+    counts: tuple[int, ...]
+    other: int
+    missing: int
     reference: bool
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the column's terms, in coefficient order: levels, other, missing; reference left out."""
         names = [f"{self.name}={level}" for level in self.levels[self.reference :]]
-        names += [f"{self.name}={OTHER}"] * self.other
-        names += [f"{self.name} is missing"] * self.missing
+        names += [f"{self.name}={OTHER}"] * (self.other > 0)
+        names += [f"{self.name} is missing"] * (self.missing > 0)
         return tuple(names)
 
 
@@ -93,6 +97,7 @@ class Schema:
         weights: name of the column of row weights, or None.
         missing: what happens to missing values.
         float32: whether blocks store numbers as float32: every numeric column came as such.
+
     """
 
     numeric: tuple[Numeric, ...]
@@ -106,7 +111,7 @@ class Schema:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns that make terms."""
-        return tuple(column.name for column in (*self.numeric, *self.categorical))
+        return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -114,7 +119,7 @@ class Schema:
         return (
             INTERCEPT,
             *(column.name for column in self.numeric),
-            *(f"{column.name} is missing" for column in self.numeric if column.indicator),
+            *(f"{column.name} is missing" for column in self.numeric if column.missing),
             *(term for column in self.categorical for term in column.terms),
         )
 
@@ -134,3 +139,11 @@ class Schema:
         scale = np.ones(self.n_coefs)
         scale[1 : 1 + len(self.numeric)] = [column.scale for column in self.numeric]
         return scale
+
+    def deviations(self, rows: int) -> FloatArray:
+        """Return the standard deviation of each term over the training rows, `(n_coefs,)`; 0 for the intercept."""
+        counts = [column.missing for column in self.numeric if column.missing]
+        for column in self.categorical:
+            counts += [*column.counts[column.reference :], *[n for n in (column.other, column.missing) if n]]
+        share = np.array(counts) / rows
+        return np.array([0.0, *(column.scale for column in self.numeric), *np.sqrt(share * (1 - share))])

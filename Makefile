@@ -1,0 +1,38 @@
+# Everything from a fresh clone: `make demo` and `make test` set up an environment of their own in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types bench clean
+
+demo: .venv/installed
+	mkdir -p demo
+	cd demo && ../$(BIN)/zeroloop demo
+
+test: lint types
+	$(BIN)/python -m pytest -q -n auto
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: .venv/tested
+	$(BIN)/mypy
+
+bench: .venv/tested
+	$(BIN)/python -m benchmarks
+
+# A stamp file each: set-up is done once, and again when pyproject.toml changes.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "zeroloop needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv demo dist

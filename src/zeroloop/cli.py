@@ -1,0 +1,294 @@
+"""The command line: parse, call, print; exit codes.
+
+0: done. 2: something a person can put right, said in one line on standard error. 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zeroloop.errors import ZeroloopError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Logistic regression from a table: train, predict, evaluate; and the ladder from two loops to none.",
+)
+
+Data = Annotated[
+    list[str], typer.Argument(help="Files (CSV, Parquet, Arrow IPC), folders or globs, read as one table.")
+]
+ModelPath = Annotated[Path, typer.Argument(help="A model saved by `zeroloop train`.")]
+Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    target: Annotated[str, typer.Option(help="Column to predict; it has two values.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to save the model.")] = Path("model.json"),
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The target's value to give the probability of; by default the greater."),
+    ] = None,
+    features: Annotated[
+        list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")
+    ] = [],  # noqa: B006
+    drop: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to leave out.")] = [],  # noqa: B006
+    categorical: Annotated[
+        list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
+    ] = [],  # noqa: B006
+    weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
+    c: Annotated[float, typer.Option("--C", help="Inverse strength of the L2 penalty; inf for none.")] = 1.0,
+    solver: Annotated[str, typer.Option(help="auto, newton or gradient-descent.")] = "auto",
+    tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
+    max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,
+    missing: Annotated[
+        str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")
+    ] = "impute",
+    test_fraction: Annotated[float, typer.Option(help="Share of rows held out for the scores.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a model from a table, score it on rows held out, and save it.
+
+    Example: zeroloop train flights.parquet --target late
+
+    In Python: zeroloop.train("flights.parquet", target="late").save("model.json")
+    """
+    from zeroloop.tables.write import check_writable
+
+    check_writable(out)
+    _train(
+        data,
+        out,
+        as_json,
+        target=target,
+        positive=positive,
+        features=_names(features) or None,
+        drop=_names(drop),
+        categorical=_names(categorical),
+        weights=weights,
+        C=c,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+        learning_rate=learning_rate,
+        missing=missing,
+        test_fraction=test_fraction,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def _train(data: Any, out: Path, as_json: bool, **options: Any) -> None:
+    from zeroloop import training
+    from zeroloop.terminal import ProgressBar, console, show_training
+
+    with ProgressBar() as bar:
+        model = training.train(data, progress=bar, **options)
+    model.save(out)
+    if as_json:
+        print(json.dumps(_training_summary(model, out)))
+    else:
+        show_training(model)
+        console.print(f"Saved [bold]{out}[/]")
+
+
+def _training_summary(model: Any, out: Path) -> dict[str, Any]:
+    training, schema = model.training, model.schema
+    kinds = [(column, "numeric") for column in schema.numeric] + [(c, "categorical") for c in schema.categorical]
+    return {
+        "rows": training.rows_read,
+        "training_rows": training.rows,
+        "held_out_rows": training.held_out_rows,
+        "dropped_no_target": training.dropped_no_target,
+        "dropped_incomplete": training.dropped_incomplete,
+        "target": {
+            "name": schema.target.name,
+            "positive": schema.target.positive,
+            "negative": schema.target.negative,
+        },
+        "columns": [{"name": column.name, "kind": kind} for column, kind in kinds],
+        "left_out": [{"name": column.name, "reason": column.reason} for column in schema.left_out],
+        "solver": training.solver,
+        "passes": training.passes,
+        "n_iter": training.n_iter,
+        "converged": training.converged,
+        "loss": training.loss,
+        "objective": training.objective,
+        "gradient_norm": training.gradient_norm,
+        "seconds": training.seconds,
+        "held_out": model.held_out,
+        "model": str(out),
+    }
+
+
+@app.command()
+def predict(
+    model: ModelPath,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .parquet or .csv.")] = Path(
+        "predictions.parquet"
+    ),
+    keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Write a probability and a prediction for each row, in bounded memory.
+
+    Example: zeroloop predict model.json flights.parquet --out late.csv --keep carrier,dest
+
+    In Python: zeroloop.load("model.json").predict_proba("flights.parquet")
+    """
+    from zeroloop.model import load
+    from zeroloop.terminal import console
+
+    rows = _predict(load(model), data, out, _names(keep), threads)
+    if as_json:
+        print(json.dumps({"rows": rows, "predictions": str(out)}))
+    else:
+        console.print(f"Wrote [bold]{out}[/]: {rows:,} predictions")
+
+
+def _predict(model: Any, data: Any, out: Path, keep: list[str], threads: int | None) -> int:
+    from zeroloop.predict import predict_file
+    from zeroloop.terminal import ProgressBar
+
+    with ProgressBar() as bar:
+        return predict_file(
+            model, data, out, keep=keep, threads=threads, on_rows=lambda rows: bar("predicting row", rows)
+        )
+
+
+@app.command()
+def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Json = False) -> None:
+    """Score a model on labelled data, beside the base rate of its training rows.
+
+    Example: zeroloop evaluate model.json flights.parquet
+
+    In Python: zeroloop.evaluate(zeroloop.load("model.json"), "flights.parquet")
+    """
+    from zeroloop import scoring
+    from zeroloop.model import load
+    from zeroloop.terminal import show_scores
+
+    scores = scoring.evaluate(load(model), data, threads)
+    if as_json:
+        print(json.dumps(scores))
+    else:
+        show_scores(scores, f"{scores['rows']:,} rows")
+
+
+@app.command()
+def summary(model: ModelPath, as_json: Json = False) -> None:
+    """Print how a model was found, its scores, and all its terms.
+
+    Example: zeroloop summary model.json
+
+    In Python: zeroloop.load("model.json").terms()
+    """
+    from zeroloop.model import load
+    from zeroloop.terminal import show_training
+
+    loaded = load(model)
+    if as_json:
+        print(json.dumps(_training_summary(loaded, model) | {"terms": loaded.terms().to_pylist()}))
+        return
+    show_training(loaded, strongest=None)
+
+
+@app.command()
+def ladder(
+    examples: Annotated[int, typer.Option(min=1, help="Number of examples, m.")] = 100_000,
+    features: Annotated[int, typer.Option(min=1, help="Number of features, n_x.")] = 50,
+    plot: Annotated[Path | None, typer.Option(help="Draw the speed-ups to this .png or .svg file.")] = None,
+    show: Annotated[str | None, typer.Option(metavar="RUNG", help="Print this rung's source instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Race the article's gradient, from two loops to none and on, on this machine.
+
+    Example: zeroloop ladder --examples 1000000 --plot ladder.png
+
+    In Python: from zeroloop.ladder.race import made_data, race; race(*made_data(100_000, 50))
+    """
+    from zeroloop.ladder.race import find_rung, made_data, race, source_code
+    from zeroloop.terminal import ProgressBar, console, show_race
+
+    if show is not None:
+        print(source_code(find_rung(show)), end="")
+        return
+    if plot is not None:
+        from zeroloop.ladder.chart import check_chart_path
+
+        check_chart_path(plot)
+    with ProgressBar() as bar:
+        results = race(
+            *made_data(examples, features), on_rung=lambda name: bar(f"timing {name} on examples:", examples)
+        )
+    if plot is not None:
+        from zeroloop.ladder.chart import draw
+
+        draw(results, f"One gradient, {examples:,} examples x {features} features", plot)
+    if as_json:
+        print(json.dumps({"examples": examples, "features": features, "rungs": [asdict(r) for r in results]}))
+        return
+    show_race(results, examples, features)
+    if plot is not None:
+        console.print(f"Drew [bold]{plot}[/]")
+
+
+@app.command()
+def demo(threads: Threads = None) -> None:
+    """Train on the embedded flights and write model and predictions into the current folder.
+
+    327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
+    """
+    from zeroloop.model import load
+    from zeroloop.tables.write import check_writable
+    from zeroloop.terminal import console
+
+    model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")
+    check_writable(model)
+    with as_file(files("zeroloop") / "data" / "flights.parquet") as flights:
+        _train(str(flights), model, False, target="late", threads=threads)
+        rows = _predict(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], threads)
+    console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")
+    console.print(f"Next: zeroloop summary {model}")
+
+
+def _names(given: list[str]) -> list[str]:
+    """Return the names of an option given as `a,b` or several times."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"zeroloop: warning: {message}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", UserWarning)
+    try:
+        app()
+    except ZeroloopError as error:
+        print(f"zeroloop: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

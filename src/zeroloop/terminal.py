@@ -1,0 +1,175 @@
+"""What the command line shows: models and scores as tables, work under way as a progress bar."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from zeroloop.ladder.race import Result
+from zeroloop.model import Model
+
+STRONGEST = 10  # terms shown after a fit
+SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
+
+# Piped into a file or a program, tables are not cut to a terminal's width.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+class ProgressBar:
+    """A bar on standard error once work takes more than a second; nothing where that is no terminal.
+
+    Called with (what is being done, how many are done), as `zeroloop.train` reports them.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._start = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __call__(self, doing: str, done: int) -> None:
+        """Show `doing` and the count."""
+        if not self._console.is_terminal or time.monotonic() - self._start < 1:
+            return
+        if self._bar is None:
+            columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._bar.add_task(doing, total=None)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], description=f"{doing} {done:,}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
+    """Print what was read, each column's part, the fit, the held-out scores, and terms: all or the strongest."""
+    training, target = model.training, model.schema.target
+    console.print(
+        f"Read [bold]{training.data}[/]: {training.rows_read:,} rows; {training.rows:,} to train on"
+        + (f", {training.held_out_rows:,} held out" if training.held_out_rows else "")
+        + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
+        + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
+    )
+    console.print(
+        f"Target [bold]{target.name}[/]: the model gives the probability of {target.positive!r} "
+        f"(against {target.negative!r}); base rate {training.base_rate:.1%}"
+    )
+    console.print(_columns_table(model))
+    seconds = ", ".join(f"{name} {value:.2f} s" for name, value in training.seconds.items())
+    penalty = "no penalty" if np.isinf(training.C) else f"C = {training.C:g}"
+    state = "converged" if training.converged else "[bold red]not converged[/]"
+    console.print(
+        f"Fit by {training.solver}, {penalty}: {state} in {training.passes} passes, mean log loss "
+        f"{training.loss:.6f}, max |gradient| {training.gradient_norm:.1e} ({seconds})"
+    )
+    if model.held_out:
+        show_scores(model.held_out, f"{model.held_out['rows']:,} held-out rows")
+    show_terms(model, strongest)
+
+
+def show_scores(scores: dict[str, Any], title: str) -> None:
+    """Print scores beside those of the base rate."""
+    table = _table(title, ["", ">model", ">base rate"])
+    for key, name in SCORES.items():
+        table.add_row(name, _score(scores[key]), _score(scores["base_rate"][key]))
+    console.print(table)
+
+
+def show_terms(model: Model, most: int | None = None) -> None:
+    """Print terms with odds ratios: all in order, or the `most` strongest first.
+
+    Strength is |coef| times the term's standard deviation over the training rows, so that a rare level does not
+    come before a column that moves every row.
+    """
+    coef, deviations = model.coef[0], model.schema.deviations(model.training.rows)
+    order = np.arange(1, coef.size)
+    if most is not None:
+        order = order[np.argsort(-np.abs(coef * deviations)[1:], kind="stable")][:most]
+    title = (
+        f"{order.size} strongest of {coef.size - 1} terms" if order.size < coef.size - 1 else f"{coef.size - 1} terms"
+    )
+    table = _table(title, ["term", ">coef", ">odds ratio", ">odds ratio a std. dev."])
+    table.add_row(model.schema.terms[0], f"{coef[0]:.5g}", "", "")
+    for j in order:
+        table.add_row(_plain(model.schema.terms[j]), f"{coef[j]:.5g}", _ratio(coef[j]), _ratio(coef[j] * deviations[j]))
+    console.print(table)
+
+
+def show_race(results: Sequence[Result], n_examples: int, n_features: int) -> None:
+    """Print the article's two comparisons: speed, and lines and loops."""
+    table = _table(
+        f"One gradient over {n_examples:,} examples x {n_features} features",
+        ["rung", ">time", f">speed-up over {results[0].rung}", "timed on"],
+    )
+    for result in results:
+        share = result.timed_examples / n_examples
+        scaled = f", scaled from {share:.0%} of the examples" if share < 1 else ""
+        table.add_row(
+            result.rung,
+            seconds(result.seconds),
+            f"{result.speedup:,.1f}x",
+            f"median of {result.repeats}{scaled}",
+        )
+    console.print(table)
+    code = _table("The code", ["rung", ">lines", ">explicit loops"])
+    for result in results:
+        code.add_row(result.rung, str(result.lines), str(result.loops))
+    console.print(code)
+
+
+def seconds(value: float) -> str:
+    """Return a time with its unit."""
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.3g} ms"
+
+
+def _columns_table(model: Model) -> Table:
+    schema = model.schema
+    table = _table("Columns", ["column", "kind", "detail"])
+    for numeric in schema.numeric:
+        gaps = "; missing values have a term" if numeric.missing else ""
+        table.add_row(_plain(numeric.name), "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
+    for column in schema.categorical:
+        count = len(column.levels)
+        detail = f"{count:,} level{'s' if count != 1 else ''}"
+        detail += "; rarer ones pooled" * (column.other > 0) + "; missing values are a level" * (column.missing > 0)
+        detail += f"; reference {column.levels[0]}" if column.reference else ""
+        table.add_row(_plain(column.name), "categorical", _plain(detail))
+    for left_out in schema.left_out:
+        table.add_row(_plain(left_out.name), "[yellow]left out[/]", _plain(left_out.reason))
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    """Return an empty table; a column whose name starts with ">" is right-aligned."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
+    return table
+
+
+def _plain(text: str) -> str:
+    """Return text that rich prints as it is, brackets included."""
+    return text.replace("[", "\\[")
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _ratio(coef: float) -> str:
+    with np.errstate(over="ignore"):
+        return f"{np.exp(coef):.4g}"
