@@ -77,7 +77,7 @@ class Fit:
         """Return the sentence for a solution that is not converged: how far it got and what to change."""
         last = self.solution.last
         return (
-            f"Not converged: after {self.solution.n_iter} iterations of {self.solver} ({self.passes} passes) "
+            f"Not converged: after {self.passes} passes of {self.solver} "
             f"max |gradient| is {last.gradient_norm:.1e}, above tol = {tol:g}. "
             f"The solver {self.solution.outcome.value}."
         )

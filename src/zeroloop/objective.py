@@ -128,7 +128,7 @@ class Outcome(Enum):
         "found no lower point along its direction, with the gradient still above tol; "
         "loosen tol, use a finite C, or drop columns that repeat others"
     )
-    DIVERGED = "the loss rose above its start: the learning rate is too large; try a tenth of it"
+    DIVERGED = "saw the loss rise above its start: the learning rate is too large; try a tenth of it"
 
 
 @dataclass(frozen=True, slots=True)

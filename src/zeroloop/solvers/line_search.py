@@ -11,6 +11,7 @@ from zeroloop.objective import Evaluation, Objective
 
 SUFFICIENT = 1e-4  # Armijo's constant, the textbook's
 SHORTEST = 1e-10
+BLUR = 1e-9  # relative: more than rounding ever makes of a mean over rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,28 @@ def backtrack(
 ) -> Step | None:
     """Halve the step along `direction` until the objective falls enough; None where it never does.
 
-    A step is accepted when `value(theta + t d) <= value(theta) + 1e-4 t gradient.d`, give or take rounding
-    (Armijo, "Minimization of functions having Lipschitz continuous first partial derivatives", 1966). The
-    first trial is t = 1, which Newton's direction passes near the optimum: one pass an iteration.
+    A step is accepted when `value(theta + t d) <= value(theta) + 1e-4 t slope` (Armijo, 1966). Near the optimum
+    rounding in the value hides that fall, so a step is accepted too when the value is the same to `BLUR` and the
+    slope says what Armijo would: `slope(theta + t d) <= (2e-4 - 1) slope(theta)` (Hager and Zhang, "A new conjugate
+    gradient method with guaranteed descent and an efficient line search", SIAM J. Optimization, 2005). The first
+    trial is t = 1, which Newton's direction passes near the optimum: one pass an iteration.
+
+    Args:
+        objective: what to lower.
+        theta: `(n_theta,)`, where to start.
+        at: the objective there, with its gradient.
+        direction: `(n_theta,)`, downhill.
+        order: of the evaluations, 1 or 2.
+
     """
     slope = float(at.gradient @ direction)
     t = 1.0
     while t >= SHORTEST:
         trial = theta + t * direction
         evaluation = objective(trial, order)
-        if evaluation.value <= at.value + SUFFICIENT * t * slope + rounding(at.value):
+        falls = evaluation.value <= at.value + SUFFICIENT * t * slope
+        level = evaluation.value <= at.value + BLUR * abs(at.value)
+        if falls or (level and float(evaluation.gradient @ direction) <= (2 * SUFFICIENT - 1) * slope):
             return Step(trial, evaluation)
         t /= 2
     return None

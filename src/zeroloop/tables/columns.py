@@ -116,4 +116,5 @@ def present(column: pa.Array) -> NDArray[np.bool_]:
     if pt.is_dictionary(column.type) and (values.null_count or pt.is_floating(values.type)):
         return coded(column)[0] >= 0
     absent = pc.is_null(column, nan_is_null=True) if pt.is_floating(column.type) else pc.is_null(column)
-    return np.logical_not(absent.to_numpy(zero_copy_only=False))
+    here: NDArray[np.bool_] = ~absent.to_numpy(zero_copy_only=False)
+    return here

@@ -95,14 +95,14 @@ def _wider(path: Path, name: str, data_type: pa.DataType, error: pa.ArrowInvalid
 
 
 def _open(
-    path: Path, types: Mapping[str, pa.DataType], columns: list[str] | None, block_bytes: int
+    path: Path, types: Mapping[str, pa.DataType], columns: list[str] | None, block_bytes: int, threads: bool = True
 ) -> csv.CSVStreamingReader:
     with path.open("rb") as file:
         compression = "gzip" if file.read(2) == b"\x1f\x8b" else None
     stream = pa.input_stream(str(path), compression=compression)
     return csv.open_csv(
         stream,
-        read_options=csv.ReadOptions(block_size=block_bytes),
+        read_options=csv.ReadOptions(block_size=block_bytes, use_threads=threads),
         parse_options=csv.ParseOptions(delimiter=_delimiter(path, compression), newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=dict(types), include_columns=columns, strings_can_be_null=True, null_values=MISSING
@@ -164,7 +164,20 @@ def _explained(path: Path, error: pa.ArrowInvalid, header: list[str]) -> DataErr
     message = str(error).splitlines()[0]
     if "Empty CSV" in message:
         return DataError(f"{path}: the file is empty.")
+    if "CSV parse error" in message:
+        message = _numbered_parse_error(path) or message
     name = _column_of(error, header)
     if name is not None:
         message = f"column {name!r}: {message.partition(': ')[2]}"
     return DataError(f"{path}: cannot be read as CSV ({message}).")
+
+
+def _numbered_parse_error(path: Path) -> str | None:
+    """Return the parse error again with its line number, which pyarrow only knows on one thread."""
+    try:
+        with _open(path, {}, None, BLOCK_BYTES, threads=False) as reader:
+            for _ in reader:
+                pass
+    except pa.ArrowInvalid as error:
+        return str(error).splitlines()[0].replace("CSV parse error: Row #", "line ")
+    return None

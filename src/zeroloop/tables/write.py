@@ -24,8 +24,11 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"{path}: is a folder; name a file in it.")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: no permission to write in the folder {path.parent}.")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: no file can be written in {path.parent} ({error.strerror}).") from error
 
 
 @contextmanager

@@ -1,0 +1,209 @@
+"""Kernels against slower truths: many-digit arithmetic, the ladder's loops, the one-hot matrix."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from conftest import made
+from numpy.typing import NDArray
+
+from zeroloop.blocks import Block, Sums
+from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.dense import flat
+from zeroloop.kernels.logistic import exp_nonpositive, log1p_unit
+from zeroloop.kernels.moments import Moments, moments
+from zeroloop.kernels.sums import predictor, probability, sums
+from zeroloop.ladder.rungs import two_loops
+
+JIT = os.environ.get("NUMBA_DISABLE_JIT") != "1"
+MANY = 4_000 if JIT else 200
+
+
+def ulps(found: float, exact: mpmath.mpf) -> float:
+    spacing = max(np.spacing(abs(float(exact))), 5e-324)
+    return float(abs(mpmath.mpf(found) - exact) / mpmath.mpf(float(spacing)))
+
+
+@compiled(SUMS)
+def _exp_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    for i in range(x.size):  # in a loop, so that the vectorised code is what is tested
+        out[i] = exp_nonpositive(x[i])
+
+
+@compiled(SUMS)
+def _log1p_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    for i in range(x.size):
+        out[i] = log1p_unit(x[i])
+
+
+def test_exp_is_accurate_to_2_ulp() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([-np.logspace(-320, np.log10(746), MANY), -rng.uniform(0, 746, MANY), [0.0, -0.0, -5e-324]])
+    out = np.empty_like(x)
+    _exp_all(x, out)
+    with mpmath.workdps(40):
+        assert max(ulps(found, mpmath.exp(mpmath.mpf(at))) for at, found in zip(x, out, strict=True)) <= 2
+
+
+def test_exp_of_the_far_tail_is_zero() -> None:
+    assert [exp_nonpositive(x) for x in (-746.0, -1e4, -1e300, -np.inf)] == [0, 0, 0, 0]
+
+
+def test_log1p_is_accurate_to_2_ulp() -> None:
+    rng = np.random.default_rng(0)
+    edge = np.array([0.4142135623730950, 0.41421356237309515])
+    x = np.concatenate([np.logspace(-320, 0, MANY), rng.uniform(0, 1, MANY), [0.0, 1.0, 5e-324], edge])
+    out = np.empty_like(x)
+    _log1p_all(x, out)
+    with mpmath.workdps(360):
+        assert max(ulps(found, mpmath.log(1 + mpmath.mpf(at))) for at, found in zip(x, out, strict=True)) <= 2
+
+
+def a_block(
+    m: int, n: int, layout: str, dtype: type = np.float64, weighted: bool = False
+) -> tuple[Block, NDArray[np.float64], NDArray[np.float64]]:
+    X, y = made(m, n, dtype=dtype)
+    weight = np.random.default_rng(1).uniform(0, 3, m) if weighted else None
+    numeric = np.ascontiguousarray(X.T) if layout == "stacked" else X.T
+    if layout == "neither":
+        numeric = np.repeat(np.repeat(X.T, 2, axis=0), 2, axis=1)[::2, ::2]
+    return Block(numeric, np.empty((0, m), np.int32), 1 + n, y.astype(np.float32), weight), X, y
+
+
+@pytest.mark.parametrize("layout", ["stacked", "row-major", "neither"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("m", "n"), [(2, 1), (7, 3), (65, 5), (300, 9), (2500, 4)])
+def test_sums_are_those_of_two_loops(layout: str, dtype: type, m: int, n: int) -> None:
+    if not JIT and m > 300:
+        pytest.skip("slow without the compiler")
+    block, X, y = a_block(m, n, layout, dtype)
+    coef = np.random.default_rng(2).standard_normal((1, 1 + n)) / 100
+    total = sums(block, coef, np.zeros(n), order=1)
+    J, dw, db = two_loops(X.T.astype(np.float64), y[np.newaxis], coef[:, 1:].T, float(coef[0, 0]))
+    assert total.gradient is not None
+    np.testing.assert_allclose(total.loss / m, J, rtol=1e-12)
+    np.testing.assert_allclose(total.gradient[0] / m, np.append(db, dw), rtol=1e-9, atol=1e-11)
+    assert total.weight == m
+
+
+@pytest.mark.parametrize("layout", ["stacked", "row-major"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_derivatives_are_those_of_finite_differences(layout: str, weighted: bool) -> None:
+    block, X, _ = a_block(150, 4, layout, weighted=weighted)
+    centre = X.mean(axis=0)
+    coef = np.random.default_rng(3).standard_normal((1, 5)) * 0.1
+    at = sums(block, coef, centre, order=2)
+    assert at.gradient is not None
+    assert at.hessian is not None
+    for j in range(5):
+        step = np.zeros((1, 5))
+        step[0, j] = 1e-5 / max(1.0, X.std(axis=0)[j - 1] if j else 1.0)
+        ahead, behind = (sums(block, coef + sign * step, centre, order=1) for sign in (1, -1))
+        assert ahead.gradient is not None
+        assert behind.gradient is not None
+        width = 2 * step[0, j]
+        np.testing.assert_allclose((ahead.loss - behind.loss) / width, at.gradient[0, j], rtol=1e-5, atol=1e-4)
+        column = (ahead.gradient - behind.gradient)[0] / width
+        np.testing.assert_allclose(column[: j + 1], at.hessian[: j + 1, j], rtol=1e-5, atol=1e-4)
+
+
+def one_hot(block: Block) -> NDArray[np.float64]:
+    """Return the block's terms as a dense matrix `(rows, n_coefs)`."""
+    terms = np.zeros((block.n_rows, block.n_coefs + 1))
+    terms[:, 0] = 1
+    terms[:, 1 : 1 + len(block.numeric)] = block.numeric.T
+    for codes in block.codes:
+        terms[np.arange(block.n_rows), codes] += 1
+    return terms[:, :-1]
+
+
+def with_codes(m: int, n: int) -> Block:
+    block, _, _ = a_block(m, n, "stacked", weighted=True)
+    rng = np.random.default_rng(4)
+    first, second = rng.integers(1 + n, 1 + n + 3, m), rng.integers(4 + n, 4 + n + 5, m)
+    codes = np.array([first, np.where(rng.random(m) < 0.3, 9 + n, second)], np.int32)  # 9 + n: no coefficient
+    return Block(block.numeric, codes, 9 + n, block.y, block.weight)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_codes_are_one_hot_columns(n: int) -> None:
+    block = with_codes(200, n)
+    terms, coef = one_hot(block), np.random.default_rng(5).standard_normal((1, 9 + n)) / 100
+    dense = Block(np.ascontiguousarray(terms[:, 1:].T), np.empty((0, 200), np.int32), 9 + n, block.y, block.weight)
+    centre = np.arange(n, dtype=np.float64)
+    both = [
+        sums(block, coef, centre, order=2),
+        sums(dense, coef, np.append(centre, np.zeros(8)), order=2),
+    ]
+    z = predictor(block, coef, centre)
+    shifted = terms - np.concatenate([[0], centre, np.zeros(8)])
+    np.testing.assert_allclose(z, shifted @ coef[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(probability(block, coef, centre), 1 / (1 + np.exp(-z)), rtol=1e-14)
+    upper = np.triu_indices(9 + n)
+    for found, wanted in zip(*[(s.loss, s.gradient, _hessian(s)[upper]) for s in both], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+def _hessian(total: Sums) -> NDArray[np.float64]:
+    assert total.hessian is not None
+    return total.hessian
+
+
+@pytest.mark.parametrize("size", [1.0, 40.0, 800.0, 1e4])
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_every_margin_is_finite_and_keeps_its_tail(size: float, y: float) -> None:
+    block = Block(np.array([[-size, size]]), np.empty((0, 2), np.int32), 2, np.full(2, y, np.float32))
+    total = sums(block, np.array([[0.0, 1.0]]), np.zeros(1), order=2)
+    with mpmath.workdps(50):
+        wanted = sum(mpmath.log(1 + mpmath.exp(-margin)) for margin in (mpmath.mpf(-size), mpmath.mpf(size)))
+        least = 1 / (1 + mpmath.exp(mpmath.mpf(size)))
+    assert total.loss == pytest.approx(float(wanted), rel=1e-14, abs=0)
+    assert np.all(np.isfinite(_hessian(total)))
+    p = probability(block, np.array([[0.0, 1.0]]), np.zeros(1))
+    assert p[0] == pytest.approx(float(least), rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("layout", ["stacked", "row-major"])
+def test_moments_far_from_zero_do_not_cancel(layout: str) -> None:
+    block, X, _ = a_block(400, 3, layout, weighted=True)
+    far = Block(block.numeric + 1e8, block.codes, block.n_coefs, block.y, block.weight)
+    halves = [far.take(np.arange(400) < 150), far.take(np.arange(400) >= 150)]
+    found: Moments = moments(halves[0]) + moments(halves[1])
+    exact = X + 1e8
+    mean = np.average(exact, axis=0, weights=block.weight)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-14)
+    deviation = np.sqrt(np.average((exact - mean) ** 2, axis=0, weights=block.weight))
+    np.testing.assert_allclose(found.scale(), deviation, rtol=1e-6)
+
+
+def test_hessian_of_a_column_far_from_zero_does_not_cancel() -> None:
+    block, X, _ = a_block(400, 2, "stacked")
+    far = Block(block.numeric + 1e9, block.codes, block.n_coefs, block.y)
+    near = sums(block, np.zeros((1, 3)), X.mean(axis=0), order=2)
+    shifted = sums(far, np.zeros((1, 3)), X.mean(axis=0) + 1e9, order=2)
+    np.testing.assert_allclose(np.triu(_hessian(shifted)), np.triu(_hessian(near)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", ["stacked", "row-major"])
+def test_storage_is_used_where_it_lies(layout: str) -> None:
+    block, _, _ = a_block(50, 3, layout)
+    assert np.shares_memory(flat(block.numeric)[0], block.numeric)
+
+
+def test_kernels_without_the_compiler() -> None:
+    if not JIT:
+        pytest.skip("this is that run")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(Path(__file__))],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:]

@@ -1,0 +1,139 @@
+"""Solvers on data with a known optimum; every outcome provoked, its text read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import made
+from numpy.typing import NDArray
+
+from zeroloop.errors import DataError, OptionError
+from zeroloop.fit import MAX_ITER, Fit, Options, choose_solver, fit
+from zeroloop.kernels.moments import moments
+from zeroloop.objective import Outcome
+from zeroloop.sources.memory import stacked
+
+
+def fitted(X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None, **options: Any) -> Fit:
+    source = stacked(X.T, y, weight)
+    columns = source.reduce(moments)
+    scale = np.append(1.0, columns.scale())
+    return fit(source, Options(**options), centre=columns.mean, scale=scale, penalty_unit=scale)
+
+
+@pytest.mark.parametrize("solver", MAX_ITER)
+def test_a_two_by_two_table_has_the_log_odds_ratio(solver: str) -> None:
+    # x = 0: 10 of 40 positive; x = 1: 30 of 50: the optimum is in every textbook.
+    X = np.repeat([0.0, 0.0, 1.0, 1.0], [30, 10, 20, 30])[:, np.newaxis]
+    y = np.repeat([0, 1, 0, 1], [30, 10, 20, 30])
+    found = fitted(X, y, solver=solver, C=math.inf, tol=1e-10, learning_rate=1.0)
+    assert found.solution.outcome is Outcome.CONVERGED
+    np.testing.assert_allclose(found.coef[0], [math.log(10 / 30), math.log(30 * 30 / (10 * 20))], rtol=1e-8)
+    assert found.solution.last.gradient_norm <= 1e-10
+    assert found.solver == solver
+
+
+@pytest.mark.parametrize("solver", MAX_ITER)
+@pytest.mark.parametrize("C", [0.01, 1.0])
+def test_solvers_meet(solver: str, C: float) -> None:
+    X, y = made(500, 4)
+    newton = fitted(X, y, C=C, tol=1e-9)
+    other = fitted(X, y, C=C, tol=1e-9, solver=solver, learning_rate=1.0)
+    np.testing.assert_allclose(other.coef, newton.coef, rtol=1e-6, atol=1e-9)
+    assert other.passes == other.solution.n_iter + 1
+
+
+def test_newton_takes_few_passes_from_any_base_rate() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 2))
+    y = rng.random(20_000) < 1 / (1 + np.exp(-(X[:, 0] - 6)))
+    assert fitted(X, y).passes <= 10
+
+
+def test_not_converged_says_how_far_and_what_to_do() -> None:
+    X, y = made(300, 3)
+    found = fitted(X, y, max_iter=2, solver="gradient-descent")
+    assert found.solution.outcome is Outcome.MAX_ITER
+    assert not found.solution.converged
+    text = found.not_converged(1e-6)
+    assert "after 3 passes of gradient-descent max |gradient| is" in text
+    assert "above tol = 1e-06. The solver reached the limit on iterations; raise max_iter, or loosen tol." in text
+    assert fitted(X, y, max_iter=1).solution.outcome is Outcome.MAX_ITER
+
+
+def test_a_learning_rate_too_large_is_said() -> None:
+    X, y = made(300, 3)
+    found = fitted(X, y, solver="gradient-descent", learning_rate=1e4)
+    assert found.solution.outcome is Outcome.DIVERGED
+    assert "the learning rate is too large; try a tenth of it" in found.not_converged(1e-6)
+
+
+def test_the_floor_of_rounding_is_called_converged_only_at_the_floor() -> None:
+    X, y = made(300, 3)
+    found = fitted(X, y, tol=1e-30)
+    assert found.solution.outcome is Outcome.ROUNDING_FLOOR
+    assert found.solution.converged
+    assert found.solution.last.gradient_norm < 1e-13
+    assert "rounding" in found.solution.outcome.value
+
+
+def test_a_stuck_solver_is_not_converged() -> None:
+    from zeroloop.objective import Evaluation
+    from zeroloop.solvers.newton import newton
+
+    class Kinked:
+        """|theta|: its gradient never shrinks, and no step from the kink goes down."""
+
+        def __call__(self, theta: NDArray[np.float64], order: int) -> Evaluation:
+            return Evaluation(float(abs(theta[0]) + 1), 0.0, np.array([1.0]), np.array([[1.0]]))
+
+    solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=5)  # type: ignore[arg-type]
+    assert solution.outcome is Outcome.STUCK
+    assert not solution.converged
+    assert "found no lower point" in solution.outcome.value
+
+
+def test_columns_that_repeat_do_not_stop_a_free_fit() -> None:
+    X, y = made(400, 3)
+    free = fitted(X, y, C=math.inf)
+    repeated = fitted(np.column_stack([X, X[:, 0], X[:, 1] - X[:, 2]]), y, C=math.inf)
+    assert repeated.solution.converged
+    assert repeated.solution.last.loss == pytest.approx(free.solution.last.loss, rel=1e-10)
+
+
+def test_without_an_intercept_the_start_is_zero() -> None:
+    X, y = made(300, 2)
+    source = stacked(X.T, y)
+    ones = np.ones(3)
+    found = fit(source, Options(), centre=np.zeros(2), scale=ones, penalty_unit=ones, fit_intercept=False)
+    assert found.coef[0, 0] == 0
+    assert found.solution.converged
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("C", 0), ("C", -1), ("C", math.nan), ("tol", math.nan), ("tol", 0), ("tol", math.inf), ("max_iter", 0),
+        ("learning_rate", -1), ("solver", "sag"),
+    ],
+)  # fmt: skip
+def test_options_out_of_range_are_refused(option: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"{option} is .*; it must be"):
+        Options(**{option: value})
+
+
+def test_one_class_and_no_weight_are_refused() -> None:
+    X, _ = made(30, 2)
+    with pytest.raises(DataError, match="have the same class"):
+        fitted(X, np.ones(30))
+    with pytest.raises(DataError, match="sum to 0"):
+        fitted(X, np.arange(30) % 2, np.zeros(30))
+
+
+def test_auto_is_newton() -> None:
+    assert choose_solver() == "newton"
+    X, y = made(50, 2)
+    assert fitted(X, y).solver == "newton"
