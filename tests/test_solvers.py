@@ -85,10 +85,10 @@ def test_a_stuck_solver_is_not_converged() -> None:
     from zeroloop.solvers.newton import newton
 
     class Kinked:
-        """|theta|: its gradient never shrinks, and no step from the kink goes down."""
+        """1000 |theta|: its gradient never shrinks, and no step from the kink goes down."""
 
         def __call__(self, theta: NDArray[np.float64], order: int) -> Evaluation:
-            return Evaluation(float(abs(theta[0]) + 1), 0.0, np.array([1.0]), np.array([[1.0]]))
+            return Evaluation(float(1000 * abs(theta[0]) + 1), 0.0, np.array([1.0]), np.array([[1.0]]))
 
     solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=5)  # type: ignore[arg-type]
     assert solution.outcome is Outcome.STUCK

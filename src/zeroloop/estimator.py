@@ -112,7 +112,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
         if len(classes) < 2:
             raise ValueError(
-                f"The labels y have one class only, {classes[0]!r}; a classifier needs rows of both classes."
+                f"The labels y have one class only, {classes.tolist()[0]!r}; a classifier needs rows of both classes."
             )
         weight = self._weight(X, y, codes, classes, sample_weight)
         source = stacked(X.T, codes, weight, self._threads())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +52,9 @@ def numbers(column: pa.Array, name: str, first_row: int) -> FloatArray:
         return np.full(len(column), np.nan)
     if pt.is_boolean(column.type):
         column = column.cast(pa.uint8())
-    values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    values: FloatArray = _view(column.cast(pa.float64(), safe=False), np.float64)
+    if column.null_count:
+        values = np.where(_bools(pc.is_null(column)), np.nan, values)
     infinite = np.isinf(values)
     if np.any(infinite):
         row = int(np.argmax(infinite))
@@ -92,29 +94,42 @@ def as_decimals(values: FloatArray, places: int) -> FloatArray:
 def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools."""
     if not pt.is_dictionary(column.type):
-        if pt.is_floating(column.type):
-            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         column = column.dictionary_encode()
-    codes = column.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    codes: NDArray[np.int32] = _view(column.indices.cast(pa.int32()), np.int32)
+    if column.indices.null_count:
+        codes = np.where(_bools(pc.is_null(column.indices)), np.int32(-1), codes)
     values = column.dictionary
     if kind_of(values.type) == "categorical":
         values = values.cast(pa.string())
     elif pt.is_decimal(values.type) or pt.is_floating(values.type):
         values = values.cast(pa.float64())
-    if values.null_count or (pt.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py()):
-        absent = (
-            pc.or_kleene(pc.is_null(values), pc.is_nan(values)) if pt.is_floating(values.type) else pc.is_null(values)
-        )
-        gone = absent.to_numpy(zero_copy_only=False)
+    gone = _absent(values)
+    if np.any(gone):
         codes = np.where((codes >= 0) & gone[codes], np.int32(-1), codes)
     return codes, values
 
 
 def present(column: pa.Array) -> NDArray[np.bool_]:
     """Return which rows have a value: neither null nor NaN, `(rows,)`."""
-    values = column.dictionary if pt.is_dictionary(column.type) else column
-    if pt.is_dictionary(column.type) and (values.null_count or pt.is_floating(values.type)):
+    if pt.is_dictionary(column.type):
         return coded(column)[0] >= 0
-    absent = pc.is_null(column, nan_is_null=True) if pt.is_floating(column.type) else pc.is_null(column)
-    here: NDArray[np.bool_] = ~absent.to_numpy(zero_copy_only=False)
-    return here
+    return ~_absent(column)
+
+
+def _absent(column: pa.Array) -> NDArray[np.bool_]:
+    return _bools(pc.is_null(column, nan_is_null=pt.is_floating(column.type)))
+
+
+def _bools(column: pa.Array) -> NDArray[np.bool_]:
+    """Return a column of bools without nulls."""
+    return _view(column.cast(pa.uint8()), np.bool_)
+
+
+def _view(column: pa.Array, dtype: type) -> NDArray[Any]:
+    """Return a primitive column's values where they lie, anything where it is null.
+
+    pyarrow's own `to_numpy` imports pandas, which takes longer than a whole fit.
+    """
+    if len(column) == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * np.dtype(dtype).itemsize)

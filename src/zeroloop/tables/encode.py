@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
@@ -124,7 +123,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         if np.any(gaps):
             complete &= ~gaps
             values = np.where(gaps, column.mean, values)
-            if not column.missing:
+            if not column.missing and schema.missing == "impute":
                 surprises.filled[column.name] += int(np.sum(gaps))
         block.numeric[j] = values
         if column.missing:
@@ -135,7 +134,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         codes, missing, unseen = _codes(batch[levels.name], levels, coefficient, n_coefs)
         complete &= ~missing
         surprises.unseen[levels.name] += int(np.sum(unseen))
-        if not levels.missing:
+        if not levels.missing and schema.missing == "impute":
             surprises.filled[levels.name] += int(np.sum(missing))
         block.codes[row] = codes
         coefficient += len(levels.terms)
@@ -173,17 +172,8 @@ def _codes(
 
 def _positions(values: pa.Array, levels: Sequence[Level]) -> NDArray[np.int64]:
     """Return each value's place among the levels, `len(levels)` for one that is not there."""
-    wanted = pa.array(levels, type=_level_type(levels))
-    if values.type != wanted.type:
-        values = values.cast(wanted.type, safe=False)
-    found: NDArray[Any] = pc.index_in(values, value_set=wanted).fill_null(len(levels)).to_numpy(zero_copy_only=False)
-    return found.astype(np.int64)
-
-
-def _level_type(levels: Sequence[Level]) -> pa.DataType:
-    if isinstance(levels[0], str):
-        return pa.string()
-    return pa.bool_() if isinstance(levels[0], bool) else pa.float64()
+    place = {level: i for i, level in enumerate(levels)}
+    return np.array([place.get(value, len(levels)) for value in values.to_pylist()], dtype=np.int64)
 
 
 def labels(batch: pa.RecordBatch, schema: Schema) -> NDArray[np.float32]:

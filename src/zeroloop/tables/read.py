@@ -245,7 +245,7 @@ def _as_table(data: TableLike) -> pa.Table:
             return pa.Table.from_pandas(data.rename(columns=str), preserve_index=False)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"The table cannot be read as Arrow: {_first_line(error)}") from error
     raise DataError(
         f"Cannot read a {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "

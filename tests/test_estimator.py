@@ -1,0 +1,134 @@
+"""The estimator keeps scikit-learn's contract and gives its numbers."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Peer
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from zeroloop import LogisticRegression
+
+
+@parametrize_with_checks([LogisticRegression(), LogisticRegression(C=10, max_iter=300)])
+def test_scikit_learns_estimator_checks(estimator: Any, check: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # checks fit data without an optimum, with five iterations
+        check(estimator)
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0, 100.0, np.inf])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_coefficients_are_scikit_learns(C: float, fit_intercept: bool, order: Any) -> None:
+    X, y = made(800, 5)
+    X = np.array((X - X.mean(axis=0)) / X.std(axis=0) + 0.3, order=order)
+    ours = LogisticRegression(C=C, fit_intercept=fit_intercept).fit(X, y)
+    peer = Peer(C=C, fit_intercept=fit_intercept, solver="newton-cholesky", tol=1e-12).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, peer.coef_, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(ours.intercept_, peer.intercept_, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(ours.predict_proba(X), peer.predict_proba(X), atol=1e-8)
+    np.testing.assert_allclose(ours.predict_log_proba(X), peer.predict_log_proba(X), atol=1e-6)
+    np.testing.assert_array_equal(ours.predict(X), peer.predict(X))
+    assert ours.coef_.shape == (1, 5)
+    assert ours.intercept_.shape == (1,)
+    assert ours.n_iter_.shape == (1,)
+    assert ours.converged_
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"benign": 3.0, "malignant": 0.5}])
+def test_weights_and_text_labels(class_weight: Any) -> None:
+    X, labels = load_breast_cancer(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X), np.array(["malignant", "benign"])[labels]
+    weight = np.random.default_rng(0).uniform(0, 2, len(y))
+    ours = LogisticRegression(class_weight=class_weight).fit(X, y, sample_weight=weight)
+    peer = Peer(class_weight=class_weight, solver="newton-cholesky", tol=1e-12).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(ours.coef_, peer.coef_, rtol=1e-6, atol=1e-8)
+    assert list(ours.classes_) == ["benign", "malignant"]
+    assert set(ours.predict(X)) == {"benign", "malignant"}
+
+
+def test_float32_is_used_as_it_is() -> None:
+    X, y = made(700, 4, dtype=np.float32)
+    exact = LogisticRegression().fit(X.astype(np.float64), y)
+    np.testing.assert_allclose(LogisticRegression().fit(X, y).coef_, exact.coef_, rtol=1e-6)
+
+
+def test_pipelines_searches_and_clones() -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    assert cross_val_score(pipe, X, y, cv=3).mean() > 0.96
+    search = GridSearchCV(pipe, {"logisticregression__C": [0.01, 1.0]}, cv=3, n_jobs=2).fit(X, y)
+    assert search.best_score_ > 0.96
+    assert clone(search.best_estimator_[-1]).get_params() == search.best_estimator_[-1].get_params()
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict_proba(X), search.best_estimator_.predict_proba(X))
+
+
+def test_names_of_columns_are_kept() -> None:
+    X, y = made(100, 3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    ours = LogisticRegression().fit(frame, y)
+    assert list(ours.feature_names_in_) == ["a", "b", "c"]
+    assert ours.n_features_in_ == 3
+    with pytest.raises(ValueError, match="feature names"):
+        ours.predict(frame[["b", "a", "c"]])
+
+
+def test_warm_start_begins_at_the_last_optimum() -> None:
+    X, y = made(2000, 4)
+    ours = LogisticRegression(warm_start=True).fit(X, y)
+    first, coef = ours.n_passes_, ours.coef_.copy()
+    ours.fit(X, y)
+    assert ours.n_passes_ < first
+    np.testing.assert_allclose(ours.coef_, coef, rtol=1e-8)
+    assert LogisticRegression().fit(X, y).fit(X, y).n_passes_ == first
+
+
+def test_what_the_fit_says(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = made(300, 3)
+    ours = LogisticRegression(verbose=1).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == ours.n_passes_
+    assert lines[-1].startswith(f"pass {ours.n_passes_}: objective ")
+    assert ours.gradient_norm_ <= 1e-6
+    z = X @ ours.coef_[0] + ours.intercept_
+    assert ours.loss_ == pytest.approx(np.mean(np.logaddexp(0, z) - y * z))
+    with pytest.warns(ConvergenceWarning, match="Not converged: after 2 passes of newton"):
+        LogisticRegression(max_iter=1).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"C": 0}, "C is 0; it must be above 0"),
+        ({"tol": -1}, "tol is -1"),
+        ({"max_iter": 0}, "max_iter is 0"),
+        ({"solver": "saga"}, "solver is 'saga'; it must be one of auto, newton, gradient-descent"),
+        ({"n_jobs": 0}, "threads is 0"),
+    ],
+)
+def test_parameters_out_of_range(parameters: dict[str, Any], message: str) -> None:
+    X, y = made(30, 2)
+    with pytest.raises(ValueError, match=message):
+        LogisticRegression(**parameters).fit(X, y)
+
+
+def test_two_classes_are_needed() -> None:
+    X, _ = made(30, 2)
+    with pytest.raises(ValueError, match="Only binary classification is supported"):
+        LogisticRegression().fit(X, np.arange(30) % 3)
+    with pytest.raises(ValueError, match="one class only, 1"):
+        LogisticRegression().fit(X, np.ones(30, dtype=int))

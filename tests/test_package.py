@@ -1,0 +1,79 @@
+"""The package as such: light to import, names as promised, documents that are true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import zeroloop
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "docs" / "ladder.md"]
+
+
+def test_import_is_light() -> None:
+    script = (
+        "import sys, zeroloop\n"
+        "heavy = {'numpy', 'numba', 'sklearn', 'matplotlib', 'pyarrow', 'typer', 'rich', 'scipy', 'pandas'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_training_needs_neither_scikit_learn_nor_matplotlib(tmp_path: Path) -> None:
+    script = (
+        "import sys, zeroloop\n"
+        "from importlib.resources import files\n"
+        "zeroloop.train(str(files('zeroloop') / 'data' / 'flights.parquet'), 'late', features=['hour'])\n"
+        "sys.exit(', '.join({'sklearn', 'matplotlib', 'typer', 'rich', 'pandas'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names() -> None:
+    for name in zeroloop.__all__:
+        assert getattr(zeroloop, name).__doc__
+        assert name in dir(zeroloop)
+    assert callable(zeroloop.train)
+    assert zeroloop.__version__ == version("zeroloop")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        zeroloop.nothing  # noqa: B018
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## {version('zeroloop')}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def examples(page: Path, language: str) -> list[str]:
+    """Return the code blocks of one language that a page shows."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_run(page: Path, tmp_path: Path) -> None:
+    """Run a page's blocks in order in one folder: `sh` line by line, `python` all in one process."""
+    flights = Path(str(zeroloop.__file__)).parent / "data" / "flights.parquet"
+    (tmp_path / "flights.parquet").symlink_to(flights)
+    commands = [line for block in examples(page, "sh") for line in block.splitlines() if line.startswith("zeroloop ")]
+    assert commands
+    for command in commands:
+        done = subprocess.run(
+            f"{sys.executable} -c 'from zeroloop.cli import main; main()' {command.removeprefix('zeroloop ')}",
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    script = "\n".join(examples(page, "python"))
+    assert script
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
