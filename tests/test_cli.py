@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from test_tables import a_table
 
 import zeroloop
+from test_tables import a_table
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -86,11 +86,40 @@ def test_train_json_is_one_object(folder: Path) -> None:
 def test_every_option_reaches_the_fit(folder: Path) -> None:
     table = a_table().append_column("w", pa.array([1.0, 2.0] * 250))
     pq.write_table(table, folder / "shop.parquet")
-    options = (
-        "--target bought --positive 0 --features size,count --features colour --drop colour --categorical count "
-        "--weights w --C 0.5 --solver gradient-descent --tol 1e-3 --max-iter 9000 --learning-rate 0.7 --missing drop "
-        "--test-fraction 0.1 --seed 3 --threads 2"
-    ).split()
+    options = [
+        "--target",
+        "bought",
+        "--positive",
+        "0",
+        "--features",
+        "size,count",
+        "--features",
+        "colour",
+        "--drop",
+        "colour",
+        "--categorical",
+        "count",
+        "--weights",
+        "w",
+        "--C",
+        "0.5",
+        "--solver",
+        "gradient-descent",
+        "--tol",
+        "1e-3",
+        "--max-iter",
+        "9000",
+        "--learning-rate",
+        "0.7",
+        "--missing",
+        "drop",
+        "--test-fraction",
+        "0.1",
+        "--seed",
+        "3",
+        "--threads",
+        "2",
+    ]
     done = run("train", "shop.parquet", *options, "-o", "m.json", cwd=folder)
     assert done.returncode == 0, done.stderr
     same = zeroloop.train(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
@@ -19,10 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from conftest import made
 from zeroloop import LogisticRegression
 
 
-@parametrize_with_checks([LogisticRegression(), LogisticRegression(C=10, max_iter=300)])
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [LogisticRegression(), LogisticRegression(C=10, max_iter=300)]
+)
 def test_scikit_learns_estimator_checks(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # checks fit data without an optimum, with five iterations

@@ -10,9 +10,9 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
-from conftest import made
 from numpy.typing import NDArray
 
+from conftest import made
 from zeroloop.blocks import Block, Sums
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import flat

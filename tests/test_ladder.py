@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_descent_is_the_same_on_every_rung(rung: Rung) -> None:
     w, b, costs = gradient_descent(X, Y, 0.5, 30, rung)
     assert len(costs) == 30
     assert costs[0] == pytest.approx(np.log(2))
-    assert all(after < before for before, after in zip(costs, costs[1:], strict=False))
+    assert all(after < before for before, after in pairwise(costs))
     w_v, b_v, _ = gradient_descent(X, Y, 0.5, 30)
     np.testing.assert_allclose(w, w_v, rtol=1e-9)
     assert b == pytest.approx(b_v)

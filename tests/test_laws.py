@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import zeroloop
+from conftest import made
 from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS
 from zeroloop.fit import Fit, Options, fit
 from zeroloop.kernels.moments import moments

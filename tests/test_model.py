@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from test_tables import a_table
 
 import zeroloop
+from test_tables import a_table
 from zeroloop.errors import ModelFileError, OptionError, OutputError
 from zeroloop.model import Model
 
@@ -32,11 +32,11 @@ def test_a_saved_model_is_the_same_model(model: Model, tmp_path: Path) -> None:
     loaded = zeroloop.load(tmp_path / "m.json")
     assert loaded.coef.tobytes() == model.coef.tobytes()
     assert (loaded.schema, loaded.training, loaded.held_out) == (model.schema, model.training, model.held_out)
-    assert loaded.training.C == math.inf
+    assert math.inf == loaded.training.C
     document = json.loads((tmp_path / "m.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert document["format"] == "zeroloop model"
     assert document["format_version"] == 1
-    assert list(document["coefficients"]) == list(model.schema.terms)
+    assert tuple(document["coefficients"]) == model.schema.terms
     assert set(document) == {"format", "format_version", "schema", "coefficients", "training", "held_out"}
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import made
 from numpy.typing import NDArray
 
+from conftest import made
 from zeroloop.errors import DataError, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, choose_solver, fit
 from zeroloop.kernels.moments import moments

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import r_coefficients
 from numpy.typing import NDArray
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -19,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import zeroloop
+from conftest import r_coefficients
 from zeroloop.blocks import hash_rows
 from zeroloop.errors import NotConvergedWarning
 from zeroloop.scoring import score_rows

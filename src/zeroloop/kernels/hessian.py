@@ -65,18 +65,24 @@ def hessian_codes(
     """Scatter the pairs (numeric, code) and (code, code); rows of the unused code `n_coefs` are skipped."""
     n, k = v.shape
     none = hessian.shape[0] - 1
-    for c in range(codes.shape[0]):
-        for i in range(k):
-            at = codes[c, start + i]
-            if at == none:
-                continue
-            h = curvature[i]
-            # The transposed cell, in the row of the level: contiguous in j. `upper` moves it at the end.
-            row = hessian[at]
+    x = np.empty(n)
+    met = np.empty(codes.shape[0], np.int32)
+    for i in range(k):
+        h = curvature[i]
+        for j in range(n):
+            x[j] = h * v[j, i]
+        n_met = 0
+        for c in range(codes.shape[0]):
+            if codes[c, start + i] != none:
+                met[n_met] = codes[c, start + i]
+                n_met += 1
+        for c in range(n_met):
+            row = hessian[met[c]]
+            # The transposed cells, in the row of the level: contiguous in j. `move_codes_up` moves them at the end.
             for j in range(n):
-                row[j] += h * v[j, i]
-            for other in range(c, codes.shape[0]):
-                hessian[at, codes[other, start + i]] += h
+                row[j] += x[j]
+            for other in range(c, n_met):
+                row[met[other]] += h
 
 
 @compiled(SUMS)

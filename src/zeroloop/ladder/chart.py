@@ -28,7 +28,7 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
     axes = figure.subplots()
     bars = axes.barh(names, [result.speedup for result in results], color="#4c72b0", log=True, left=0)
     bars[-1].set_color("#dd8452")
-    axes.bar_label(bars, [f" {result.speedup:,.0f}x   {_time(result.seconds)}" for result in results], padding=2)
+    axes.bar_label(bars, [f" {_times(result.speedup)}   {_time(result.seconds)}" for result in results], padding=2)
     axes.set_xlim(0.7, max(result.speedup for result in results) * 12)
     axes.set_xlabel(f"speed-up over {results[0].rung} (log scale)")
     axes.set_title(title, loc="left")
@@ -42,6 +42,10 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
 
 def _loops(count: int) -> str:
     return {0: "no loop", 1: "1 loop"}.get(count, f"{count} loops")
+
+
+def _times(speedup: float) -> str:
+    return f"{speedup:.1f}x" if speedup < 10 else f"{speedup:,.0f}x"
 
 
 def _time(seconds: float) -> str:

@@ -18,9 +18,10 @@ from zeroloop.errors import OptionError, ZeroloopError
 from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
 
 AGREEMENT = 1e-9  # relative: thousands of float64 roundings, and nothing else
-MOST_REPEATS = 7
+MOST_REPEATS, FEW_REPEATS = 9, 3
 SECONDS_A_RUNG = 2.0  # a rung slower than this is timed on fewer repeats, then on fewer examples
-FIRST_EXAMPLES = 1_000  # what a rung is tried on, to guess its time
+FIRST_EXAMPLES = 1_000  # what a rung is tried on first, to guess its time
+TELLING_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,14 @@ def _time(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: floa
         rung(x, y, w, b)
         return time.perf_counter() - start
 
-    once(min(m, FIRST_EXAMPLES))  # compile, warm up
-    guess = once(min(m, FIRST_EXAMPLES)) * m / min(m, FIRST_EXAMPLES)
-    examples = m if guess <= SECONDS_A_RUNG else max(FIRST_EXAMPLES, int(m * SECONDS_A_RUNG / guess) // 1000 * 1000)
-    repeats = 3 if guess > SECONDS_A_RUNG / MOST_REPEATS else MOST_REPEATS
-    if repeats == MOST_REPEATS:
-        once(examples)
-    return median(once(examples) for _ in range(repeats)) * m / examples, repeats, examples
+    examples = min(m, FIRST_EXAMPLES)
+    once(examples)  # compile, warm up
+    # Ten times the examples until the clock has something to tell: of a few the fixed costs are most.
+    while (seconds := once(examples)) < TELLING_SECONDS and examples < m:
+        examples = min(m, 10 * examples)
+    guess = seconds * m / examples
+    if guess > SECONDS_A_RUNG:
+        examples = max(min(m, FIRST_EXAMPLES), int(m * SECONDS_A_RUNG / guess) // 1000 * 1000)
+        return median(once(examples) for _ in range(FEW_REPEATS)) * m / examples, FEW_REPEATS, examples
+    repeats = MOST_REPEATS if guess * MOST_REPEATS <= SECONDS_A_RUNG else FEW_REPEATS
+    return median(once(m) for _ in range(repeats)), repeats, m

@@ -1,0 +1,1 @@
+"""zeroloop timed against its peers: the same data, the same objective, a process each. Run `make bench`."""
