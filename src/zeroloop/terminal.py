@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
+from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,28 +30,28 @@ class ProgressBar:
     """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._start = time.monotonic()
-        self._bar: Progress | None = None
+        console = Console(stderr=True)
+        columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+        self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=4)
+        self._task = self._bar.add_task("starting", total=None)
+        self._timer = Timer(1.0, self._bar.start) if console.is_terminal else None
 
     def __call__(self, doing: str, done: int) -> None:
         """Show `doing` and the count."""
-        if not self._console.is_terminal or time.monotonic() - self._start < 1:
-            return
-        if self._bar is None:
-            columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-            self._bar = Progress(*columns, console=self._console, transient=True)
-            self._bar.add_task(doing, total=None)
-            self._bar.start()
-        self._bar.update(self._bar.task_ids[0], description=f"{doing} {done:,}")
+        self._bar.update(self._task, description=f"{doing} {done:,}")
 
     def __enter__(self) -> Self:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
             self._bar.stop()
 
 
