@@ -6,8 +6,8 @@ returns are *sums*, which can be added. Coefficient order and shapes: see `zerol
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -62,9 +62,19 @@ class Block:
             first_row=self.first_row,
         )
 
-    def reduce(self, statistic: Callable[[Block], S]) -> S:
-        """Return `statistic(self)`: one block is a source too."""
-        return statistic(self)
+    def sample(self, fractions: tuple[float, float], seed: int) -> Block:
+        """Return some of the rows, chosen by hash: `fractions` of labels 0 and 1, each weighted by 1 / fraction.
+
+        So weighted, a sum over the sample estimates the sum over all rows, also where one label is rare and kept
+        whole (Horvitz and Thompson, 1952).
+        """
+        assert self.y is not None
+        fraction = np.where(self.y > 0.5, fractions[1], fractions[0])
+        # Compared as float64: 53 bits of the hash are enough for a fraction.
+        chosen = self.take(hash_rows(self.first_row, self.n_rows, seed) < fraction * 2.0**64)
+        assert chosen.y is not None
+        weight = np.where(chosen.y > 0.5, 1 / fractions[1], 1 / fractions[0])
+        return replace(chosen, weight=weight if chosen.weight is None else weight * chosen.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,22 @@ class Source(Protocol):
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order; `S` supports `+`."""
+
+    def sample(self, fractions: tuple[float, float], seed: int) -> Source:
+        """Return a source in memory over some rows, as `Block.sample` chooses and weights them."""
+
+
+def concatenate(blocks: Sequence[Block]) -> Block:
+    """Return the rows of several weighted blocks as one, features contiguous."""
+    first = blocks[0]
+    return Block(
+        np.concatenate([block.numeric for block in blocks], axis=1),
+        np.concatenate([block.codes for block in blocks], axis=1),
+        first.n_coefs,
+        np.concatenate([block.y for block in blocks if block.y is not None]),
+        np.concatenate([block.weight for block in blocks if block.weight is not None]),
+        first.first_row,
+    )
 
 
 def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:

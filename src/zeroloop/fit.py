@@ -12,9 +12,11 @@ from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
 from zeroloop.objective import Evaluation, Objective, Solution
 from zeroloop.solvers.gradient_descent import gradient_descent
+from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
+from zeroloop.solvers.sampled_newton import sampled_newton
 
-MAX_ITER = {"newton": 100, "gradient-descent": 10_000}
+MAX_ITER = {"newton": 100, "sampled-newton": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def fit(
     scale: FloatArray,
     penalty_unit: FloatArray,
     fit_intercept: bool = True,
+    seed: int = 0,
     start: FloatArray | None = None,
     on_pass: Callable[[int, Evaluation], None] | None = None,
 ) -> Fit:
@@ -109,6 +112,7 @@ def fit(
         penalty_unit: `(n_coefs,)`; the penalty is `1/2 ||coef * penalty_unit||^2`: `scale` where it should not
             depend on the columns' units, ones for scikit-learn's objective on the data as they are.
         fit_intercept: False pins the intercept to zero.
+        seed: of the rows that sampled-newton samples.
         start: `(1, n_coefs)` to start from; by default zero, with the base rate as intercept.
         on_pass: called after each pass with (number of passes, evaluation).
 
@@ -116,7 +120,7 @@ def fit(
         DataError: when the rows' weight is zero or lies on one class.
 
     """
-    weight, positive = source.reduce(_label_weights).tolist()
+    weight, positive, rows, positive_rows = source.reduce(_label_totals).tolist()
     if weight <= 0:
         raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
     if not 0 < positive < weight:
@@ -126,9 +130,9 @@ def fit(
         )
     penalty = (penalty_unit / scale) ** 2 / (options.C * weight)
     penalty[0] = 0.0
-    objective = Objective(
-        source, centre if fit_intercept else np.zeros_like(centre), scale, penalty, fit_intercept, on_pass
-    )
+    middle = centre if fit_intercept else np.zeros_like(centre)
+    class_rows = (int(rows - positive_rows), int(positive_rows))
+    objective = Objective(source, middle, scale, penalty, class_rows, fit_intercept, on_pass)
     if start is None:
         start = np.zeros((1, source.n_coefs))
         start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
@@ -136,15 +140,19 @@ def fit(
     theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
     if solver == "newton":
         solution = newton(objective, theta, tol=tol, max_iter=max_iter)
+    elif solver == "sampled-newton":
+        solution = sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
+    elif solver == "lbfgs":
+        solution = lbfgs(objective, theta, tol=tol, max_iter=max_iter)
     else:
         rate = options.learning_rate
         solution = gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
     return Fit(objective.coef(solution.theta), solver, solution, objective.passes, weight, positive / weight)
 
 
-def _label_weights(block: Block) -> FloatArray:
-    """Return `[sum_i weight[i], sum_i weight[i] y[i]]` of one block."""
+def _label_totals(block: Block) -> FloatArray:
+    """Return weight, weight of label 1, rows and rows of label 1 of one block."""
     assert block.y is not None
     y = block.y.astype(np.float64)
     weight = np.ones_like(y) if block.weight is None else block.weight
-    return np.array([np.sum(weight), np.sum(weight * y)])
+    return np.array([np.sum(weight), np.sum(weight * y), y.size, np.sum(y)])

@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.kernels.sums import sums
+from zeroloop.kernels.sums import hessian_diagonal, sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Objective:
         scale: `(n_coefs,)`, theta = coefficient * scale; 1 for the intercept and for codes.
         penalty: `(n_coefs,)`, the L2 penalty of each theta; 0 for the intercept.
         fit_intercept: whether theta contains the intercept.
+        class_rows: how many rows have label 0, and label 1.
         on_pass: called after each pass with (number of passes, evaluation).
 
     """
@@ -68,6 +69,7 @@ class Objective:
         centre: FloatArray,
         scale: FloatArray,
         penalty: FloatArray,
+        class_rows: tuple[int, int],
         fit_intercept: bool = True,
         on_pass: Callable[[int, Evaluation], None] | None = None,
     ) -> None:
@@ -75,9 +77,14 @@ class Objective:
         self._centre = centre
         self._free = slice(0 if fit_intercept else 1, None)
         self._unit = 1.0 / scale[self._free]
+        self._all_penalties = penalty
         self._penalty = penalty[self._free]
+        self._fit_intercept = fit_intercept
+        self._class_rows = class_rows
         self._on_pass = on_pass
+        self._scale = scale
         self.passes = 0
+        self.n_rows = source.n_rows
 
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
@@ -91,12 +98,40 @@ class Objective:
             hessian = upper + np.triu(upper, 1).T
             hessian *= self._unit[:, np.newaxis] * self._unit / total.weight
             hessian[np.diag_indices_from(hessian)] += self._penalty
+        self._weight = total.weight
         loss = total.loss / total.weight
         value = loss + 0.5 * float(np.sum(self._penalty * theta * theta))
         evaluation = Evaluation(value, loss, gradient, hessian)
         if self._on_pass is not None:
             self._on_pass(self.passes, evaluation)
         return evaluation
+
+    def hessian_diagonal(self, theta: FloatArray) -> FloatArray:
+        """Return the diagonal of the Hessian, `(n_theta,)`, in one pass."""
+        total = self._source.reduce(partial(hessian_diagonal, coef=self._coef(theta), centre=self._centre))
+        self.passes += 1
+        diagonal: FloatArray = total[self._free] * self._unit**2 / self._weight + self._penalty
+        return diagonal
+
+    def sample(self, rows: int, seed: int) -> Objective:
+        """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.
+
+        Its passes are over the sample, and are not counted with this objective's.
+        """
+        half = rows / 2
+        few = min(self._class_rows)
+        shares = (half, half) if few >= half else (rows - few, rows - few)
+        fractions = tuple(min(1.0, share / n) for share, n in zip(shares, self._class_rows, strict=True))
+        source = self._source.sample((fractions[0], fractions[1]), seed)
+        class_rows = tuple(int(n * f) for n, f in zip(self._class_rows, fractions, strict=True))
+        return Objective(
+            source,
+            self._centre,
+            self._scale,
+            self._all_penalties,
+            (class_rows[0], class_rows[1]),
+            self._fit_intercept,
+        )
 
     def theta(self, coef: FloatArray) -> FloatArray:
         """Return the theta of coefficients `(1, n_coefs)` in the columns' own units."""

@@ -78,6 +78,17 @@ def hessian_numeric(v: FloatArray, curvature: FloatArray, hessian: FloatArray) -
 
 
 @compiled(SUMS)
+def diagonal_numeric(v: FloatArray, curvature: FloatArray, diagonal: FloatArray) -> None:
+    """`diagonal[j] += sum_i curvature[i] v[j, i]^2`."""
+    for j in range(v.shape[0]):
+        row = v[j]
+        a = 0.0
+        for i in range(row.size):
+            a += curvature[i] * row[i] * row[i]
+        diagonal[j] += a
+
+
+@compiled(SUMS)
 def hessian_codes(
     codes: NDArray[np.int32], start: int, v: FloatArray, curvature: FloatArray, hessian: FloatArray
 ) -> None:

@@ -22,7 +22,7 @@ from zeroloop.kernels.dense import (
     gradient_stacked,
     tile_rows,
 )
-from zeroloop.kernels.hessian import hessian_codes, hessian_numeric, move_codes_up, shift
+from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_numeric, move_codes_up, shift
 from zeroloop.kernels.logistic import loss_and_derivatives, sigmoid
 
 _NO_WEIGHT = np.empty(0)
@@ -59,6 +59,16 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         gradient=gradient[np.newaxis, :n] if order >= 1 else None,
         hessian=hessian[:n, :n] if order == 2 else None,
     )
+
+
+def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
+    """Return the diagonal of `sums(..., order=2).hessian`, `(n_coefs,)`, for the price of a gradient."""
+    assert block.y is not None
+    x, ld, by_row = flat(block.numeric)
+    weight = _NO_WEIGHT if block.weight is None else block.weight
+    diagonal = np.zeros(block.n_coefs + 1)
+    _diagonal(x, ld, by_row, block.codes, block.y, weight, _about_zero(coef, centre), centre, diagonal)
+    return diagonal[:-1]
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -163,3 +173,31 @@ def _sweep(
     if order == 2:
         move_codes_up(hessian, 1 + n_x)
     return loss
+
+
+@compiled(SUMS)
+def _diagonal(
+    x: NDArray[Any],
+    ld: int,
+    by_row: bool,
+    codes: NDArray[np.int32],
+    y: NDArray[np.float32],
+    weight: FloatArray,
+    coef: FloatArray,
+    centre: FloatArray,
+    diagonal: FloatArray,
+) -> None:
+    """Add to `diagonal` `(n_coefs + 1,)`, about the centre."""
+    n_x = centre.size
+    tile = tile_rows(n_x, 8)
+    z_tile, residual_tile, curvature_tile, e_tile = np.empty(tile), np.empty(tile), np.empty(tile), np.empty(tile)
+    for start in range(0, y.size, tile):
+        stop = min(start + tile, y.size)
+        k = stop - start
+        z, curvature = z_tile[:k], curvature_tile[:k]
+        _add_predictor(x, ld, by_row, codes, start, coef, n_x, z)
+        loss_and_derivatives(z, y[start:stop], weight[start:stop], residual_tile[:k], curvature, e_tile)
+        v = np.empty((1 + n_x, k))
+        shift(x, ld, by_row, start, centre, v)
+        diagonal_numeric(v, curvature, diagonal[: 1 + n_x])
+        gradient_codes(codes, start, curvature, diagonal)

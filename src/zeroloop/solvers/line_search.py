@@ -14,6 +14,10 @@ SHORTEST = 1e-10
 BLUR = 1e-9  # relative: more than rounding ever makes of a mean over rows
 
 
+# Rounding in a mean gradient of unit-variance columns: some 500 eps. Below it there is nothing left to find.
+GRADIENT_FLOOR = 1e-13
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """An accepted step: where it leads and what the objective is there."""

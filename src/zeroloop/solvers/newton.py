@@ -6,13 +6,11 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import backtrack, rounding
+from zeroloop.solvers.line_search import GRADIENT_FLOOR, backtrack, rounding
 
 # Added to the diagonal, relative to it: leaves a direction in which the columns repeat each other (a singular
 # Hessian) a small step instead of a huge one, and costs Newton's last digits nothing.
 RIDGE = 1e-13
-# Rounding in a mean gradient of unit-variance columns: some 500 eps. Below it there is nothing left to find.
-GRADIENT_FLOOR = 1e-13
 
 
 def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int) -> Solution:
@@ -33,7 +31,7 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
     at = objective(theta, order=2)
     best = np.inf
     for n_iter in range(max_iter):
-        direction = _direction(at)
+        direction = newton_direction(at)
         if at.gradient_norm <= tol:
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
         # The value can no longer tell, and the gradient no longer shrinks: only rounding is left.
@@ -60,8 +58,8 @@ def _polished(objective: Objective, solution: Solution, direction: FloatArray) -
     return solution
 
 
-def _direction(at: Evaluation) -> FloatArray:
-    """Return `-(H + ridge diag(H))^-1 gradient`, with more ridge until it points downhill."""
+def newton_direction(at: Evaluation) -> FloatArray:
+    """Return Newton's direction `-(H + ridge diag(H))^-1 gradient`, with more ridge until it points downhill."""
     diagonal = np.diag(at.hessian)
     ridge = RIDGE
     while ridge < 1.0:

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS, Block, FloatArray
+from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS, Block, FloatArray, concatenate
 from zeroloop.sources.threads import map_in_order, thread_count
 
 S = TypeVar("S")
+
+SAMPLE_BLOCK_ROWS = 1_024
 
 
 class MemorySource:
@@ -37,6 +39,21 @@ class MemorySource:
 
         groups = [self.blocks[i : i + GROUP_BLOCKS] for i in range(0, len(self.blocks), GROUP_BLOCKS)]
         return reduce(add, map_in_order(total, groups, self.threads))
+
+    def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
+        """Return a source over some rows, as `Block.sample` chooses and weights them, copied."""
+        parts = list(map_in_order(lambda block: block.sample(fractions, seed), self.blocks, self.threads))
+        # Blocks small enough that every thread gets some of a sample of 20,000 rows; the cut depends on no thread.
+        blocks: list[Block] = []
+        pending: list[Block] = []
+        for part in parts:
+            pending.append(part)
+            if sum(block.n_rows for block in pending) >= SAMPLE_BLOCK_ROWS:
+                blocks.append(concatenate(pending))
+                pending = []
+        if pending:
+            blocks.append(concatenate(pending))
+        return MemorySource(blocks, self.threads)
 
     def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
         """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""

@@ -1,0 +1,112 @@
+"""Limited-memory BFGS from any first guess of the inverse Hessian."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray
+from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.line_search import GRADIENT_FLOOR, backtrack, rounding
+
+MEMORY = 10  # pairs kept; each costs two vectors and no pass
+
+Precondition = Callable[[FloatArray], FloatArray]
+"""Multiplies a gradient by a guess of the inverse Hessian."""
+
+
+@dataclass(slots=True)
+class History:
+    """The last steps and the gradient's changes along them: what L-BFGS knows of the Hessian."""
+
+    pairs: deque[tuple[FloatArray, FloatArray]] = field(default_factory=lambda: deque(maxlen=MEMORY))
+
+    def add(self, step: FloatArray, change: FloatArray) -> None:
+        """Remember a step, unless rounding has left no curvature along it."""
+        if step @ change > np.finfo(np.float64).eps * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            self.pairs.append((step, change))
+
+    def direction(self, gradient: FloatArray, precondition: Precondition) -> FloatArray:
+        """Return `-H^-1 gradient` by the two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
+        q = gradient.copy()
+        alphas = []
+        for step, change in reversed(self.pairs):
+            alpha = float(step @ q) / float(step @ change)
+            alphas.append(alpha)
+            q -= alpha * change
+        r = precondition(q)
+        for (step, change), alpha in zip(self.pairs, reversed(alphas), strict=True):
+            r = r + step * (alpha - float(change @ r) / float(step @ change))
+        return -r
+
+
+def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int) -> Solution:
+    """Minimise by L-BFGS, preconditioned with the diagonal of the Hessian at the start.
+
+    Choose it where there are thousands of coefficients, too many for a Hessian: some dozens of gradient passes and
+    two dozen vectors of memory. SciPy's `minimize(method="L-BFGS-B")`, which scikit-learn's "lbfgs" calls, scales by
+    one number where this scales each coefficient by its own curvature.
+
+    Source: Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
+    Programming, 1989.
+
+    Args:
+        objective: convex, differentiable.
+        theta: `(n_theta,)`, where to start.
+        tol: stop at `max |gradient| <= tol`.
+        max_iter: most steps to take.
+
+    """
+    at = objective(theta, order=1)
+    diagonal = objective.hessian_diagonal(theta)
+    inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
+    return descend(objective, theta, at, lambda gradient: inverse * gradient, tol=tol, max_iter=max_iter)
+
+
+def descend(
+    objective: Objective,
+    theta: FloatArray,
+    at: Evaluation,
+    precondition: Precondition,
+    *,
+    tol: float,
+    max_iter: int,
+    rescue: Callable[[FloatArray, list[float]], Precondition | None] = lambda theta, norms: None,
+) -> Solution:
+    """Take L-BFGS steps over full passes until the gradient meets `tol`.
+
+    Args:
+        objective: convex, differentiable.
+        theta: `(n_theta,)`, where to start.
+        at: the objective there, with its gradient.
+        precondition: the first guess of the inverse Hessian.
+        tol: stop at `max |gradient| <= tol`.
+        max_iter: most steps to take.
+        rescue: asked before each step, with theta and the gradient norms so far, for a better guess of the inverse
+            Hessian; with one, the history starts anew.
+
+    """
+    history = History()
+    norms = [at.gradient_norm]
+    for n_iter in range(max_iter):
+        if at.gradient_norm <= tol:
+            return Solution(theta, at, n_iter, Outcome.CONVERGED)
+        better = rescue(theta, norms)
+        if better is not None:
+            precondition, history = better, History()
+        direction = history.direction(at.gradient, precondition)
+        if not at.gradient @ direction < 0:  # the guess is no Hessian: forget the history
+            history = History()
+            direction = -precondition(at.gradient)
+        at_floor = -float(at.gradient @ direction) <= rounding(at.value) and norms[-1] > 0.5 * min(norms[:-1], default=np.inf)
+        step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
+        if step is None:
+            at_rounding = at.gradient_norm <= GRADIENT_FLOOR
+            return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
+        history.add(step.theta - theta, step.evaluation.gradient - at.gradient)
+        theta, at = step.theta, step.evaluation
+        norms.append(at.gradient_norm)
+    return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)
