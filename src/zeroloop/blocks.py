@@ -52,10 +52,12 @@ class Block:
         return int(self.numeric.shape[1])
 
     def take(self, keep: NDArray[np.bool_]) -> Block:
-        """Return the rows where `keep` `(rows,)` is true, as a block of its own."""
+        """Return the rows where `keep` `(rows,)` is true, as a block of its own, laid out as this one."""
+        rows = np.flatnonzero(keep)
+        by_row = self.numeric.strides[0] == self.numeric.itemsize
         return Block(
-            numeric=np.ascontiguousarray(np.compress(keep, self.numeric, axis=1)),
-            codes=np.ascontiguousarray(np.compress(keep, self.codes, axis=1)),
+            numeric=self.numeric.T[rows].T if by_row else np.take(self.numeric, rows, axis=1),
+            codes=np.take(self.codes, rows, axis=1),
             n_coefs=self.n_coefs,
             y=None if self.y is None else self.y[keep],
             weight=None if self.weight is None else self.weight[keep],
@@ -127,7 +129,7 @@ class Source(Protocol):
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:
-    """Return the rows of several weighted blocks as one, features contiguous."""
+    """Return the rows of several weighted blocks as one."""
     first = blocks[0]
     return Block(
         np.concatenate([block.numeric for block in blocks], axis=1),

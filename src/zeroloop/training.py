@@ -72,14 +72,14 @@ def train(
         weights: a column of row weights.
         C: inverse strength of the penalty; `float("inf")` for none, which also makes the first level of each
             categorical column the reference, as in R.
-        solver: "auto", "newton" or "gradient-descent".
+        solver: "auto", "newton", "sampled-newton", "lbfgs" or "gradient-descent"; see `zeroloop.fit.choose_solver`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance.
         max_iter: most iterations; None for the solver's own limit.
         learning_rate: of gradient descent.
         missing: "impute" (numbers: the mean, and a term that says so; levels: one of their own), "drop"
             (complete rows only, in every column that is not in `drop`, as R's `na.omit`) or "error".
         test_fraction: share of the rows held out for honest scores, chosen by a hash of the row's index.
-        seed: of that hash.
+        seed: of that hash, and of the rows that sampled-newton samples.
         threads: None for every core. Any number gives the same bits.
         progress: told how the work goes on.
 
@@ -129,6 +129,7 @@ def train(
         centre=schema.centre,
         scale=schema.scale,
         penalty_unit=schema.scale,
+        seed=seed,
         on_pass=lambda passes, evaluation: progress(_state(evaluation), passes),
     )
     clock.lap("fit")

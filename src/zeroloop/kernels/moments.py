@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.kernels.compiled import SUMS, compiled
-from zeroloop.kernels.dense import flat, tile_rows
-from zeroloop.kernels.hessian import shift
+from zeroloop.kernels.dense import flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +71,21 @@ def _moments(
     squares: FloatArray,
 ) -> None:
     """`total[j] = sum_i weight[i] u[j, i]`, `squares[j] = sum_i weight[i] u[j, i]^2`, `u = x - origin`."""
-    n_x = origin.size
-    tile = tile_rows(n_x, 8)
-    for start in range(0, weight.size, tile):
-        w = weight[start : min(start + tile, weight.size)]
-        v = np.empty((1 + n_x, w.size))
-        shift(x, ld, by_row, start, origin, v)
-        for j in range(n_x):
-            u = v[1 + j]
-            first = second = 0.0
-            for i in range(w.size):
-                first += w[i] * u[i]
-                second += w[i] * u[i] * u[i]
-            total[j] += first
-            squares[j] += second
+    n_x, rows = origin.size, weight.size
+    if by_row:
+        for i in range(rows):
+            row = x[i * ld : i * ld + n_x]
+            for j in range(n_x):
+                u = row[j] - origin[j]
+                total[j] += weight[i] * u
+                squares[j] += weight[i] * u * u
+        return
+    for j in range(n_x):
+        column = x[j * ld : j * ld + rows]
+        first = second = 0.0
+        for i in range(rows):
+            u = column[i] - origin[j]
+            first += weight[i] * u
+            second += weight[i] * u * u
+        total[j] += first
+        squares[j] += second

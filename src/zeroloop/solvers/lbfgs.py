@@ -74,7 +74,7 @@ def descend(
     *,
     tol: float,
     max_iter: int,
-    rescue: Callable[[FloatArray, list[float]], Precondition | None] = lambda theta, norms: None,
+    rescue: Callable[[FloatArray, float], Precondition | None] = lambda theta, gradient_norm: None,
 ) -> Solution:
     """Take L-BFGS steps over full passes until the gradient meets `tol`.
 
@@ -85,28 +85,28 @@ def descend(
         precondition: the first guess of the inverse Hessian.
         tol: stop at `max |gradient| <= tol`.
         max_iter: most steps to take.
-        rescue: asked before each step, with theta and the gradient norms so far, for a better guess of the inverse
+        rescue: asked before each step, with theta and the gradient norm there, for a better guess of the inverse
             Hessian; with one, the history starts anew.
 
     """
     history = History()
-    norms = [at.gradient_norm]
+    best = np.inf
     for n_iter in range(max_iter):
         if at.gradient_norm <= tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        better = rescue(theta, norms)
+        better = rescue(theta, at.gradient_norm)
         if better is not None:
             precondition, history = better, History()
         direction = history.direction(at.gradient, precondition)
         if not at.gradient @ direction < 0:  # the guess is no Hessian: forget the history
             history = History()
             direction = -precondition(at.gradient)
-        at_floor = -float(at.gradient @ direction) <= rounding(at.value) and norms[-1] > 0.5 * min(norms[:-1], default=np.inf)
+        at_floor = -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
             at_rounding = at.gradient_norm <= GRADIENT_FLOOR
             return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
         history.add(step.theta - theta, step.evaluation.gradient - at.gradient)
+        best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
-        norms.append(at.gradient_norm)
     return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Objective, Solution
 from zeroloop.solvers.lbfgs import Precondition, descend
-from zeroloop.solvers.line_search import backtrack
-from zeroloop.solvers.newton import newton_direction
 
 GROWTH = 4  # each sample is so many times the one before
 ROWS_A_COEFFICIENT = 50  # of the last sample: its Hessian then errs by sqrt(1 / 50) in each direction
 FEWEST_ROWS_A_COEFFICIENT = 10
+FIRST_ROWS_A_COEFFICIENT = 4
 SAMPLE_ROWS = 20_000  # at least, where there are few coefficients
 FIRST_ROWS = 2_000
-SAMPLE_STEPS = 8  # most Newton steps on one sample
-LOOK_BACK = 3  # passes over which contraction is judged
+SAMPLE_STEPS = 50  # most steps on one sample
+LOOK_BACK = 3  # passes before contraction is judged
 
 
 def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int, seed: int) -> Solution:
@@ -42,19 +42,33 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
     """
     sizes = sample_sizes(objective.n_rows, theta.size)
     largest = objective.sample(sizes[-1], seed)
-    inverse = np.eye(theta.size)
+    inverse = None
     for size in sizes:
         sampled = largest if size == sizes[-1] else largest.sample(size, seed + 1)
-        theta, inverse = _newton_on(sampled, theta, size)
+        theta, inverse = _optimum_of(sampled, theta, inverse, size)
+    assert inverse is not None
     at = objective(theta, order=1)
 
-    def rescue(theta: FloatArray, norms: list[float]) -> Precondition | None:
-        if not _worth_a_hessian(norms, tol, theta.size):
+    started = _Start(objective.passes, at.gradient_norm)
+
+    def rescue(theta: FloatArray, gradient_norm: float) -> Precondition | None:
+        nonlocal started
+        passes = objective.passes - started.passes
+        if not _worth_a_hessian(gradient_norm, started.gradient_norm, passes, tol, theta.size):
             return None
-        norms[:] = norms[-1:]  # contraction is judged anew
-        return _multiply(_inverse(objective(theta, order=2).hessian))
+        inverse = _inverse(objective(theta, order=2).hessian)
+        started = _Start(objective.passes, gradient_norm)
+        return _multiply(inverse)
 
     return descend(objective, theta, at, _multiply(inverse), tol=tol, max_iter=max_iter, rescue=rescue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where the descent with one Hessian began: contraction is judged from there."""
+
+    passes: int
+    gradient_norm: float
 
 
 def sample_sizes(n_rows: int, n_theta: int) -> list[int]:
@@ -66,37 +80,36 @@ def sample_sizes(n_rows: int, n_theta: int) -> list[int]:
     worth = 16 * n_rows // n_theta
     last = max(FEWEST_ROWS_A_COEFFICIENT * n_theta, min(max(SAMPLE_ROWS, ROWS_A_COEFFICIENT * n_theta), worth))
     sizes = [min(last, n_rows // 2)]
-    first = max(FIRST_ROWS, FEWEST_ROWS_A_COEFFICIENT * n_theta)
-    while sizes[0] // GROWTH >= first:
-        sizes.insert(0, sizes[0] // GROWTH)
+    first = max(FIRST_ROWS, FIRST_ROWS_A_COEFFICIENT * n_theta)
+    while sizes[0] > first:
+        sizes.insert(0, max(first, sizes[0] // GROWTH))
     return sizes
 
 
-def _newton_on(sampled: Objective, theta: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
-    """Return where Newton's method stops on a sample, and the inverse Hessian there.
+def _optimum_of(
+    sampled: Objective, theta: FloatArray, inverse: FloatArray | None, size: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the optimum of a sample, as exactly as the sample deserves, and the inverse Hessian there.
 
-    It stops once the fall still to come is below the sample's own error, half a degree of freedom a row.
+    Two Hessians, at the start (where no smaller sample has left one) and at the end; gradients in between.
     """
-    at = sampled(theta, order=2)
-    for _ in range(SAMPLE_STEPS):
-        direction = newton_direction(at)
-        if -float(at.gradient @ direction) <= 0.1 * theta.size / size:
-            break
-        step = backtrack(sampled, theta, at, direction, order=2)
-        if step is None:
-            break
-        theta, at = step.theta, step.evaluation
-    return theta, _inverse(at.hessian)
+    if inverse is None:
+        at = sampled(theta, order=2)
+        inverse = _inverse(at.hessian)
+    else:
+        at = sampled(theta, order=1)
+    # A sample's gradient is off by some 0.5 / sqrt(size) in each coefficient; a fifth of that is exact enough.
+    solution = descend(sampled, theta, at, _multiply(inverse), tol=0.1 / math.sqrt(size), max_iter=SAMPLE_STEPS)
+    return solution.theta, _inverse(sampled(solution.theta, order=2).hessian)
 
 
-def _worth_a_hessian(norms: list[float], tol: float, n_theta: int) -> bool:
+def _worth_a_hessian(norm: float, first_norm: float, passes: int, tol: float, n_theta: int) -> bool:
     """Return whether the passes still needed at this contraction cost more than a full Hessian and a few passes."""
-    if len(norms) <= LOOK_BACK:
+    if passes < LOOK_BACK:
         return False
-    rate = (norms[-1] / norms[-1 - LOOK_BACK]) ** (1 / LOOK_BACK)
-    if rate >= 1:
+    if norm >= first_norm:
         return True
-    passes_to_go = math.log(tol / norms[-1]) / math.log(rate)
+    passes_to_go = passes * math.log(tol / norm) / math.log(norm / first_norm)
     return passes_to_go > hessian_passes(n_theta) + LOOK_BACK
 
 
