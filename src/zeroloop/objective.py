@@ -49,6 +49,19 @@ class Evaluation:
         return float(np.max(np.abs(self.gradient), initial=0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Diagonal:
+    """The diagonal of the Hessian at one theta.
+
+    Attributes:
+        values: `(n_theta,)`.
+        rows: `(n_theta,)`, how many rows each value effectively rests on: few for a rare level or a heavy tail.
+    """
+
+    values: FloatArray
+    rows: FloatArray
+
+
 class Objective:
     """Mean loss + penalty as a function of theta; counts its passes.
 
@@ -98,7 +111,6 @@ class Objective:
             hessian = upper + np.triu(upper, 1).T
             hessian *= self._unit[:, np.newaxis] * self._unit / total.weight
             hessian[np.diag_indices_from(hessian)] += self._penalty
-        self._weight = total.weight
         loss = total.loss / total.weight
         value = loss + 0.5 * float(np.sum(self._penalty * theta * theta))
         evaluation = Evaluation(value, loss, gradient, hessian)
@@ -106,12 +118,13 @@ class Objective:
             self._on_pass(self.passes, evaluation)
         return evaluation
 
-    def hessian_diagonal(self, theta: FloatArray) -> FloatArray:
-        """Return the diagonal of the Hessian, `(n_theta,)`, in one pass."""
+    def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
+        """Return the diagonal of the Hessian in one pass."""
         total = self._source.reduce(partial(hessian_diagonal, coef=self._coef(theta), centre=self._centre))
         self.passes += 1
-        diagonal: FloatArray = total[self._free] * self._unit**2 / self._weight + self._penalty
-        return diagonal
+        diagonal, squares = total.diagonal[self._free], total.squares[self._free]
+        rows = diagonal**2 / np.where(squares > 0, squares, 1.0)
+        return Diagonal(diagonal * self._unit**2 / total.weight + self._penalty, rows)
 
     def sample(self, rows: int, seed: int) -> Objective:
         """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.

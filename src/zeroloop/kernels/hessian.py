@@ -79,13 +79,16 @@ def hessian_numeric(v: FloatArray, curvature: FloatArray, hessian: FloatArray) -
 
 @compiled(SUMS)
 def diagonal_numeric(v: FloatArray, curvature: FloatArray, diagonal: FloatArray) -> None:
-    """`diagonal[j] += sum_i curvature[i] v[j, i]^2`."""
+    """`diagonal[0, j] += sum_i h[j, i]`, `diagonal[1, j] += sum_i h[j, i]^2`, `h[j, i] = curvature[i] v[j, i]^2`."""
     for j in range(v.shape[0]):
         row = v[j]
-        a = 0.0
+        first = second = 0.0
         for i in range(row.size):
-            a += curvature[i] * row[i] * row[i]
-        diagonal[j] += a
+            h = curvature[i] * row[i] * row[i]
+            first += h
+            second += h * h
+        diagonal[0, j] += first
+        diagonal[1, j] += second
 
 
 @compiled(SUMS)

@@ -6,7 +6,8 @@ derivatives, the gradient and, when asked, the Hessian: memory is read once.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,33 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
     )
 
 
-def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return the diagonal of `sums(..., order=2).hessian`, `(n_coefs,)`, for the price of a gradient."""
+@dataclass(frozen=True, slots=True)
+class DiagonalSums:
+    """The Hessian's diagonal as sums over rows, addable.
+
+    Attributes:
+        weight: `sum_i weight[i]`.
+        diagonal: `(n_coefs,)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
+        squares: `(n_coefs,)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
+    """
+
+    weight: float
+    diagonal: FloatArray
+    squares: FloatArray
+
+    def __add__(self, other: Self) -> DiagonalSums:
+        return DiagonalSums(self.weight + other.weight, self.diagonal + other.diagonal, self.squares + other.squares)
+
+
+def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
+    """Return the diagonal of `sums(..., order=2).hessian` of one block, for the price of a gradient."""
     assert block.y is not None
     x, ld, by_row = flat(block.numeric)
     weight = _NO_WEIGHT if block.weight is None else block.weight
-    diagonal = np.zeros(block.n_coefs + 1)
-    _diagonal(x, ld, by_row, block.codes, block.y, weight, _about_zero(coef, centre), centre, diagonal)
-    return diagonal[:-1]
+    both = np.zeros((2, block.n_coefs + 1))
+    _diagonal(x, ld, by_row, block.codes, block.y, weight, _about_zero(coef, centre), centre, both)
+    total = float(block.n_rows) if block.weight is None else float(np.sum(weight))
+    return DiagonalSums(total, both[0, :-1], both[1, :-1])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -187,7 +207,7 @@ def _diagonal(
     centre: FloatArray,
     diagonal: FloatArray,
 ) -> None:
-    """Add to `diagonal` `(n_coefs + 1,)`, about the centre."""
+    """Add to `diagonal` `(2, n_coefs + 1)`, about the centre."""
     n_x = centre.size
     tile = tile_rows(n_x, 8)
     z_tile, residual_tile, curvature_tile, e_tile = np.empty(tile), np.empty(tile), np.empty(tile), np.empty(tile)
@@ -199,5 +219,8 @@ def _diagonal(
         loss_and_derivatives(z, y[start:stop], weight[start:stop], residual_tile[:k], curvature, e_tile)
         v = np.empty((1 + n_x, k))
         shift(x, ld, by_row, start, centre, v)
-        diagonal_numeric(v, curvature, diagonal[: 1 + n_x])
-        gradient_codes(codes, start, curvature, diagonal)
+        diagonal_numeric(v, curvature, diagonal)
+        gradient_codes(codes, start, curvature, diagonal[0])
+        for i in range(k):
+            curvature[i] *= curvature[i]
+        gradient_codes(codes, start, curvature, diagonal[1])

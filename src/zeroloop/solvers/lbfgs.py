@@ -61,7 +61,7 @@ def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int)
 
     """
     at = objective(theta, order=1)
-    diagonal = objective.hessian_diagonal(theta)
+    diagonal = objective.hessian_diagonal(theta).values
     inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
     return descend(objective, theta, at, lambda gradient: inverse * gradient, tol=tol, max_iter=max_iter)
 

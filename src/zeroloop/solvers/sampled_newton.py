@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Objective, Solution
@@ -18,6 +19,7 @@ FIRST_ROWS_A_COEFFICIENT = 4
 SAMPLE_ROWS = 20_000  # at least, where there are few coefficients
 FIRST_ROWS = 2_000
 SAMPLE_STEPS = 50  # most steps on one sample
+FEW_ROWS = 5  # of a sample: too few to tell a coefficient's curvature, let alone its correlations
 LOOK_BACK = 3  # passes before contraction is judged
 
 
@@ -42,13 +44,15 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
     """
     sizes = sample_sizes(objective.n_rows, theta.size)
     largest = objective.sample(sizes[-1], seed)
-    inverse = None
+    hessian = None
     for size in sizes:
         sampled = largest if size == sizes[-1] else largest.sample(size, seed + 1)
-        theta, inverse = _optimum_of(sampled, theta, inverse, size)
-    assert inverse is not None
+        theta, hessian = _optimum_of(sampled, theta, hessian, size)
+    assert hessian is not None
+    rare = largest.hessian_diagonal(theta).rows < FEW_ROWS
+    if np.any(rare):
+        hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
     at = objective(theta, order=1)
-
     started = _Start(objective.passes, at.gradient_norm)
 
     def rescue(theta: FloatArray, gradient_norm: float) -> Precondition | None:
@@ -56,11 +60,11 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
         passes = objective.passes - started.passes
         if not _worth_a_hessian(gradient_norm, started.gradient_norm, passes, tol, theta.size):
             return None
-        inverse = _inverse(objective(theta, order=2).hessian)
+        hessian = objective(theta, order=2).hessian
         started = _Start(objective.passes, gradient_norm)
-        return _multiply(inverse)
+        return _inverse_of(hessian)
 
-    return descend(objective, theta, at, _multiply(inverse), tol=tol, max_iter=max_iter, rescue=rescue)
+    return descend(objective, theta, at, _inverse_of(hessian), tol=tol, max_iter=max_iter, rescue=rescue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +91,21 @@ def sample_sizes(n_rows: int, n_theta: int) -> list[int]:
 
 
 def _optimum_of(
-    sampled: Objective, theta: FloatArray, inverse: FloatArray | None, size: int
+    sampled: Objective, theta: FloatArray, hessian: FloatArray | None, size: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the optimum of a sample, as exactly as the sample deserves, and the inverse Hessian there.
+    """Return the optimum of a sample, as exactly as the sample deserves, and the Hessian there.
 
     Two Hessians, at the start (where no smaller sample has left one) and at the end; gradients in between.
     """
-    if inverse is None:
+    if hessian is None:
         at = sampled(theta, order=2)
-        inverse = _inverse(at.hessian)
+        hessian = at.hessian
     else:
         at = sampled(theta, order=1)
     # A sample's gradient is off by some 0.5 / sqrt(size) in each coefficient; a fifth of that is exact enough.
-    solution = descend(sampled, theta, at, _multiply(inverse), tol=0.1 / math.sqrt(size), max_iter=SAMPLE_STEPS)
-    return solution.theta, _inverse(sampled(solution.theta, order=2).hessian)
+    tol = 0.1 / math.sqrt(size)
+    theta = descend(sampled, theta, at, _inverse_of(hessian), tol=tol, max_iter=SAMPLE_STEPS).theta
+    return theta, sampled(theta, order=2).hessian
 
 
 def _worth_a_hessian(norm: float, first_norm: float, passes: int, tol: float, n_theta: int) -> bool:
@@ -118,11 +123,20 @@ def hessian_passes(n_theta: int) -> float:
     return 1 + n_theta / 16
 
 
-def _inverse(hessian: FloatArray) -> FloatArray:
+def _with_rare(hessian: FloatArray, exact: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
+    """Return a sample's Hessian where coefficients that it hardly met have their exact curvature, and stand alone.
+
+    To give all coefficients their exact curvature, keeping the sample's correlations, was tried: heavy tails gain two
+    passes, and strongly correlated columns lose more.
+    """
+    mixed = hessian.copy()
+    mixed[rare] = 0.0
+    mixed[:, rare] = 0.0
+    mixed[rare, rare] = np.where(exact > 0, exact, 1.0)[rare]
+    return mixed
+
+
+def _inverse_of(hessian: FloatArray) -> Precondition:
     ridge = 1e-10 * np.diag(hessian) + np.finfo(np.float64).tiny
-    inverse: FloatArray = np.linalg.inv(hessian + np.diag(ridge)).astype(np.float64, copy=False)
-    return inverse
-
-
-def _multiply(inverse: FloatArray) -> Precondition:
+    inverse = np.linalg.inv(hessian + np.diag(ridge))
     return lambda gradient: inverse @ gradient
