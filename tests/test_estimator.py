@@ -118,7 +118,10 @@ def test_what_the_fit_says(capsys: pytest.CaptureFixture[str]) -> None:
         ({"C": 0}, "C is 0; it must be above 0"),
         ({"tol": -1}, "tol is -1"),
         ({"max_iter": 0}, "max_iter is 0"),
-        ({"solver": "saga"}, "solver is 'saga'; it must be one of auto, newton, gradient-descent"),
+        (
+            {"solver": "saga"},
+            "solver is 'saga'; it must be one of auto, newton, sampled-newton, lbfgs, gradient-descent",
+        ),
         ({"n_jobs": 0}, "threads is 0"),
     ],
 )

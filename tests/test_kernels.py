@@ -18,7 +18,7 @@ from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import flat
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_unit
 from zeroloop.kernels.moments import Moments, moments
-from zeroloop.kernels.sums import predictor, probability, sums
+from zeroloop.kernels.sums import hessian_diagonal, predictor, probability, sums
 from zeroloop.ladder.rungs import two_loops
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT") != "1"
@@ -188,6 +188,19 @@ def test_hessian_of_a_column_far_from_zero_does_not_cancel() -> None:
     near = sums(block, np.zeros((1, 3)), X.mean(axis=0), order=2)
     shifted = sums(far, np.zeros((1, 3)), X.mean(axis=0) + 1e9, order=2)
     np.testing.assert_allclose(np.triu(_hessian(shifted)), np.triu(_hessian(near)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_the_diagonal_is_the_hessians(n: int) -> None:
+    block, coef, centre = with_codes(200, n), np.full((1, 9 + n), 0.01), np.arange(n, dtype=np.float64)
+    halves = [block.take(np.arange(200) < 80), block.take(np.arange(200) >= 80)]
+    found = hessian_diagonal(halves[0], coef, centre) + hessian_diagonal(halves[1], coef, centre)
+    np.testing.assert_allclose(found.diagonal, np.diag(_hessian(sums(block, coef, centre, 2))), rtol=1e-12)
+    assert block.weight is not None
+    assert found.weight == pytest.approx(np.sum(block.weight))
+    terms = one_hot(block) - np.concatenate([[0], centre, np.zeros(8)])
+    p = probability(block, coef, centre)
+    np.testing.assert_allclose(found.squares, (block.weight * p * (1 - p)) ** 2 @ terms**4, rtol=1e-10)
 
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])

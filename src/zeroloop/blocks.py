@@ -121,6 +121,14 @@ class Source(Protocol):
     def n_coefs(self) -> int:
         """Number of coefficients of one output, intercept included."""
 
+    @property
+    def n_numeric(self) -> int:
+        """Number of numeric columns."""
+
+    @property
+    def n_codes(self) -> int:
+        """Number of columns of codes."""
+
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order; `S` supports `+`."""
 

@@ -18,6 +18,7 @@ from zeroloop.solvers.sampled_newton import hessian_passes, sample_sizes, sample
 
 MAX_ITER = {"newton": 100, "sampled-newton": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
 MOST_HESSIAN_COEFS = 4_000
+FEWEST_SAMPLED_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +87,26 @@ class Fit:
         )
 
 
-def choose_solver(n_rows: int, n_coefs: int) -> str:
+def choose_solver(source: Source) -> str:
     """Return what `solver="auto"` means, by the work that each solver needs.
 
-    In passes over all rows, with `h = 1 + n_coefs / 16` for a pass that takes the Hessian too (both measured: Newton
-    takes some 7 such passes, sampled-newton 10 plain ones, and on its sample 2 with the Hessian and 15 plain ones):
+    Measured, in passes over all rows: Newton takes some 7 that cost `h = 1 + columns / 20` each, with the Hessian;
+    sampled-newton 10 plain ones (20 where there are codes, whose rare levels a sample hardly meets), and on its sample
+    2 with the Hessian and 15 plain ones.
 
-    - above 4,000 coefficients "lbfgs": a Hessian of them is 128 MB and more, and so is what a thread adds up;
-    - else "newton" or "sampled-newton", whichever is less work; newton up to some 50,000 rows, sampled-newton beyond.
-
-    Args:
-        n_rows: rows to fit.
-        n_coefs: coefficients, intercept included.
-
+    - Above 4,000 coefficients "lbfgs": a Hessian of them is 128 MB and more, and so is what each thread adds up.
+    - Below a million stored values "newton": all its passes are done in milliseconds, and end closer to the optimum.
+    - Else "newton" or "sampled-newton", whichever is less work.
     """
-    if n_coefs > MOST_HESSIAN_COEFS:
+    values = source.n_rows * (source.n_numeric + source.n_codes)
+    if source.n_coefs > MOST_HESSIAN_COEFS:
         return "lbfgs"
-    with_hessian = hessian_passes(n_coefs)
-    sample = sample_sizes(n_rows, n_coefs)[-1] / max(n_rows, 1)
-    return "newton" if 7 * with_hessian <= 10 + sample * (15 + 2 * with_hessian) else "sampled-newton"
+    if values < FEWEST_SAMPLED_VALUES:
+        return "newton"
+    with_hessian = hessian_passes(source.n_numeric + source.n_codes)
+    sample = sample_sizes(source.n_rows, source.n_coefs)[-1] / source.n_rows
+    passes = 20 if source.n_codes else 10
+    return "newton" if 7 * with_hessian <= passes + sample * (15 + 2 * with_hessian) else "sampled-newton"
 
 
 def fit(
@@ -153,7 +155,7 @@ def fit(
     if start is None:
         start = np.zeros((1, source.n_coefs))
         start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
-    solver = choose_solver(source.n_rows, source.n_coefs) if options.solver == "auto" else options.solver
+    solver = choose_solver(source) if options.solver == "auto" else options.solver
     theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
     if solver == "newton":
         solution = newton(objective, theta, tol=tol, max_iter=max_iter)

@@ -56,6 +56,7 @@ class Diagonal:
     Attributes:
         values: `(n_theta,)`.
         rows: `(n_theta,)`, how many rows each value effectively rests on: few for a rare level or a heavy tail.
+
     """
 
     values: FloatArray
@@ -129,7 +130,9 @@ class Objective:
     def sample(self, rows: int, seed: int) -> Objective:
         """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.
 
-        Its passes are over the sample, and are not counted with this objective's.
+        Its passes are over the sample, and are not counted with this objective's. The penalty of codes has 1 / rows
+        more, so that a level whose few sampled rows are all of one label stays finite. (On numeric columns it would
+        drown what tells correlated ones apart: twice the passes.)
         """
         half = rows / 2
         few = min(self._class_rows)
@@ -141,7 +144,11 @@ class Objective:
             source,
             self._centre,
             self._scale,
-            self._all_penalties,
+            np.where(
+                np.arange(self._all_penalties.size) > self._centre.size,
+                self._all_penalties + 1 / rows,
+                self._all_penalties,
+            ),
             (class_rows[0], class_rows[1]),
             self._fit_intercept,
         )

@@ -24,7 +24,7 @@ from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation
 from zeroloop.scoring import held_out_scores
 from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.threads import map_in_order, thread_count
+from zeroloop.sources.threads import map_all, thread_count
 from zeroloop.tables.encode import encode
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.read import RawTable, TableLike, open_table
@@ -160,7 +160,7 @@ def _scan(batches: Sequence[pa.RecordBatch], roles: Roles, threads: int) -> Scan
     def one(number: int) -> Scan:
         return scan(batches[number], roles, number * BLOCK_ROWS)
 
-    return reduce(add, map_in_order(one, range(len(batches)), threads))
+    return reduce(add, map_all(one, range(len(batches)), threads))
 
 
 def _encode(
@@ -174,7 +174,7 @@ def _encode(
         block = encode(batches[number], schema, first_row, labelled=True).block
         return block.take(rows.training), block.take(rows.held_out)
 
-    pairs = list(map_in_order(one, range(len(batches)), threads))
+    pairs = map_all(one, range(len(batches)), threads)
     return MemorySource([pair[0] for pair in pairs], threads), MemorySource([pair[1] for pair in pairs], threads)
 
 

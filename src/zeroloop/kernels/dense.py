@@ -25,9 +25,11 @@ def flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
     A view that is contiguous along neither examples nor features is copied.
     """
     n_x, rows = numeric.shape
+    if numeric.flags.c_contiguous:
+        return numeric.reshape(-1), max(rows, 1), False
+    if numeric.flags.f_contiguous:
+        return numeric.T.reshape(-1), n_x, True
     size = numeric.itemsize
-    if n_x == 0 or rows == 0:
-        return np.empty(0, numeric.dtype), 1, False
     feature, example = numeric.strides
     whole = feature % size == 0 and example % size == 0
     if whole and (example == size or rows == 1) and (feature >= rows * size or n_x == 1):

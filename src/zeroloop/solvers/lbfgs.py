@@ -17,6 +17,10 @@ MEMORY = 10  # pairs kept; each costs two vectors and no pass
 Precondition = Callable[[FloatArray], FloatArray]
 """Multiplies a gradient by a guess of the inverse Hessian."""
 
+Rescue = Callable[[FloatArray, float, bool], Precondition | None]
+"""Asked before each step, with theta, the gradient norm there and whether the descent is stuck, for a better guess of
+the inverse Hessian; with one, the history starts anew."""
+
 
 @dataclass(slots=True)
 class History:
@@ -74,7 +78,7 @@ def descend(
     *,
     tol: float,
     max_iter: int,
-    rescue: Callable[[FloatArray, float], Precondition | None] = lambda theta, gradient_norm: None,
+    rescue: Rescue = lambda theta, gradient_norm, stuck: None,
 ) -> Solution:
     """Take L-BFGS steps over full passes until the gradient meets `tol`.
 
@@ -85,8 +89,7 @@ def descend(
         precondition: the first guess of the inverse Hessian.
         tol: stop at `max |gradient| <= tol`.
         max_iter: most steps to take.
-        rescue: asked before each step, with theta and the gradient norm there, for a better guess of the inverse
-            Hessian; with one, the history starts anew.
+        rescue: see `Rescue`.
 
     """
     history = History()
@@ -94,7 +97,7 @@ def descend(
     for n_iter in range(max_iter):
         if at.gradient_norm <= tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        better = rescue(theta, at.gradient_norm)
+        better = rescue(theta, at.gradient_norm, False)
         if better is not None:
             precondition, history = better, History()
         direction = history.direction(at.gradient, precondition)
@@ -104,6 +107,10 @@ def descend(
         at_floor = -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
+            better = rescue(theta, at.gradient_norm, True)
+            if better is not None:
+                precondition, history = better, History()
+                continue
             at_rounding = at.gradient_norm <= GRADIENT_FLOOR
             return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
         history.add(step.theta - theta, step.evaluation.gradient - at.gradient)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS, Block, FloatArray, concatenate
-from zeroloop.sources.threads import map_in_order, thread_count
+from zeroloop.sources.threads import map_all, thread_count
 
 S = TypeVar("S")
 
-SAMPLE_BLOCK_ROWS = 1_024
+SAMPLE_BLOCK_ROWS = 2_048
+# Below this many stored values a pass takes less than waking a second thread does, some 0.1 ms.
+FEWEST_VALUES = 200_000
 
 
 class MemorySource:
@@ -30,6 +32,8 @@ class MemorySource:
         self.threads = thread_count(threads)
         self.n_rows = sum(block.n_rows for block in self.blocks)
         self.n_coefs = self.blocks[0].n_coefs
+        self.n_numeric = len(self.blocks[0].numeric)
+        self.n_codes = len(self.blocks[0].codes)
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order, on all threads."""
@@ -38,11 +42,11 @@ class MemorySource:
             return reduce(add, (statistic(block) for block in group))
 
         groups = [self.blocks[i : i + GROUP_BLOCKS] for i in range(0, len(self.blocks), GROUP_BLOCKS)]
-        return reduce(add, map_in_order(total, groups, self.threads))
+        return reduce(add, map_all(total, groups, self._threads_worth_waking()))
 
     def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
         """Return a source over some rows, as `Block.sample` chooses and weights them, copied."""
-        parts = list(map_in_order(lambda block: block.sample(fractions, seed), self.blocks, self.threads))
+        parts = map_all(lambda block: block.sample(fractions, seed), self.blocks, self.threads)
         # Blocks small enough that every thread gets some of a sample of 20,000 rows; the cut depends on no thread.
         blocks: list[Block] = []
         pending: list[Block] = []
@@ -57,7 +61,10 @@ class MemorySource:
 
     def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
         """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""
-        return np.concatenate(list(map_in_order(values, self.blocks, self.threads)))
+        return np.concatenate(map_all(values, self.blocks, self.threads))
+
+    def _threads_worth_waking(self) -> int:
+        return self.threads if self.n_rows * (self.n_numeric + self.n_codes) >= FEWEST_VALUES else 1
 
 
 def stacked(

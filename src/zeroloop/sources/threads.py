@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from typing import TypeVar
+from itertools import count
+from typing import Any, TypeVar
 
 from zeroloop.errors import OptionError
 
@@ -31,6 +32,27 @@ def thread_count(threads: int | None) -> int:
     if threads < 1:
         raise OptionError(f"threads is {threads}; it must be at least 1 (leave it out to use every core).")
     return threads
+
+
+def map_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> list[B]:
+    """Return `[function(item) for item in items]`, computed on `threads` threads, this one among them.
+
+    One task a thread, each taking the next item as it is free: a future an item would cost more than a small block.
+    """
+    if threads == 1 or len(items) < 2:
+        return [function(item) for item in items]
+    results: list[Any] = [None] * len(items)
+    numbers = count()
+
+    def work() -> None:
+        while (i := next(numbers)) < len(items):
+            results[i] = function(items[i])
+
+    others = [_pool(threads).submit(work) for _ in range(min(threads, len(items)) - 1)]
+    work()
+    for other in others:
+        other.result()
+    return results
 
 
 def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
