@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -14,15 +15,28 @@ from numpy.typing import NDArray
 
 from conftest import made
 from zeroloop.blocks import Block, Sums
+from zeroloop.kernels import small, sweep
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import flat
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_unit
-from zeroloop.kernels.moments import Moments, moments
-from zeroloop.kernels.sums import hessian_diagonal, predictor, probability, sums
+from zeroloop.kernels.totals import Moments
 from zeroloop.ladder.rungs import two_loops
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT") != "1"
 MANY = 4_000 if JIT else 200
+
+
+@pytest.fixture(params=[small, sweep], ids=["small", "sweep"])
+def kernels(request: pytest.FixtureRequest) -> Any:
+    """Return the statistics, in NumPy and compiled."""
+    return request.param
+
+
+def probability(kernels: Any, block: Block, coef: NDArray[np.float64], centre: NDArray[np.float64]) -> Any:
+    """Return sigmoid(z) of each row."""
+    z = kernels.predictor(block, coef, centre)
+    kernels.sigmoid(z)
+    return z
 
 
 def ulps(found: float, exact: mpmath.mpf) -> float:
@@ -79,12 +93,12 @@ def a_block(
 @pytest.mark.parametrize("layout", ["stacked", "row-major", "neither"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("m", "n"), [(2, 1), (7, 3), (65, 5), (300, 9), (2500, 4)])
-def test_sums_are_those_of_two_loops(layout: str, dtype: type, m: int, n: int) -> None:
+def test_sums_are_those_of_two_loops(kernels: Any, layout: str, dtype: type, m: int, n: int) -> None:
     if not JIT and m > 300:
         pytest.skip("slow without the compiler")
     block, X, y = a_block(m, n, layout, dtype)
     coef = np.random.default_rng(2).standard_normal((1, 1 + n)) / 100
-    total = sums(block, coef, np.zeros(n), order=1)
+    total = kernels.sums(block, coef, np.zeros(n), order=1)
     J, dw, db = two_loops(X.T.astype(np.float64), y[np.newaxis], coef[:, 1:].T, float(coef[0, 0]))
     assert total.gradient is not None
     np.testing.assert_allclose(total.loss / m, J, rtol=1e-12)
@@ -94,17 +108,17 @@ def test_sums_are_those_of_two_loops(layout: str, dtype: type, m: int, n: int) -
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_derivatives_are_those_of_finite_differences(layout: str, weighted: bool) -> None:
+def test_derivatives_are_those_of_finite_differences(kernels: Any, layout: str, weighted: bool) -> None:
     block, X, _ = a_block(150, 4, layout, weighted=weighted)
     centre = X.mean(axis=0)
     coef = np.random.default_rng(3).standard_normal((1, 5)) * 0.1
-    at = sums(block, coef, centre, order=2)
+    at = kernels.sums(block, coef, centre, order=2)
     assert at.gradient is not None
     assert at.hessian is not None
     for j in range(5):
         step = np.zeros((1, 5))
         step[0, j] = 1e-5 / max(1.0, X.std(axis=0)[j - 1] if j else 1.0)
-        ahead, behind = (sums(block, coef + sign * step, centre, order=1) for sign in (1, -1))
+        ahead, behind = (kernels.sums(block, coef + sign * step, centre, order=1) for sign in (1, -1))
         assert ahead.gradient is not None
         assert behind.gradient is not None
         width = 2 * step[0, j]
@@ -132,19 +146,19 @@ def with_codes(m: int, n: int) -> Block:
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_codes_are_one_hot_columns(n: int) -> None:
+def test_codes_are_one_hot_columns(kernels: Any, n: int) -> None:
     block = with_codes(200, n)
     terms, coef = one_hot(block), np.random.default_rng(5).standard_normal((1, 9 + n)) / 100
     dense = Block(np.ascontiguousarray(terms[:, 1:].T), np.empty((0, 200), np.int32), 9 + n, block.y, block.weight)
     centre = np.arange(n, dtype=np.float64)
     both = [
-        sums(block, coef, centre, order=2),
-        sums(dense, coef, np.append(centre, np.zeros(8)), order=2),
+        kernels.sums(block, coef, centre, order=2),
+        kernels.sums(dense, coef, np.append(centre, np.zeros(8)), order=2),
     ]
-    z = predictor(block, coef, centre)
+    z = kernels.predictor(block, coef, centre)
     shifted = terms - np.concatenate([[0], centre, np.zeros(8)])
     np.testing.assert_allclose(z, shifted @ coef[0], rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(probability(block, coef, centre), 1 / (1 + np.exp(-z)), rtol=1e-14)
+    np.testing.assert_allclose(probability(kernels, block, coef, centre), 1 / (1 + np.exp(-z)), rtol=1e-14)
     upper = np.triu_indices(9 + n)
     for found, wanted in zip(*[(s.loss, s.gradient, _hessian(s)[upper]) for s in both], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
@@ -157,24 +171,24 @@ def _hessian(total: Sums) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("size", [1.0, 40.0, 800.0, 1e4])
 @pytest.mark.parametrize("y", [0.0, 1.0])
-def test_every_margin_is_finite_and_keeps_its_tail(size: float, y: float) -> None:
+def test_every_margin_is_finite_and_keeps_its_tail(kernels: Any, size: float, y: float) -> None:
     block = Block(np.array([[-size, size]]), np.empty((0, 2), np.int32), 2, np.full(2, y, np.float32))
-    total = sums(block, np.array([[0.0, 1.0]]), np.zeros(1), order=2)
+    total = kernels.sums(block, np.array([[0.0, 1.0]]), np.zeros(1), order=2)
     with mpmath.workdps(50):
         wanted = sum(mpmath.log(1 + mpmath.exp(-margin)) for margin in (mpmath.mpf(-size), mpmath.mpf(size)))
         least = 1 / (1 + mpmath.exp(mpmath.mpf(size)))
     assert total.loss == pytest.approx(float(wanted), rel=1e-14, abs=0)
     assert np.all(np.isfinite(_hessian(total)))
-    p = probability(block, np.array([[0.0, 1.0]]), np.zeros(1))
+    p = probability(kernels, block, np.array([[0.0, 1.0]]), np.zeros(1))
     assert p[0] == pytest.approx(float(least), rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])
-def test_moments_far_from_zero_do_not_cancel(layout: str) -> None:
+def test_moments_far_from_zero_do_not_cancel(kernels: Any, layout: str) -> None:
     block, X, _ = a_block(400, 3, layout, weighted=True)
     far = Block(block.numeric + 1e8, block.codes, block.n_coefs, block.y, block.weight)
     halves = [far.take(np.arange(400) < 150), far.take(np.arange(400) >= 150)]
-    found: Moments = moments(halves[0]) + moments(halves[1])
+    found: Moments = kernels.moments(halves[0]) + kernels.moments(halves[1])
     exact = X + 1e8
     mean = np.average(exact, axis=0, weights=block.weight)
     np.testing.assert_allclose(found.mean, mean, rtol=1e-14)
@@ -182,24 +196,24 @@ def test_moments_far_from_zero_do_not_cancel(layout: str) -> None:
     np.testing.assert_allclose(found.scale(), deviation, rtol=1e-6)
 
 
-def test_hessian_of_a_column_far_from_zero_does_not_cancel() -> None:
+def test_hessian_of_a_column_far_from_zero_does_not_cancel(kernels: Any) -> None:
     block, X, _ = a_block(400, 2, "stacked")
     far = Block(block.numeric + 1e9, block.codes, block.n_coefs, block.y)
-    near = sums(block, np.zeros((1, 3)), X.mean(axis=0), order=2)
-    shifted = sums(far, np.zeros((1, 3)), X.mean(axis=0) + 1e9, order=2)
+    near = kernels.sums(block, np.zeros((1, 3)), X.mean(axis=0), order=2)
+    shifted = kernels.sums(far, np.zeros((1, 3)), X.mean(axis=0) + 1e9, order=2)
     np.testing.assert_allclose(np.triu(_hessian(shifted)), np.triu(_hessian(near)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_the_diagonal_is_the_hessians(n: int) -> None:
+def test_the_diagonal_is_the_hessians(kernels: Any, n: int) -> None:
     block, coef, centre = with_codes(200, n), np.full((1, 9 + n), 0.01), np.arange(n, dtype=np.float64)
     halves = [block.take(np.arange(200) < 80), block.take(np.arange(200) >= 80)]
-    found = hessian_diagonal(halves[0], coef, centre) + hessian_diagonal(halves[1], coef, centre)
-    np.testing.assert_allclose(found.diagonal, np.diag(_hessian(sums(block, coef, centre, 2))), rtol=1e-12)
+    found = kernels.hessian_diagonal(halves[0], coef, centre) + kernels.hessian_diagonal(halves[1], coef, centre)
+    np.testing.assert_allclose(found.diagonal, np.diag(_hessian(kernels.sums(block, coef, centre, 2))), rtol=1e-12)
     assert block.weight is not None
     assert found.weight == pytest.approx(np.sum(block.weight))
     terms = one_hot(block) - np.concatenate([[0], centre, np.zeros(8)])
-    p = probability(block, coef, centre)
+    p = probability(kernels, block, coef, centre)
     np.testing.assert_allclose(found.squares, (block.weight * p * (1 - p)) ** 2 @ terms**4, rtol=1e-10)
 
 

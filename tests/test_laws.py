@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -11,9 +14,19 @@ import zeroloop
 from conftest import made
 from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS
 from zeroloop.fit import Fit, Options, fit
-from zeroloop.kernels.moments import moments
-from zeroloop.kernels.sums import sums
+from zeroloop.kernels import select
+from zeroloop.kernels.select import SMALL_VALUES
+from zeroloop.kernels.sweep import moments, sums
 from zeroloop.sources.memory import MemorySource, stacked
+
+
+@pytest.fixture(params=[0, SMALL_VALUES], ids=["compiled", "small"], autouse=True, scope="module")
+def _kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run every law with the compiled statistics, and with those for small data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(select, "SMALL_VALUES", request.param)
+        yield
+
 
 shapes = st.tuples(st.integers(20, 300), st.integers(1, 6), st.integers(0, 1000))
 Cs = st.sampled_from([0.01, 1.0, 100.0])

@@ -37,6 +37,18 @@ def test_training_needs_neither_scikit_learn_nor_matplotlib(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
+def test_small_data_does_not_wait_for_the_compiler() -> None:
+    script = (
+        "import sys, numpy as np\n"
+        "from zeroloop import LogisticRegression\n"
+        "X = np.random.default_rng(0).standard_normal((10_000, 20))\n"
+        "LogisticRegression().fit(X, X[:, 0] > 0.3 * X[:, 1] + 1).predict_proba(X)\n"
+        "sys.exit('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_public_names() -> None:
     for name in zeroloop.__all__:
         assert getattr(zeroloop, name).__doc__

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from conftest import made
 from zeroloop.errors import DataError, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, choose_solver, fit
-from zeroloop.kernels.moments import moments
+from zeroloop.kernels.sweep import moments
 from zeroloop.objective import Outcome
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.memory import stacked

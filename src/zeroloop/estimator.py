@@ -16,9 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from zeroloop.blocks import FloatArray
 from zeroloop.fit import Options, fit
-from zeroloop.kernels.logistic import sigmoid
-from zeroloop.kernels.moments import moments
-from zeroloop.kernels.sums import predictor
+from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
 from zeroloop.sources.memory import stacked
 from zeroloop.sources.threads import thread_count
@@ -115,7 +113,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             )
         weight = self._weight(X, y, codes, classes, sample_weight)
         source = stacked(X.T, codes, weight, self._threads())
-        columns = source.reduce(moments)
+        columns = source.reduce(statistics(source.n_rows, source.n_coefs).moments)
         if not np.all(np.isfinite(columns.squares)):
             assert_all_finite(X, input_name="X")  # the moments have read X already: no second pass where all is well
         start = None
@@ -149,7 +147,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], accept_sparse=False, reset=False)
         coef = np.column_stack([self.intercept_, self.coef_]).astype(np.float64)
-        statistic = partial(predictor, coef=coef, centre=np.zeros(coef.shape[1] - 1))
+        statistic = partial(statistics(X.shape[0], coef.size).predictor, coef=coef, centre=np.zeros(coef.shape[1] - 1))
         return stacked(X.T, threads=self._threads()).concatenate(statistic)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -164,7 +162,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         np.negative(z, out=both[0])
         both[1] = z
         for side in both:
-            sigmoid(side)
+            statistics(z.size, self.coef_.size).sigmoid(side)
         return both.T
 
     def predict_log_proba(self, X: Any) -> FloatArray:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
-from zeroloop.kernels.sums import predictor
+from zeroloop.kernels.select import statistics
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.read import RawTable, TableLike, open_table
@@ -217,7 +217,8 @@ class Model:
         first_row, batch = numbered
         encoded = encode(batch, self.schema, first_row, labelled)
         # The coefficients are about zero, so the centre is too.
-        z = predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
+        kernels = statistics(batch.num_rows, self.schema.n_coefs)
+        z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
             z[~encoded.complete] = np.nan
         return Scored(batch, encoded, z)

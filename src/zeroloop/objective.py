@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.kernels.sums import hessian_diagonal, sums
+from zeroloop.kernels.select import statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ class Objective:
         on_pass: Callable[[int, Evaluation], None] | None = None,
     ) -> None:
         self._source = source
+        self._kernels = statistics(source.n_rows, source.n_coefs)
         self._centre = centre
         self._free = slice(0 if fit_intercept else 1, None)
         self._unit = 1.0 / scale[self._free]
@@ -102,7 +103,9 @@ class Objective:
 
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
-        total = self._source.reduce(partial(sums, coef=self._coef(theta), centre=self._centre, order=order))
+        total = self._source.reduce(
+            partial(self._kernels.sums, coef=self._coef(theta), centre=self._centre, order=order)
+        )
         self.passes += 1
         gradient, hessian = np.empty(0), np.empty((0, 0))
         if total.gradient is not None:
@@ -121,7 +124,9 @@ class Objective:
 
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
-        total = self._source.reduce(partial(hessian_diagonal, coef=self._coef(theta), centre=self._centre))
+        total = self._source.reduce(
+            partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._centre)
+        )
         self.passes += 1
         diagonal, squares = total.diagonal[self._free], total.squares[self._free]
         rows = diagonal**2 / np.where(squares > 0, squares, 1.0)
@@ -130,9 +135,7 @@ class Objective:
     def sample(self, rows: int, seed: int) -> Objective:
         """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.
 
-        Its passes are over the sample, and are not counted with this objective's. The penalty of codes has 1 / rows
-        more, so that a level whose few sampled rows are all of one label stays finite. (On numeric columns it would
-        drown what tells correlated ones apart: twice the passes.)
+        Its passes are over the sample, and are not counted with this objective's.
         """
         half = rows / 2
         few = min(self._class_rows)
@@ -140,18 +143,16 @@ class Objective:
         fractions = tuple(min(1.0, share / n) for share, n in zip(shares, self._class_rows, strict=True))
         source = self._source.sample((fractions[0], fractions[1]), seed)
         class_rows = tuple(int(n * f) for n, f in zip(self._class_rows, fractions, strict=True))
-        return Objective(
-            source,
-            self._centre,
-            self._scale,
-            np.where(
-                np.arange(self._all_penalties.size) > self._centre.size,
-                self._all_penalties + 1 / rows,
-                self._all_penalties,
-            ),
-            (class_rows[0], class_rows[1]),
-            self._fit_intercept,
-        )
+        return self._over(source, (class_rows[0], class_rows[1]), self._all_penalties)
+
+    def with_penalty(self, extra: FloatArray) -> Objective:
+        """Return this objective with `extra` `(n_theta,)` added to the penalty."""
+        penalty = self._all_penalties.copy()
+        penalty[self._free] += extra
+        return self._over(self._source, self._class_rows, penalty)
+
+    def _over(self, source: Source, class_rows: tuple[int, int], penalty: FloatArray) -> Objective:
+        return Objective(source, self._centre, self._scale, penalty, class_rows, self._fit_intercept)
 
     def theta(self, coef: FloatArray) -> FloatArray:
         """Return the theta of coefficients `(1, n_coefs)` in the columns' own units."""

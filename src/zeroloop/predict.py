@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.errors import OptionError
-from zeroloop.kernels.logistic import sigmoid
+from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Scored
 from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.write import check_table_path, write_batches
@@ -77,7 +77,7 @@ def predict_file(
 def _predictions(model: Model, scored: Scored) -> tuple[pa.Array, pa.Array]:
     known = ~np.isnan(scored.z)
     probability = scored.z.copy()
-    sigmoid(probability)
+    statistics(probability.size, model.schema.n_coefs).sigmoid(probability)
     target = model.schema.target
     values = pa.array([target.negative, target.positive])
     return (

@@ -19,7 +19,7 @@ import pyarrow as pa
 from zeroloop.blocks import BLOCK_ROWS, Block
 from zeroloop.errors import NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
-from zeroloop.kernels.sums import predictor
+from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation
 from zeroloop.scoring import held_out_scores
@@ -185,7 +185,9 @@ def _held_out(source: MemorySource, result: Fit) -> dict[str, Any] | None:
     if source.n_rows == 0:
         return None
     centre = np.zeros(source.blocks[0].numeric.shape[0])
-    z = source.concatenate(partial(predictor, coef=result.coef, centre=centre))
+    z = source.concatenate(
+        partial(statistics(source.n_rows, source.n_coefs).predictor, coef=result.coef, centre=centre)
+    )
     weight = None if source.blocks[0].weight is None else gathered("weight")
     if weight is not None and not np.sum(weight) > 0:
         return None

@@ -131,3 +131,34 @@ def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, grad
         for j in range(n):
             gradient[j] += d[i] * x0[j]
         i += 1
+
+
+@compiled(SUMS)
+def add_moments(
+    x: NDArray[Any],
+    ld: int,
+    by_row: bool,
+    weight: FloatArray,
+    origin: FloatArray,
+    total: FloatArray,
+    squares: FloatArray,
+) -> None:
+    """`total[j] = sum_i weight[i] u[j, i]`, `squares[j] = sum_i weight[i] u[j, i]^2`, `u = x - origin`."""
+    n_x, rows = origin.size, weight.size
+    if by_row:
+        for i in range(rows):
+            row = x[i * ld : i * ld + n_x]
+            for j in range(n_x):
+                u = row[j] - origin[j]
+                total[j] += weight[i] * u
+                squares[j] += weight[i] * u * u
+        return
+    for j in range(n_x):
+        column = x[j * ld : j * ld + rows]
+        first = second = 0.0
+        for i in range(rows):
+            u = column[i] - origin[j]
+            first += weight[i] * u
+            second += weight[i] * u * u
+        total[j] += first
+        squares[j] += second

@@ -78,7 +78,7 @@ def vectorized(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> G
 
 def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
     """The two loops again, compiled: block by block on every core, each block read from memory once."""
-    from zeroloop.kernels.sums import sums
+    from zeroloop.kernels.sweep import sums
     from zeroloop.sources.memory import stacked
 
     coef = np.vstack([[[b]], w]).T

@@ -12,6 +12,7 @@ from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.line_search import GRADIENT_FLOOR, backtrack, rounding
 
+PATIENCE = 0.1  # a step that must be shorter comes from a poor guess of the Hessian: ask for a better one first
 MEMORY = 10  # pairs kept; each costs two vectors and no pass
 
 Precondition = Callable[[FloatArray], FloatArray]
@@ -105,12 +106,14 @@ def descend(
             history = History()
             direction = -precondition(at.gradient)
         at_floor = -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
-        step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
+        step = None if at_floor else backtrack(objective, theta, at, direction, 1, shortest=PATIENCE)
         if step is None:
             better = rescue(theta, at.gradient_norm, True)
             if better is not None:
                 precondition, history = better, History()
                 continue
+            step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
+        if step is None:
             at_rounding = at.gradient_norm <= GRADIENT_FLOOR
             return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
         history.add(step.theta - theta, step.evaluation.gradient - at.gradient)

@@ -32,7 +32,12 @@ def rounding(value: float) -> float:
 
 
 def backtrack(
-    objective: Objective, theta: FloatArray, at: Evaluation, direction: FloatArray, order: int
+    objective: Objective,
+    theta: FloatArray,
+    at: Evaluation,
+    direction: FloatArray,
+    order: int,
+    shortest: float = SHORTEST,
 ) -> Step | None:
     """Halve the step along `direction` until the objective falls enough; None where it never does.
 
@@ -48,11 +53,12 @@ def backtrack(
         at: the objective there, with its gradient.
         direction: `(n_theta,)`, downhill.
         order: of the evaluations, 1 or 2.
+        shortest: give up below this t.
 
     """
     slope = float(at.gradient @ direction)
     t = 1.0
-    while t >= SHORTEST:
+    while t >= shortest:
         trial = theta + t * direction
         evaluation = objective(trial, order)
         falls = evaluation.value <= at.value + SUFFICIENT * t * slope

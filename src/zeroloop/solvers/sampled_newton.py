@@ -19,6 +19,7 @@ FIRST_ROWS_A_COEFFICIENT = 4
 SAMPLE_ROWS = 20_000  # at least, where there are few coefficients
 FIRST_ROWS = 2_000
 SAMPLE_STEPS = 50  # most steps on one sample
+RARE_ROWS = 100  # of a sample: too few to let them alone decide on a coefficient
 FEW_ROWS = 5  # of a sample: too few to tell a coefficient's curvature, let alone its correlations
 # The passes aim a digit below tol, which is one pass more: the error of a coefficient is its gradient over its
 # curvature, and with a curvature of 0.1 a gradient of 1e-6 would leave five digits.
@@ -107,6 +108,10 @@ def _optimum_of(
 
     Two Hessians, at the start (where no smaller sample has left one) and at the end; gradients in between.
     """
+    # Without more penalty a coefficient whose few sampled rows are all of one label would run off to infinity, where
+    # the full objective is flat. On well-met ones it would drown what tells correlated columns apart: twice the passes.
+    rare = sampled.hessian_diagonal(theta).rows < RARE_ROWS
+    sampled = sampled.with_penalty(np.where(rare, 1 / size, 0.0))
     if hessian is None:
         at = sampled(theta, order=2)
         hessian = at.hessian

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
-from zeroloop.kernels.moments import Moments
+from zeroloop.kernels.totals import Moments
 from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, coded, decimal_places, kind_of, numbers, present
 from zeroloop.tables.roles import Roles, row_weights, split_rows
 from zeroloop.tables.schema import Level

@@ -1,4 +1,4 @@
-"""One block in, its sums out: the fused sweep.
+"""One block in, its totals out: the fused sweep, compiled. `zeroloop.kernels.small` is its twin for small data.
 
 A block is swept tile by tile. While a tile's rows are in cache they give the predictor, the loss and its
 derivatives, the gradient and, when asked, the Hessian: memory is read once.
@@ -6,8 +6,7 @@ derivatives, the gradient and, when asked, the Hessian: memory is read once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.kernels.codes import add_codes, gradient_codes
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import (
+    add_moments,
     add_row_major,
     add_stacked,
     flat,
@@ -25,6 +25,9 @@ from zeroloop.kernels.dense import (
 )
 from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_numeric, move_codes_up, shift
 from zeroloop.kernels.logistic import loss_and_derivatives, sigmoid
+from zeroloop.kernels.totals import DiagonalSums, Moments
+
+__all__ = ["hessian_diagonal", "moments", "predictor", "sigmoid", "sums"]
 
 _NO_WEIGHT = np.empty(0)
 
@@ -62,25 +65,6 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DiagonalSums:
-    """The Hessian's diagonal as sums over rows, addable.
-
-    Attributes:
-        weight: `sum_i weight[i]`.
-        diagonal: `(n_coefs,)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
-        squares: `(n_coefs,)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
-
-    """
-
-    weight: float
-    diagonal: FloatArray
-    squares: FloatArray
-
-    def __add__(self, other: Self) -> DiagonalSums:
-        return DiagonalSums(self.weight + other.weight, self.diagonal + other.diagonal, self.squares + other.squares)
-
-
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of `sums(..., order=2).hessian` of one block, for the price of a gradient."""
     assert block.y is not None
@@ -100,18 +84,24 @@ def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     return z
 
 
-def probability(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return `sigmoid(z)` of each row, `(rows,)`; arguments as in `sums`."""
-    z = predictor(block, coef, centre)
-    sigmoid(z)
-    return z
-
-
 def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Move the intercept from the centre to zero; append the coefficient of "no level", which is zero."""
     extended = np.append(coef[0], 0.0)
     extended[0] -= centre @ extended[1 : 1 + centre.size]
     return extended
+
+
+def moments(block: Block) -> Moments:
+    """Return weight, mean and summed squared deviation of a block's numeric columns."""
+    n_x = block.numeric.shape[0]
+    x, ld, by_row = flat(block.numeric)
+    weight = np.ones(block.n_rows) if block.weight is None else block.weight
+    origin = block.numeric[:, 0].astype(np.float64)
+    total, squares = np.zeros(n_x), np.zeros(n_x)
+    add_moments(x, ld, by_row, weight, origin, total, squares)
+    w = float(np.sum(weight))
+    shifted = total / w if w > 0 else total
+    return Moments(np.full(n_x, w), origin + shifted, np.maximum(squares - shifted * total, 0.0))
 
 
 @compiled(SUMS)

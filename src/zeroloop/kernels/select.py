@@ -1,0 +1,21 @@
+"""Which twin of the statistics runs: compiled, or NumPy for small data."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from zeroloop.blocks import BLOCK_ROWS
+
+# Up to here all passes of a fit in NumPy take less time than loading the compiled kernels from their cache, 0.2 s; to
+# compile them takes some seconds more.
+SMALL_VALUES = 400_000
+
+
+def statistics(n_rows: int, n_coefs: int) -> ModuleType:
+    """Return the module of statistics for so many rows: `zeroloop.kernels.small` or `zeroloop.kernels.sweep`.
+
+    It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
+    """
+    small = n_rows < BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES
+    return import_module("zeroloop.kernels.small" if small else "zeroloop.kernels.sweep")

@@ -1,0 +1,63 @@
+"""What statistics other than `sums` return: additive over blocks, without a row dimension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Weight, mean and summed squared deviation of columns, each `(n_x,)`.
+
+    Added by the pairwise update of Chan, Golub and LeVeque ("Algorithms for computing the sample variance",
+    The American Statistician, 1983), which does not cancel as sums of squares do.
+    """
+
+    weight: FloatArray
+    mean: FloatArray
+    squares: FloatArray
+
+    def __add__(self, other: Self) -> Moments:
+        weight = self.weight + other.weight
+        with np.errstate(invalid="ignore"):
+            share = np.where(weight > 0, other.weight / np.where(weight > 0, weight, 1.0), 0.0)
+            delta = other.mean - self.mean
+            return Moments(
+                weight,
+                self.mean + delta * share,
+                self.squares + other.squares + delta * delta * self.weight * share,
+            )
+
+    def scale(self, weight: FloatArray | None = None) -> FloatArray:
+        """Return the standard deviation, `sqrt(squares / weight)`, with 1 for a constant column.
+
+        `weight` replaces the columns' own, as when missing values were filled with the mean. A deviation at
+        the level of rounding (1e-13 of the mean) is none.
+        """
+        total = self.weight if weight is None else weight
+        deviation = np.sqrt(self.squares / np.where(total > 0, total, 1.0))
+        return np.where(deviation > 1e-13 * np.abs(self.mean), deviation, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DiagonalSums:
+    """The Hessian's diagonal as sums over rows, addable.
+
+    Attributes:
+        weight: `sum_i weight[i]`.
+        diagonal: `(n_coefs,)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
+        squares: `(n_coefs,)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
+
+    """
+
+    weight: float
+    diagonal: FloatArray
+    squares: FloatArray
+
+    def __add__(self, other: Self) -> DiagonalSums:
+        return DiagonalSums(self.weight + other.weight, self.diagonal + other.diagonal, self.squares + other.squares)
