@@ -20,6 +20,7 @@ types: .venv/tested
 	$(BIN)/mypy
 
 bench: .venv/tested
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.

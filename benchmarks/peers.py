@@ -34,6 +34,32 @@ def zeroloop_table(problem: Problem) -> Found:
     return Found((model.coef[0] * schema.scale)[1:], intercept, model.training.seconds["fit"])
 
 
+def zeroloop_fit(problem: Problem) -> Found:
+    """zeroloop with its defaults: the table where the case is one, else the estimator."""
+    if problem.table is not None:
+        return zeroloop_table(problem)
+    from zeroloop import LogisticRegression
+
+    start = time.perf_counter()
+    fitted = LogisticRegression(C=problem.C).fit(problem.X, problem.y)
+    seconds = time.perf_counter() - start
+    assert fitted.converged_
+    return Found(fitted.coef_[0], float(fitted.intercept_[0]), seconds)
+
+
+def glum(problem: Problem) -> Found:
+    """glum with its defaults; its penalty is on the mean loss."""
+    from glum import GeneralizedLinearRegressor
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = time.perf_counter()
+        alpha = 1 / (problem.C * len(problem.y))
+        fitted = GeneralizedLinearRegressor(family="binomial", alpha=alpha, l1_ratio=0).fit(problem.X, problem.y)
+        seconds = time.perf_counter() - start
+    return Found(np.asarray(fitted.coef_), float(fitted.intercept_), seconds)
+
+
 def scikit_learn(problem: Problem, solver: str) -> Found:
     """scikit-learn with its defaults, but for the solver."""
     from sklearn.linear_model import LogisticRegression
@@ -47,7 +73,8 @@ def scikit_learn(problem: Problem, solver: str) -> Found:
 
 
 PEERS: dict[str, Callable[[Problem], Found]] = {
-    "zeroloop": zeroloop_table,
+    "zeroloop": zeroloop_fit,
     "scikit-learn lbfgs (its default)": partial(scikit_learn, solver="lbfgs"),
     "scikit-learn newton-cholesky": partial(scikit_learn, solver="newton-cholesky"),
+    "glum": glum,
 }

@@ -56,15 +56,68 @@ def flights() -> Problem:
     return Problem("flights", X.tocsr()[:, keep], frame["late"].to_numpy(float), 1.0, table)
 
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {"flights": flights}
+def dense(m: int, n: int, strength: float, dtype: type = np.float64) -> Problem:
+    """Correlated normal columns off centre; `strength` is how far the classes are apart (14: nearly separable)."""
+    rng = np.random.default_rng(0)
+    mix = rng.standard_normal((n, n)) / np.sqrt(n)
+    X: NDArray[Any] = np.empty((m, n), dtype)
+    for rows in range(0, m, 100_000):
+        part = X[rows : rows + 100_000]
+        part[:] = rng.standard_normal(part.shape) @ mix + 0.5
+    z = X @ (rng.standard_normal(n) * strength / np.sqrt(n)).astype(dtype) - 1
+    return Problem("", X, labels(rng, z), 1.0)
+
+
+def heavy_tails(m: int = 1_000_000) -> Problem:
+    """20 columns with heavy tails (Student's t, 2.5 degrees) and 40 indicators of 10% down to 0.003% of the rows."""
+    rng = np.random.default_rng(0)
+    rare = rng.random((m, 40)) < 10.0 ** -np.linspace(1, 4.5, 40)
+    X = np.concatenate([rng.standard_t(2.5, (m, 20)), rare], axis=1)
+    return Problem("", X, labels(rng, X @ (rng.standard_normal(60) * 0.7) - 2), 1.0)
+
+
+def labels(rng: np.random.Generator, z: NDArray[Any]) -> NDArray[np.float64]:
+    """Return labels drawn with log-odds z."""
+    return (rng.random(len(z)) < 0.5 + 0.5 * np.tanh(z / 2)).astype(np.float64)
+
+
+def breast_cancer() -> Problem:
+    """569 x 30, standardised."""
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True)
+    return Problem("", (X - X.mean(axis=0)) / X.std(axis=0), y.astype(np.float64), 1.0)
+
+
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "flights": flights,
+    "1,000,000 x 50": lambda: dense(1_000_000, 50, 2),
+    "1,000,000 x 50 float32": lambda: dense(1_000_000, 50, 2, np.float32),
+    "4,000,000 x 20": lambda: dense(4_000_000, 20, 2),
+    "500,000 x 200": lambda: dense(500_000, 200, 2),
+    "nearly separable 500,000 x 200": lambda: dense(500_000, 200, 14),
+    "heavy tails 1,000,000 x 60": heavy_tails,
+    "100,000 x 1,000": lambda: dense(100_000, 1_000, 2),
+    "10,000 x 20": lambda: dense(10_000, 20, 2),
+    "breast cancer 569 x 30": breast_cancer,
+    "150 x 4": lambda: dense(150, 4, 2),
+}
 
 
 def judge(problem: Problem, coef: NDArray[np.float64], intercept: float) -> tuple[float, float]:
-    """Return (objective, max |gradient|) of the mean loss + penalty at someone's coefficients, in plain NumPy."""
+    """Return (objective, max |gradient| for columns of unit variance) at someone's coefficients, in plain NumPy."""
     m = len(problem.y)
-    z = problem.X @ coef + intercept
-    a = (1 + np.tanh(z / 2)) / 2
+    X = problem.X
+    z = X @ coef + intercept
+    a = 0.5 + 0.5 * np.tanh(z / 2)
     loss = float(np.mean(np.maximum(z, 0) - problem.y * z + np.log1p(np.exp(-np.abs(z)))))
-    slope = problem.X.T @ (a - problem.y) / m + coef / (problem.C * m)
-    gradient_norm = max(float(np.max(np.abs(slope))), abs(float(np.mean(a - problem.y))))
+    residual = (a - problem.y) / m
+    mean, square = (
+        np.asarray(v).ravel() for v in (X.mean(axis=0), (X.power(2) if hasattr(X, "power") else X**2).mean(axis=0))
+    )
+    is_level = (mean >= 0) & (np.abs(mean - square) < 1e-12)  # 0/1 columns of the table keep their unit there
+    unit = np.where(is_level & (problem.table is not None), 1.0, np.sqrt(square - mean**2))
+    about_mean = np.where(is_level & (problem.table is not None), 0.0, mean)
+    slope = (X.T @ residual - about_mean * np.sum(residual) + coef / (problem.C * m)) / unit
+    gradient_norm = max(float(np.max(np.abs(slope))), abs(float(np.sum(residual))))
     return loss + float(coef @ coef) / (2 * problem.C * m), gradient_norm

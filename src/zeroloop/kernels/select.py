@@ -9,7 +9,7 @@ from zeroloop.blocks import BLOCK_ROWS
 
 # Up to here all passes of a fit in NumPy take less time than loading the compiled kernels from their cache, 0.2 s; to
 # compile them takes some seconds more.
-SMALL_VALUES = 400_000
+SMALL_VALUES = 250_000
 
 
 def statistics(n_rows: int, n_coefs: int) -> ModuleType:

@@ -11,27 +11,32 @@ import numpy as np
 from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.kernels.totals import DiagonalSums, Moments
 
+CHUNK_ROWS = 1_024  # at once: larger temporaries are handed back to the system and faulted in again, three times slower
+
 
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
     """Return loss, weight and derivatives of one block; see `zeroloop.kernels.sweep.sums`."""
     assert block.y is not None
-    v = _terms(block, centre)
-    z = coef[0] @ v
-    weight = _weight(block)
-    e = np.exp(-np.abs(z))
-    loss = float(weight @ (np.maximum(z, 0) - block.y * z + np.log1p(e)))
-    residual = weight * (_sigmoid(z, e) - block.y)
-    return Sums(
-        loss=loss,
-        weight=float(np.sum(weight)),
-        gradient=(v @ residual)[np.newaxis] if order >= 1 else None,
-        hessian=(v * (weight * e / (1 + e) ** 2)) @ v.T if order == 2 else None,
-    )
+    loss, weights = 0.0, _weight(block)
+    gradient = np.zeros((1, block.n_coefs))
+    hessian = np.zeros((block.n_coefs, block.n_coefs)) if order == 2 else None
+    for start in range(0, block.n_rows, CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        y, weight = block.y[rows], weights[rows]
+        v = _terms(block, centre, rows)
+        z = coef[0] @ v
+        e = np.exp(-np.abs(z))
+        loss += float(weight @ (np.maximum(z, 0) - y * z + np.log1p(e)))
+        if order >= 1:
+            gradient[0] += v @ (weight * (_sigmoid(z, e) - y))
+        if hessian is not None:
+            hessian += (v * (weight * (e / (1 + e) ** 2))) @ v.T
+    return Sums(loss, float(np.sum(weights)), gradient if order >= 1 else None, hessian)
 
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of the Hessian of one block; see `zeroloop.kernels.sweep.hessian_diagonal`."""
-    v = _terms(block, centre)
+    v = _terms(block, centre, slice(None))
     e = np.exp(-np.abs(coef[0] @ v))
     weight = _weight(block)
     curvature = weight * e / (1 + e) ** 2
@@ -40,7 +45,7 @@ def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> Diag
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the linear predictor `z` of each row, `(rows,)`."""
-    z: FloatArray = coef[0] @ _terms(block, centre)
+    z: FloatArray = coef[0] @ _terms(block, centre, slice(None))
     return z
 
 
@@ -65,14 +70,18 @@ def _sigmoid(z: FloatArray, e: FloatArray) -> FloatArray:
     return np.where(z >= 0, 1.0, e) / (1 + e)
 
 
-def _terms(block: Block, centre: FloatArray) -> FloatArray:
-    """Return the block's terms `(n_coefs, rows)`: ones, shifted numeric columns, 0/1 for each level."""
-    n_x, rows = block.numeric.shape
-    terms = np.zeros((block.n_coefs + 1, rows))
+def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
+    """Return the terms of some rows `(n_coefs, rows)`: ones, shifted numeric columns, 0/1 for each level."""
+    numeric, all_codes = block.numeric[:, rows], block.codes[:, rows]
+    n_x, n_rows = numeric.shape
+    by_row = numeric.strides[0] == numeric.itemsize
+    # Laid out as the block is: transposing takes longer than the sums.
+    terms = np.empty((block.n_coefs + 1, n_rows), order="F" if by_row else "C")
     terms[0] = 1.0
-    terms[1 : 1 + n_x] = block.numeric - centre[:, np.newaxis]
-    for codes in block.codes:
-        terms[codes, np.arange(rows)] = 1.0
+    np.subtract(numeric, centre[:, np.newaxis], out=terms[1 : 1 + n_x])
+    terms[1 + n_x :] = 0.0
+    for codes in all_codes:
+        terms[codes, np.arange(n_rows)] = 1.0
     return terms[:-1]
 
 
