@@ -56,11 +56,13 @@ class Diagonal:
     Attributes:
         values: `(n_theta,)`.
         rows: `(n_theta,)`, how many rows each value effectively rests on: few for a rare level or a heavy tail.
+        one_row: `(n_theta,)`, about the curvature that one of those rows gives where it is undecided.
 
     """
 
     values: FloatArray
     rows: FloatArray
+    one_row: FloatArray
 
 
 class Objective:
@@ -128,9 +130,15 @@ class Objective:
             partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._centre)
         )
         self.passes += 1
-        diagonal, squares = total.diagonal[self._free], total.squares[self._free]
-        rows = diagonal**2 / np.where(squares > 0, squares, 1.0)
-        return Diagonal(diagonal * self._unit**2 / total.weight + self._penalty, rows)
+        values, squares = total.diagonal / self._scale**2 / total.weight, total.squares
+        rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
+        # A rare indicator that is 0 in every row here rests, shifted to its centre, evenly on all of them; but then its
+        # variance here is far from the 1 that it has been scaled to.
+        numeric = slice(1, 1 + self._centre.size)
+        rows[numeric] = np.minimum(rows[numeric], self.n_rows * values[numeric] / values[0])
+        one_row = np.full(rows.size, values[0] / self.n_rows)
+        one_row[numeric] = values[0] / np.maximum(rows[numeric], 1.0)
+        return Diagonal(values[self._free] + self._penalty, rows[self._free], one_row[self._free])
 
     def sample(self, rows: int, seed: int) -> Objective:
         """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.

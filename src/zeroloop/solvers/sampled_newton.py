@@ -110,8 +110,8 @@ def _optimum_of(
     """
     # Without more penalty a coefficient whose few sampled rows are all of one label would run off to infinity, where
     # the full objective is flat. On well-met ones it would drown what tells correlated columns apart: twice the passes.
-    rare = sampled.hessian_diagonal(theta).rows < RARE_ROWS
-    sampled = sampled.with_penalty(np.where(rare, 1 / size, 0.0))
+    seen = sampled.hessian_diagonal(theta)
+    sampled = sampled.with_penalty(np.where(seen.rows < RARE_ROWS, seen.one_row, 0.0))
     if hessian is None:
         at = sampled(theta, order=2)
         hessian = at.hessian
