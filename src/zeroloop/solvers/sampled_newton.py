@@ -30,10 +30,13 @@ LOOK_BACK = 3  # passes before contraction is judged
 def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int, seed: int) -> Solution:
     """Minimise by full gradients and a sample's Hessian.
 
-    Choose it where there are many more rows than coefficients. Newton's method runs on a small sample, then on larger
-    ones from where it stopped; the last sample's Hessian, inverted, is the first guess of L-BFGS over all rows. Each
-    full pass then contracts the gradient by about `sqrt(n_theta / sample rows)`. Where it contracts much less (heavy
-    tails, rare levels), one pass is spent on the full Hessian. 4 to 10 passes to 1e-6.
+    Choose it where there are many more rows than coefficients. A small sample is fitted, then larger ones from where
+    the last one stopped; the last sample's Hessian, inverted, is the first guess of L-BFGS over all rows. Each full
+    pass then contracts the gradient by about `sqrt(n_theta / sample rows)`. Where it contracts much less (heavy tails,
+    rare levels), one pass is spent on the full Hessian. 5 to 10 passes to 1e-6.
+
+    Differences from the textbook: a coefficient that rests on few rows of a sample gets a penalty of about one row
+    there, and its exact curvature from one pass over all rows.
 
     Sources: Byrd, Chin, Neveitt and Nocedal, "On the use of stochastic Hessian information in optimization methods
     for machine learning", SIAM J. Optimization, 2011; Nocedal and Wright, algorithm 7.4.
