@@ -63,6 +63,19 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {version('zeroloop')}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_command_line_page_knows_every_option() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    script = "from zeroloop.cli import main; main()"
+    for command in ("train", "predict", "evaluate", "summary", "ladder", "demo"):
+        help_text = subprocess.run(
+            [sys.executable, "-c", script, command, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        section = page.partition(f"## `zeroloop {command}`")[2].partition("\n## ")[0]
+        options = set(re.findall(r"--[a-zA-Z-]+", help_text)) - {"--help"}
+        assert options
+        assert options <= set(re.findall(r"--[a-zA-Z-]+", section)), command
+
+
 def examples(page: Path, language: str) -> list[str]:
     """Return the code blocks of one language that a page shows."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
