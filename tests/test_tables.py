@@ -308,6 +308,15 @@ def test_nan_is_missing_and_infinity_is_an_error() -> None:
         trained(frame)
 
 
+def test_numbers_whose_squares_overflow_are_refused() -> None:
+    table = a_table()
+    huge = table.set_column(1, "size", pa.array(np.arange(500) * 1e200))
+    with pytest.raises(DataError, match=r"Column 'size' holds 4.99e\+202, whose square overflows"):
+        trained(huge, test_fraction=0)
+    with pytest.raises(ValueError, match="whose squares overflow"):
+        zeroloop.LogisticRegression().fit(np.arange(30)[:, np.newaxis] * 1e200, np.arange(30) % 2)
+
+
 def test_rows_without_a_target_are_dropped_and_counted() -> None:
     table = a_table()
     target = pa.array(table["bought"].to_pylist()[:-3] + [None] * 3)

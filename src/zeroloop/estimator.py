@@ -116,6 +116,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         columns = source.reduce(statistics(source.n_rows, source.n_coefs).moments)
         if not np.all(np.isfinite(columns.squares)):
             assert_all_finite(X, input_name="X")  # the moments have read X already: no second pass where all is well
+            raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
         start = None
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape[1] == X.shape[1]:
             start = np.column_stack([self.intercept_, self.coef_])

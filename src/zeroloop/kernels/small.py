@@ -55,9 +55,11 @@ def moments(block: Block) -> Moments:
     total = float(np.sum(weight))
     # About the first row, so that the mean of a constant column is that constant to the last bit.
     origin = block.numeric[:, 0].astype(np.float64)
-    shifted = block.numeric - origin[:, np.newaxis]
-    mean = shifted @ weight / total if total > 0 else np.zeros(len(origin))
-    squares = (shifted - mean[:, np.newaxis]) ** 2 @ weight
+    with np.errstate(invalid="ignore"):
+        shifted = block.numeric - origin[:, np.newaxis]
+    with np.errstate(over="ignore", invalid="ignore"):  # whoever asks looks whether the result is finite
+        mean = shifted @ weight / total if total > 0 else np.zeros(len(origin))
+        squares = (shifted - mean[:, np.newaxis]) ** 2 @ weight
     return Moments(np.full(len(origin), total), origin + mean, squares)
 
 

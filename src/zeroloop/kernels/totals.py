@@ -24,7 +24,7 @@ class Moments:
 
     def __add__(self, other: Self) -> Moments:
         weight = self.weight + other.weight
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             share = np.where(weight > 0, other.weight / np.where(weight > 0, weight, 1.0), 0.0)
             delta = other.mean - self.mean
             return Moments(

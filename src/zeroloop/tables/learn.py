@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from zeroloop.errors import DataError, OptionError
 from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
 from zeroloop.tables.roles import Roles
@@ -123,6 +125,9 @@ def _learn_column(
         level = int(column.low) if column.low.is_integer() else column.low
         return Categorical(name, (level,), (n_rows - column.n_missing,), 0, column.n_missing, reference)
     scale = column.moments.scale(column.moments.weight + column.missing_weight)
+    if not np.isfinite(scale[0]):
+        largest = max(column.low, column.high, key=abs)
+        raise DataError(f"Column {name!r} holds {largest:g}, whose square overflows; give it a larger unit.")
     decimals = None if column.decimals == NOT_DECIMAL else column.decimals
     return Numeric(name, float(column.moments.mean[0]), float(scale[0]), column.n_missing, decimals)
 

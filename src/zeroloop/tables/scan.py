@@ -134,8 +134,9 @@ def _scan_column(
     here = ~np.isnan(values)
     x, wx = values[here], w[here]
     total = float(np.sum(wx))
-    mean = float(np.sum(wx * x) / total) if total > 0 else 0.0
-    moments = Moments(np.array([total]), np.array([mean]), np.array([np.sum(wx * (x - mean) ** 2)]))
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told from the total, by name
+        mean = float(np.sum(wx * x) / total) if total > 0 else 0.0
+        moments = Moments(np.array([total]), np.array([mean]), np.array([np.sum(wx * (x - mean) ** 2)]))
     return ColumnScan(
         types,
         int(values.size - x.size),
