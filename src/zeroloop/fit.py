@@ -90,9 +90,9 @@ class Fit:
 def choose_solver(source: Source) -> str:
     """Return what `solver="auto"` means, by the work that each solver needs.
 
-    Measured, in passes over all rows: Newton takes some 7 that cost `h = 1 + columns / 20` each, with the Hessian;
-    sampled-newton 10 plain ones (20 where there are codes, whose rare levels a sample hardly meets), and on its sample
-    2 with the Hessian and 15 plain ones.
+    In passes over all rows, at the upper end of what the benchmark shows: Newton takes 7 that cost
+    `h = 1 + columns / 20` each, with the Hessian; sampled-newton 10 plain ones (20 where there are codes, whose rare
+    levels a sample hardly meets), and on its sample 2 with the Hessian and 15 plain ones.
 
     - Above 4,000 coefficients "lbfgs": a Hessian of them is 128 MB and more, and so is what each thread adds up.
     - Below a million stored values "newton": all its passes are done in milliseconds, and end closer to the optimum.

@@ -2,7 +2,7 @@
 
 A code is the index of a coefficient; the code `n_coefs` stands for no coefficient, and `coef` holds a zero there. Rows
 are the outer loop: the columns of one row touch different coefficients, so their additions overlap, where a column at
-a time would wait for each addition to the level it met last (58 ns a row against 24, ten columns).
+a time would wait for each addition to the level it met last (58 ns a row against 32, ten columns).
 """
 
 from __future__ import annotations
