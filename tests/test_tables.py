@@ -115,6 +115,7 @@ def test_every_form_of_a_table_gives_the_same_bits(form: str, tmp_path: Path) ->
     table = a_table()
     same, model = trained(table), trained(FORMS[form](table, tmp_path / "data"))
     assert model.schema.terms == same.schema.terms
+    assert model.schema.n_coefs == len(model.schema.terms)
     assert model.coef.tobytes() == same.coef.tobytes()
     assert model.held_out == same.held_out
     np.testing.assert_array_equal(model.predict_proba(FORMS[form](table, tmp_path / "data")), same.predict_proba(table))
@@ -187,6 +188,7 @@ def test_levels_are_sorted_and_the_first_is_the_reference_without_a_penalty() ->
         "colour=blue", "colour=green", "colour=red", "colour is missing",
     )  # fmt: skip
     free = trained(table, C=float("inf")).schema
+    assert free.n_coefs == len(free.terms)
     assert free.terms[-3:] == ("colour=green", "colour=red", "colour is missing")
 
 
@@ -226,6 +228,7 @@ def test_rare_levels_are_pooled() -> None:
     assert len(city.levels) == 1000
     assert list(city.levels) == sorted(city.levels)
     assert model.schema.terms[-1] == "city=(other)"
+    assert model.schema.n_coefs == len(model.schema.terms)
     assert sum(city.counts) + city.other == 40_000
     assert city.counts[5] == names.count(str(city.levels[5]))
     pooled = next(name for name in names if name not in city.levels)

@@ -102,6 +102,7 @@ class Objective:
         self._scale = scale
         self.passes = 0
         self.n_rows = source.n_rows
+        self.n_columns = source.n_numeric + source.n_codes
 
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import GRADIENT_FLOOR, backtrack, rounding
+from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
 
 PATIENCE = 0.1  # a step that must be shorter comes from a poor guess of the Hessian: ask for a better one first
 MEMORY = 10  # pairs kept; each costs two vectors and no pass
@@ -105,7 +105,7 @@ def descend(
         if not at.gradient @ direction < 0:  # the guess is no Hessian: forget the history
             history = History()
             direction = -precondition(at.gradient)
-        at_floor = -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
+        at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, 1, shortest=PATIENCE)
         if step is None:
             better = rescue(theta, at.gradient_norm, True)
@@ -114,8 +114,7 @@ def descend(
                 continue
             step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
-            at_rounding = at.gradient_norm <= GRADIENT_FLOOR
-            return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
+            return Solution(theta, at, n_iter, outcome_without_step(at))
         history.add(step.theta - theta, step.evaluation.gradient - at.gradient)
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation

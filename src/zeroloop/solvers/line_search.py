@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zeroloop.blocks import FloatArray
-from zeroloop.objective import Evaluation, Objective
+from zeroloop.objective import Evaluation, Objective, Outcome
 
 SUFFICIENT = 1e-4  # Armijo's constant, the textbook's
 SHORTEST = 1e-10
@@ -29,6 +29,16 @@ class Step:
 def rounding(value: float) -> float:
     """Return how much of an objective's value may be rounding."""
     return float(8 * np.finfo(np.float64).eps * abs(value))
+
+
+def only_rounding_left(at: Evaluation, direction: FloatArray, best: float) -> bool:
+    """Return whether the value can no longer tell a step, and the gradient no longer shrinks below half its `best`."""
+    return -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
+
+
+def outcome_without_step(at: Evaluation) -> Outcome:
+    """Return how a descent ends that finds no step: at the floor of rounding, or stuck above it."""
+    return Outcome.ROUNDING_FLOOR if at.gradient_norm <= GRADIENT_FLOOR else Outcome.STUCK
 
 
 def backtrack(

@@ -6,7 +6,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import GRADIENT_FLOOR, backtrack, rounding
+from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
 
 # Added to the diagonal, relative to it: leaves a direction in which the columns repeat each other (a singular
 # Hessian) a small step instead of a huge one, and costs Newton's last digits nothing.
@@ -34,12 +34,10 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
         direction = newton_direction(at)
         if at.gradient_norm <= tol:
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
-        # The value can no longer tell, and the gradient no longer shrinks: only rounding is left.
-        at_floor = -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
+        at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, order=2)
         if step is None:
-            at_rounding = at.gradient_norm <= GRADIENT_FLOOR
-            return Solution(theta, at, n_iter, Outcome.ROUNDING_FLOOR if at_rounding else Outcome.STUCK)
+            return Solution(theta, at, n_iter, outcome_without_step(at))
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
     return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)

@@ -16,7 +16,7 @@ from zeroloop.sources.threads import map_all, thread_count
 S = TypeVar("S")
 
 SAMPLE_BLOCK_ROWS = 2_048
-# Below this many stored values a pass takes less than waking a second thread does, some 0.1 ms.
+# Below this many stored values a pass is too short for a second thread to be worth waking.
 FEWEST_VALUES = 200_000
 
 

@@ -137,7 +137,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         if not levels.missing and schema.missing == "impute":
             surprises.filled[levels.name] += int(np.sum(missing))
         block.codes[row] = codes
-        coefficient += len(levels.terms)
+        coefficient += levels.n_terms
         row += 1
     if schema.missing == "error" and not np.all(complete):
         at = first_row + int(np.argmin(complete)) + 1

@@ -67,6 +67,11 @@ class Categorical:
         names += [f"{self.name} is missing"] * (self.missing > 0)
         return tuple(names)
 
+    @property
+    def n_terms(self) -> int:
+        """Number of the column's terms; counted for every batch, so without making their names."""
+        return len(self.levels) - self.reference + (self.other > 0) + (self.missing > 0)
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -126,7 +131,8 @@ class Schema:
     @property
     def n_coefs(self) -> int:
         """Number of coefficients, intercept included."""
-        return len(self.terms)
+        indicators = sum(column.missing > 0 for column in self.numeric)
+        return 1 + len(self.numeric) + indicators + sum(column.n_terms for column in self.categorical)
 
     @property
     def centre(self) -> FloatArray:
