@@ -17,8 +17,7 @@ from conftest import made
 from zeroloop.blocks import Block, Sums
 from zeroloop.kernels import small, sweep
 from zeroloop.kernels.compiled import SUMS, compiled
-from zeroloop.kernels.dense import flat
-from zeroloop.kernels.logistic import exp_nonpositive, log1p_unit
+from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative, sum_log1p
 from zeroloop.kernels.totals import Moments
 from zeroloop.ladder.rungs import two_loops
 
@@ -53,7 +52,7 @@ def _exp_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
 @compiled(SUMS)
 def _log1p_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     for i in range(x.size):
-        out[i] = log1p_unit(x[i])
+        out[i] = log1p_nonnegative(x[i])
 
 
 def test_exp_is_accurate_to_2_ulp() -> None:
@@ -72,7 +71,8 @@ def test_exp_of_the_far_tail_is_zero() -> None:
 def test_log1p_is_accurate_to_2_ulp() -> None:
     rng = np.random.default_rng(0)
     edge = np.array([0.4142135623730950, 0.41421356237309515])
-    x = np.concatenate([np.logspace(-320, 0, MANY), rng.uniform(0, 1, MANY), [0.0, 1.0, 5e-324], edge])
+    sizes = [np.logspace(-320, 0, MANY), rng.uniform(0, 1, MANY), rng.uniform(1, 255, MANY), np.logspace(2, 300, MANY)]
+    x = np.concatenate([*sizes, [0.0, 1.0, 5e-324, 255.0], edge, 2 * edge])
     out = np.empty_like(x)
     _log1p_all(x, out)
     with mpmath.workdps(360):
@@ -134,15 +134,18 @@ def one_hot(block: Block) -> NDArray[np.float64]:
     terms[:, 1 : 1 + len(block.numeric)] = block.numeric.T
     for codes in block.codes:
         terms[np.arange(block.n_rows), codes] += 1
+    terms[block.marks[0], block.marks[1]] += 1
     return terms[:, :-1]
 
 
 def with_codes(m: int, n: int) -> Block:
     block, _, _ = a_block(m, n, "stacked", weighted=True)
     rng = np.random.default_rng(4)
-    first, second = rng.integers(1 + n, 1 + n + 3, m), rng.integers(4 + n, 4 + n + 5, m)
+    first, second = rng.integers(1 + n, 1 + n + 3, m), rng.integers(4 + n, 4 + n + 3, m)
     codes = np.array([first, np.where(rng.random(m) < 0.3, 9 + n, second)], np.int32)  # 9 + n: no coefficient
-    return Block(block.numeric, codes, 9 + n, block.y, block.weight)
+    marked, which = np.nonzero(rng.random((m, 2)) < [0.2, 0.05])
+    marks = np.array([marked, 7 + n + which], np.int32)
+    return Block(block.numeric, codes, 9 + n, block.y, block.weight, marks=marks)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -217,10 +220,31 @@ def test_the_diagonal_is_the_hessians(kernels: Any, n: int) -> None:
     np.testing.assert_allclose(found.squares, (block.weight * p * (1 - p)) ** 2 @ terms**4, rtol=1e-10)
 
 
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_the_hessian_times_a_vector_is_the_hessians(kernels: Any, n: int) -> None:
+    block, coef, centre = with_codes(200, n), np.full((1, 9 + n), 0.01), np.arange(n, dtype=np.float64)
+    halves = [block.take(np.arange(200) < 80), block.take(np.arange(200) >= 80)]
+    direction = np.random.default_rng(6).standard_normal((1, 9 + n))
+    parts = [kernels.hessian_vector(half, coef, direction, centre) for half in halves]
+    upper = np.triu(_hessian(kernels.sums(block, coef, centre, 2)))
+    hessian = upper + np.triu(upper, 1).T
+    np.testing.assert_allclose((parts[0] + parts[1]).product, direction @ hessian, rtol=1e-10, atol=1e-10)
+
+
+def test_a_log_of_products_loses_nothing_of_small_values() -> None:
+    rng = np.random.default_rng(7)
+    for scale in (1.0, 1e-3, 1e-12, 1e-200):
+        for size in (1, 7, 8, 61):
+            e = rng.random(size) * scale
+            with mpmath.workdps(250):
+                exact = sum(mpmath.log(1 + mpmath.mpf(value)) for value in e)
+            assert sum_log1p(e) == pytest.approx(float(exact), rel=4e-16, abs=0)
+
+
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])
 def test_storage_is_used_where_it_lies(layout: str) -> None:
     block, _, _ = a_block(50, 3, layout)
-    assert np.shares_memory(flat(block.numeric)[0], block.numeric)
+    assert np.shares_memory(block.flat[0], block.numeric)
 
 
 def test_kernels_without_the_compiler() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import zeroloop
 from conftest import made
-from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS
+from zeroloop.blocks import block_rows
 from zeroloop.fit import Fit, Options, fit
 from zeroloop.kernels import select
 from zeroloop.kernels.select import SMALL_VALUES
@@ -111,7 +111,7 @@ def test_sums_do_not_depend_on_the_cut(shape: tuple[int, int, int], cuts: list[i
 @settings(max_examples=3)
 @given(st.integers(0, 5))
 def test_any_number_of_threads_gives_the_same_bits(seed: int) -> None:
-    X, y = made(3 * GROUP_BLOCKS * BLOCK_ROWS + 77, 3, seed)
+    X, y = made(6 * block_rows(3) + 77, 3, seed)
     for layout in (X, np.asfortranarray(X)):
         coefs = [zeroloop.LogisticRegression(n_jobs=threads).fit(layout, y).coef_ for threads in (1, 2, 3, 8)]
         assert all(np.array_equal(coefs[0], other) for other in coefs[1:])

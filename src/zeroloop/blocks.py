@@ -7,23 +7,33 @@ returns are *sums*, which can be added. Coefficient order and shapes: see `zerol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 S = TypeVar("S")
 
-# The fixed cut of all rows into blocks, and of blocks into groups. Sums are added block by block within a
-# group, then group by group: an order that no number of threads changes. 16,384 rows keep Python's cost of a
-# block (some 20 microseconds) below a twentieth of its sweep and 300,000 rows enough groups for eight threads.
-BLOCK_ROWS = 16_384
-GROUP_BLOCKS = 2
+# A block's values: enough to keep Python's cost of a block (some 10 microseconds) below a tenth of its sweep, few
+# enough that a million of them are blocks for several threads.
+BLOCK_VALUES = 2**20
+FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1_024, 16_384
 
 
-@dataclass(frozen=True, slots=True)
+def block_rows(n_columns: int) -> int:
+    """Return the rows of each block but the last: the fixed cut, a power of two, of the number of columns alone.
+
+    Sums are added block by block in order, which no number of threads changes.
+    """
+    rows = BLOCK_VALUES // max(n_columns, 1)
+    return max(FEWEST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, 1 << (rows.bit_length() - 1)))
+
+
+@dataclass(frozen=True)
 class Block:
     """Some consecutive rows, encoded.
 
@@ -36,6 +46,8 @@ class Block:
         y: `(rows,)` float32, labels 0 and 1; None where they are not known.
         weight: `(rows,)` float64, non-negative; None for all ones.
         first_row: index of the block's first row in its source.
+        marks: `(2, n_marks)` int32, C order: terms of 0 and 1 that few rows have (missing-indicators), as pairs of the
+            row within the block and the coefficient, sorted by row.
 
     """
 
@@ -45,11 +57,20 @@ class Block:
     y: NDArray[np.float32] | None = None
     weight: FloatArray | None = None
     first_row: int = 0
+    marks: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
 
     @property
     def n_rows(self) -> int:
         """Number of rows (examples)."""
         return int(self.numeric.shape[1])
+
+    @cached_property
+    def flat(self) -> tuple[NDArray[Any], int, bool]:
+        """`numeric` as BLAS addresses it: flat array, leading dimension, and whether it is row-major.
+
+        A view that is contiguous along neither examples nor features is copied.
+        """
+        return _flat(self.numeric)
 
     def take(self, keep: NDArray[np.bool_]) -> Block:
         """Return the rows where `keep` `(rows,)` is true, as a block of its own, laid out as this one."""
@@ -62,7 +83,15 @@ class Block:
             y=None if self.y is None else self.y[keep],
             weight=None if self.weight is None else self.weight[keep],
             first_row=self.first_row,
+            marks=self._marks_of(keep),
         )
+
+    def _marks_of(self, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+        if self.marks.size == 0:
+            return self.marks
+        kept = self.marks[:, keep[self.marks[0]]]
+        kept[0] = (np.cumsum(keep) - 1)[kept[0]]
+        return kept
 
     def sample(self, fractions: tuple[float, float], seed: int) -> Block:
         """Return some of the rows, chosen by hash: `fractions` of labels 0 and 1, each weighted by 1 / fraction.
@@ -139,6 +168,7 @@ class Source(Protocol):
 def concatenate(blocks: Sequence[Block]) -> Block:
     """Return the rows of several weighted blocks as one."""
     first = blocks[0]
+    starts = np.cumsum([0, *(block.n_rows for block in blocks)])
     return Block(
         np.concatenate([block.numeric for block in blocks], axis=1),
         np.concatenate([block.codes for block in blocks], axis=1),
@@ -146,7 +176,30 @@ def concatenate(blocks: Sequence[Block]) -> Block:
         np.concatenate([block.y for block in blocks if block.y is not None]),
         np.concatenate([block.weight for block in blocks if block.weight is not None]),
         first.first_row,
+        np.concatenate(
+            [block.marks + np.array([[start], [0]], np.int32) for block, start in zip(blocks, starts, strict=False)],
+            axis=1,
+        ),
     )
+
+
+def _flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
+    n_x, rows = numeric.shape
+    if numeric.flags.c_contiguous:
+        return numeric.reshape(-1), max(rows, 1), False
+    if numeric.flags.f_contiguous:
+        return numeric.T.reshape(-1), n_x, True
+    size = numeric.itemsize
+    feature, example = numeric.strides
+    whole = feature % size == 0 and example % size == 0
+    if whole and (example == size or rows == 1) and (feature >= rows * size or n_x == 1):
+        ld = max(feature // size, rows)
+        length = (n_x - 1) * ld + rows
+        return as_strided(numeric, (length,), (size,)), ld, False
+    if whole and (feature == size or n_x == 1) and example >= n_x * size:
+        ld = example // size
+        return as_strided(numeric, ((rows - 1) * ld + n_x,), (size,)), ld, True
+    return np.ascontiguousarray(numeric).reshape(-1), rows, False
 
 
 def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial, reduce
 from importlib.metadata import version
+from itertools import accumulate
 from operator import add
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from zeroloop.blocks import BLOCK_ROWS, Block
+from zeroloop.blocks import Block
 from zeroloop.errors import NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
 from zeroloop.kernels.select import statistics
@@ -157,10 +158,13 @@ def _read(table: RawTable, roles: Roles, progress: Progress) -> list[pa.RecordBa
 
 
 def _scan(batches: Sequence[pa.RecordBatch], roles: Roles, threads: int) -> Scan:
-    def one(number: int) -> Scan:
-        return scan(batches[number], roles, number * BLOCK_ROWS)
+    return reduce(add, map_all(lambda at: scan(at[1], roles, at[0]), _numbered(batches), threads))
 
-    return reduce(add, map_all(one, range(len(batches)), threads))
+
+def _numbered(batches: Sequence[pa.RecordBatch]) -> list[tuple[int, pa.RecordBatch]]:
+    """Return each batch with the index of its first row."""
+    first_rows = accumulate((batch.num_rows for batch in batches), initial=0)
+    return list(zip(first_rows, batches, strict=False))
 
 
 def _encode(
@@ -168,13 +172,13 @@ def _encode(
 ) -> tuple[MemorySource, MemorySource]:
     """Return the rows to train on and the rows held out, encoded."""
 
-    def one(number: int) -> tuple[Block, Block]:
-        first_row = number * BLOCK_ROWS
-        rows = split_rows(batches[number], roles, first_row)
-        block = encode(batches[number], schema, first_row, labelled=True).block
+    def one(numbered: tuple[int, pa.RecordBatch]) -> tuple[Block, Block]:
+        first_row, batch = numbered
+        rows = split_rows(batch, roles, first_row)
+        block = encode(batch, schema, first_row, labelled=True).block
         return block.take(rows.training), block.take(rows.held_out)
 
-    pairs = map_all(one, range(len(batches)), threads)
+    pairs = map_all(one, _numbered(batches), threads)
     return MemorySource([pair[0] for pair in pairs], threads), MemorySource([pair[1] for pair in pairs], threads)
 
 

@@ -1,45 +1,20 @@
 """Numeric columns of a tile of rows: their part of the predictor and of the gradient.
 
-Storage is addressed as BLAS does: a flat array `x` and a leading dimension `ld`. Stacked columns (the article's
-layout) hold example i of feature j at `x[j * ld + i]`; row-major arrays at `x[i * ld + j]`. A tile is small enough
-to be read from memory once, for the predictor, and from cache the second time, for the gradient.
+Storage is addressed as BLAS does (`Block.flat`): a flat array `x` and a leading dimension `ld`. Stacked columns (the
+article's layout) hold example i of feature j at `x[j * ld + i]`; row-major arrays at `x[i * ld + j]`. A tile is small
+enough to be read from memory once, for the predictor, and from cache the second time, for the gradient.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.kernels.compiled import SUMS, compiled
 
-TILE_BYTES = 131_072  # numeric data of a tile: half of a small second-level cache
-
-
-def flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
-    """Return `numeric` `(n_x, rows)` as (flat array, leading dimension, is it row-major), without a copy.
-
-    A view that is contiguous along neither examples nor features is copied.
-    """
-    n_x, rows = numeric.shape
-    if numeric.flags.c_contiguous:
-        return numeric.reshape(-1), max(rows, 1), False
-    if numeric.flags.f_contiguous:
-        return numeric.T.reshape(-1), n_x, True
-    size = numeric.itemsize
-    feature, example = numeric.strides
-    whole = feature % size == 0 and example % size == 0
-    if whole and (example == size or rows == 1) and (feature >= rows * size or n_x == 1):
-        ld = max(feature // size, rows)
-        length = (n_x - 1) * ld + rows
-        return as_strided(numeric, (length,), (size,)), ld, False
-    if whole and (feature == size or n_x == 1) and example >= n_x * size:
-        ld = example // size
-        return as_strided(numeric, ((rows - 1) * ld + n_x,), (size,)), ld, True
-    return np.ascontiguousarray(numeric).reshape(-1), rows, False
+TILE_BYTES = 196_608  # numeric data of a tile: less than half of a second-level cache
 
 
 @compiled(SUMS)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
+from zeroloop.kernels.codes import first_mark
 from zeroloop.kernels.compiled import SUMS, compiled
 
 
@@ -95,27 +96,52 @@ def diagonal_numeric(v: FloatArray, curvature: FloatArray, diagonal: FloatArray)
 def hessian_codes(
     codes: NDArray[np.int32], start: int, v: FloatArray, curvature: FloatArray, hessian: FloatArray
 ) -> None:
-    """Scatter the pairs (numeric, code) and (code, code); rows of the unused code `n_coefs` are skipped."""
+    """Scatter the pairs (numeric, code) and (code, code); the last row and column are of no coefficient."""
     n, k = v.shape
-    none = hessian.shape[0] - 1
+    n_c = codes.shape[0]
+    if n_c == 0:
+        return
     x = np.empty(n)
-    met = np.empty(codes.shape[0], np.int32)
+    met = np.empty(n_c, np.uint32)
     for i in range(k):
         h = curvature[i]
         for j in range(n):
             x[j] = h * v[j, i]
-        n_met = 0
-        for c in range(codes.shape[0]):
-            if codes[c, start + i] != none:
-                met[n_met] = codes[c, start + i]
-                n_met += 1
-        for c in range(n_met):
+        for c in range(n_c):
+            met[c] = codes[c, start + i]
             row = hessian[met[c]]
             # The transposed cells, in the row of the level: contiguous in j. `move_codes_up` moves them at the end.
             for j in range(n):
                 row[j] += x[j]
-            for other in range(c, n_met):
-                row[met[other]] += h
+            for other in range(c):
+                hessian[met[other], met[c]] += h
+            row[met[c]] += h
+
+
+@compiled(SUMS)
+def hessian_marks(
+    codes: NDArray[np.int32],
+    marks: NDArray[np.int32],
+    start: int,
+    v: FloatArray,
+    curvature: FloatArray,
+    hessian: FloatArray,
+) -> None:
+    """Scatter the pairs of marks with numeric columns, codes and one another; rows of a lower coefficient first."""
+    n, k = v.shape
+    last = first_mark(marks, start + k)
+    for p in range(first_mark(marks, start), last):
+        at, i = marks[1, p], marks[0, p] - start
+        h = curvature[i]
+        for j in range(n):
+            hessian[at, j] += h * v[j, i]
+        for c in range(codes.shape[0]):
+            code = codes[c, start + i]
+            hessian[min(at, code), max(at, code)] += h
+        other = p
+        while other < last and marks[0, other] == marks[0, p]:
+            hessian[min(at, marks[1, other]), max(at, marks[1, other])] += h
+            other += 1
 
 
 @compiled(SUMS)

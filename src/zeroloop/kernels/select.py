@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from zeroloop.blocks import BLOCK_ROWS
+from zeroloop.blocks import MOST_BLOCK_ROWS
 
 # Up to here all passes of a fit in NumPy take some 20 ms, where loading the compiled kernels from their cache takes
 # 500 ms, and compiling them for the first time some seconds.
@@ -17,5 +17,5 @@ def statistics(n_rows: int, n_coefs: int) -> ModuleType:
 
     It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
     """
-    small = n_rows < BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES
+    small = n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES
     return import_module("zeroloop.kernels.small" if small else "zeroloop.kernels.sweep")

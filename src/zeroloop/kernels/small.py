@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Sums
-from zeroloop.kernels.totals import DiagonalSums, Moments
+from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
 CHUNK_ROWS = 1_024  # at once: larger temporaries are handed back to the system and faulted in again, three times slower
 
@@ -41,6 +41,14 @@ def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> Diag
     weight = _weight(block)
     curvature = weight * e / (1 + e) ** 2
     return DiagonalSums(float(np.sum(weight)), v**2 @ curvature, v**4 @ curvature**2)
+
+
+def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
+    """Return the Hessian of one block times `direction`; see `zeroloop.kernels.sweep.hessian_vector`."""
+    v = _terms(block, centre, slice(None))
+    e = np.exp(-np.abs(coef[0] @ v))
+    weight = _weight(block)
+    return VectorSums(float(np.sum(weight)), (v @ (weight * e / (1 + e) ** 2 * (direction[0] @ v)))[np.newaxis])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -84,6 +92,10 @@ def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
     terms[1 + n_x :] = 0.0
     for codes in all_codes:
         terms[codes, np.arange(n_rows)] = 1.0
+    if block.marks.size > 0:
+        row = block.marks[0] - (rows.start or 0)
+        here = (row >= 0) & (row < n_rows)
+        terms[block.marks[1, here], row[here]] = 1.0
     return terms[:-1]
 
 

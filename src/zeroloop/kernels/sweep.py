@@ -6,30 +6,59 @@ derivatives, the gradient and, when asked, the Hessian: memory is read once.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
-from zeroloop.kernels.codes import add_codes, gradient_codes
+from zeroloop.kernels.codes import add_codes, add_marks, gradient_codes, gradient_marks
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import (
     add_moments,
     add_row_major,
     add_stacked,
-    flat,
     gradient_row_major,
     gradient_stacked,
     tile_rows,
 )
-from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_numeric, move_codes_up, shift
-from zeroloop.kernels.logistic import loss_and_derivatives, sigmoid
-from zeroloop.kernels.totals import DiagonalSums, Moments
+from zeroloop.kernels.hessian import (
+    diagonal_numeric,
+    hessian_codes,
+    hessian_marks,
+    hessian_numeric,
+    move_codes_up,
+    shift,
+)
+from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoid
+from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
-__all__ = ["hessian_diagonal", "moments", "predictor", "sigmoid", "sums"]
+__all__ = ["hessian_diagonal", "hessian_vector", "moments", "predictor", "sigmoid", "sums"]
 
+_NO_LABELS = np.empty(0, np.float32)
 _NO_WEIGHT = np.empty(0)
+
+
+class Rows(NamedTuple):
+    """A block as the compiled loops take it; `weight` and `y` are empty where the block has none."""
+
+    x: NDArray[Any]
+    ld: int
+    by_row: bool
+    codes: NDArray[np.int32]
+    marks: NDArray[np.int32]
+    y: NDArray[np.float32]
+    weight: FloatArray
+
+
+def _rows(block: Block) -> Rows:
+    y = _NO_LABELS if block.y is None else block.y
+    weight = _NO_WEIGHT if block.weight is None else block.weight
+    return Rows(*block.flat, block.codes, block.marks, y, weight)
+
+
+def _total_weight(block: Block) -> float:
+    return float(block.n_rows if block.weight is None else np.sum(block.weight))
 
 
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
@@ -48,18 +77,14 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         order: 0 for the loss, 1 for the gradient too, 2 for the Hessian too.
 
     """
-    assert block.y is not None
     n = block.n_coefs
-    x, ld, by_row = flat(block.numeric)
-    weight = _NO_WEIGHT if block.weight is None else block.weight
-    extended = _about_zero(coef, centre)
     gradient = np.zeros(n + 1)
     hessian = np.zeros((n + 1, n + 1) if order == 2 else (0, 0))
-    loss = _sweep(x, ld, by_row, block.codes, block.y, weight, extended, centre, order, gradient, hessian)
+    loss = _sweep(_rows(block), _about_zero(coef, centre), centre, order, gradient, hessian)
     gradient[1 : 1 + centre.size] -= centre * gradient[0]
     return Sums(
-        loss=float(loss),
-        weight=float(block.n_rows) if block.weight is None else float(np.sum(weight)),
+        loss=loss,
+        weight=_total_weight(block),
         gradient=gradient[np.newaxis, :n] if order >= 1 else None,
         hessian=hessian[:n, :n] if order == 2 else None,
     )
@@ -67,26 +92,39 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of `sums(..., order=2).hessian` of one block, for the price of a gradient."""
-    assert block.y is not None
-    x, ld, by_row = flat(block.numeric)
-    weight = _NO_WEIGHT if block.weight is None else block.weight
     both = np.zeros((2, block.n_coefs + 1))
-    _diagonal(x, ld, by_row, block.codes, block.y, weight, _about_zero(coef, centre), centre, both)
-    total = float(block.n_rows) if block.weight is None else float(np.sum(weight))
-    return DiagonalSums(total, both[0, :-1], both[1, :-1])
+    _diagonal(_rows(block), _about_zero(coef, centre), centre, both)
+    return DiagonalSums(_total_weight(block), both[0, :-1], both[1, :-1])
+
+
+def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
+    """Return `sums(..., order=2).hessian @ direction` of one block, for the price of a gradient.
+
+    Args:
+        block: rows; labels are not looked at.
+        coef: `(1, n_coefs)`, about the centre, as in `sums`.
+        direction: `(1, n_coefs)`, about the centre too.
+        centre: `(n_x,)`.
+
+    """
+    product = np.zeros(block.n_coefs + 1)
+    _multiply(_rows(block), _about_zero(coef, centre), _about_zero(direction, centre), centre.size, product)
+    product[1 : 1 + centre.size] -= centre * product[0]
+    return VectorSums(_total_weight(block), product[np.newaxis, :-1])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the linear predictor `z` of each row, `(rows,)`; arguments as in `sums`."""
-    x, ld, by_row = flat(block.numeric)
     z = np.empty(block.n_rows)
-    _predict(x, ld, by_row, block.codes, _about_zero(coef, centre), centre.size, z)
+    _predict(_rows(block), _about_zero(coef, centre), centre.size, z)
     return z
 
 
 def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Move the intercept from the centre to zero; append the coefficient of "no level", which is zero."""
-    extended = np.append(coef[0], 0.0)
+    extended = np.empty(coef.shape[1] + 1)
+    extended[:-1] = coef[0]
+    extended[-1] = 0.0
     extended[0] -= centre @ extended[1 : 1 + centre.size]
     return extended
 
@@ -94,7 +132,7 @@ def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
 def moments(block: Block) -> Moments:
     """Return weight, mean and summed squared deviation of a block's numeric columns."""
     n_x = block.numeric.shape[0]
-    x, ld, by_row = flat(block.numeric)
+    x, ld, by_row = block.flat
     weight = np.ones(block.n_rows) if block.weight is None else block.weight
     origin = block.numeric[:, 0].astype(np.float64)
     total, squares = np.zeros(n_x), np.zeros(n_x)
@@ -105,113 +143,97 @@ def moments(block: Block) -> Moments:
 
 
 @compiled(SUMS)
-def _add_predictor(
-    x: NDArray[Any],
-    ld: int,
-    by_row: bool,
-    codes: NDArray[np.int32],
-    start: int,
-    coef: FloatArray,
-    n_x: int,
-    z: FloatArray,
-) -> None:
+def _fill_predictor(rows: Rows, start: int, coef: FloatArray, n_x: int, z: FloatArray) -> None:
+    """`z[i]` = the linear predictor of row `start + i`."""
     z[:] = coef[0]
-    if by_row:
-        add_row_major(x, ld, start, coef[1 : 1 + n_x], z)
+    if rows.by_row:
+        add_row_major(rows.x, rows.ld, start, coef[1 : 1 + n_x], z)
     else:
-        add_stacked(x, ld, start, coef[1 : 1 + n_x], z)
-    add_codes(codes, start, coef, z)
+        add_stacked(rows.x, rows.ld, start, coef[1 : 1 + n_x], z)
+    add_codes(rows.codes, start, coef, z)
+    add_marks(rows.marks, start, coef, z)
 
 
 @compiled(SUMS)
-def _predict(
-    x: NDArray[Any],
-    ld: int,
-    by_row: bool,
-    codes: NDArray[np.int32],
-    coef: FloatArray,
-    n_x: int,
-    z: FloatArray,
-) -> None:
-    tile = tile_rows(n_x, x.itemsize)
+def _add_gradient(rows: Rows, start: int, d: FloatArray, n_x: int, gradient: FloatArray) -> None:
+    """`gradient[j] += sum_i d[i] v[j, start + i]` for every term, numeric ones about zero."""
+    gradient[0] += np.sum(d)
+    if rows.by_row:
+        gradient_row_major(rows.x, rows.ld, start, d, gradient[1 : 1 + n_x])
+    else:
+        gradient_stacked(rows.x, rows.ld, start, d, gradient[1 : 1 + n_x])
+    gradient_codes(rows.codes, start, d, gradient)
+    gradient_marks(rows.marks, start, d, gradient)
+
+
+@compiled(SUMS)
+def _predict(rows: Rows, coef: FloatArray, n_x: int, z: FloatArray) -> None:
+    tile = tile_rows(n_x, rows.x.itemsize)
     for start in range(0, z.size, tile):
-        _add_predictor(x, ld, by_row, codes, start, coef, n_x, z[start : min(start + tile, z.size)])
+        _fill_predictor(rows, start, coef, n_x, z[start : min(start + tile, z.size)])
 
 
 @compiled(SUMS)
 def _sweep(
-    x: NDArray[Any],
-    ld: int,
-    by_row: bool,
-    codes: NDArray[np.int32],
-    y: NDArray[np.float32],
-    weight: FloatArray,
-    coef: FloatArray,
-    centre: FloatArray,
-    order: int,
-    gradient: FloatArray,
-    hessian: FloatArray,
+    rows: Rows, coef: FloatArray, centre: FloatArray, order: int, gradient: FloatArray, hessian: FloatArray
 ) -> float:
     """Return the loss; add to `gradient` `(n_coefs + 1,)`, taken about zero, and `hessian`, about the centre."""
-    n_x = centre.size
-    tile = tile_rows(n_x, 8 if order == 2 else x.itemsize)
-    z_tile, residual_tile, curvature_tile, e_tile = (
-        np.empty(tile),
-        np.empty(tile),
-        np.empty(tile),
-        np.empty(tile),
-    )
+    n_x, n_rows = centre.size, rows.y.size
+    tile = tile_rows(n_x, 8 if order == 2 else rows.x.itemsize)
+    z_tile, residual_tile, e_tile = np.empty(tile), np.empty(tile), np.empty(tile)
     loss = 0.0
-    for start in range(0, y.size, tile):
-        stop = min(start + tile, y.size)
+    for start in range(0, n_rows, tile):
+        stop = min(start + tile, n_rows)
         k = stop - start
-        z, residual, curvature = z_tile[:k], residual_tile[:k], curvature_tile[:k]
-        _add_predictor(x, ld, by_row, codes, start, coef, n_x, z)
-        loss += loss_and_derivatives(z, y[start:stop], weight[start:stop], residual, curvature, e_tile)
-        if order == 0:
-            continue
-        gradient[0] += np.sum(residual)
-        if by_row:
-            gradient_row_major(x, ld, start, residual, gradient[1 : 1 + n_x])
-        else:
-            gradient_stacked(x, ld, start, residual, gradient[1 : 1 + n_x])
-        gradient_codes(codes, start, residual, gradient)
+        z, residual, e = z_tile[:k], residual_tile[:k], e_tile[:k]
+        weight = rows.weight[start:stop]
+        _fill_predictor(rows, start, coef, n_x, z)
+        loss += loss_and_residual(z, rows.y[start:stop], weight, residual, e)
+        if order >= 1:
+            _add_gradient(rows, start, residual, n_x, gradient)
         if order == 2:
+            curvature_of(e, weight)
             v = np.empty((1 + n_x, k))
-            shift(x, ld, by_row, start, centre, v)
-            hessian_numeric(v, curvature, hessian)
-            hessian_codes(codes, start, v, curvature, hessian)
+            shift(rows.x, rows.ld, rows.by_row, start, centre, v)
+            hessian_numeric(v, e, hessian)
+            hessian_codes(rows.codes, start, v, e, hessian)
+            hessian_marks(rows.codes, rows.marks, start, v, e, hessian)
     if order == 2:
         move_codes_up(hessian, 1 + n_x)
     return loss
 
 
 @compiled(SUMS)
-def _diagonal(
-    x: NDArray[Any],
-    ld: int,
-    by_row: bool,
-    codes: NDArray[np.int32],
-    y: NDArray[np.float32],
-    weight: FloatArray,
-    coef: FloatArray,
-    centre: FloatArray,
-    diagonal: FloatArray,
-) -> None:
+def _diagonal(rows: Rows, coef: FloatArray, centre: FloatArray, diagonal: FloatArray) -> None:
     """Add to `diagonal` `(2, n_coefs + 1)`, about the centre."""
-    n_x = centre.size
+    n_x, n_rows = centre.size, rows.y.size
     tile = tile_rows(n_x, 8)
-    z_tile, residual_tile, curvature_tile, e_tile = np.empty(tile), np.empty(tile), np.empty(tile), np.empty(tile)
-    for start in range(0, y.size, tile):
-        stop = min(start + tile, y.size)
-        k = stop - start
-        z, curvature = z_tile[:k], curvature_tile[:k]
-        _add_predictor(x, ld, by_row, codes, start, coef, n_x, z)
-        loss_and_derivatives(z, y[start:stop], weight[start:stop], residual_tile[:k], curvature, e_tile)
-        v = np.empty((1 + n_x, k))
-        shift(x, ld, by_row, start, centre, v)
+    z_tile = np.empty(tile)
+    for start in range(0, n_rows, tile):
+        stop = min(start + tile, n_rows)
+        curvature = z_tile[: stop - start]
+        _fill_predictor(rows, start, coef, n_x, curvature)
+        curvature_at(curvature, rows.weight[start:stop])
+        v = np.empty((1 + n_x, stop - start))
+        shift(rows.x, rows.ld, rows.by_row, start, centre, v)
         diagonal_numeric(v, curvature, diagonal)
-        gradient_codes(codes, start, curvature, diagonal[0])
-        for i in range(k):
-            curvature[i] *= curvature[i]
-        gradient_codes(codes, start, curvature, diagonal[1])
+        for power in range(2):
+            gradient_codes(rows.codes, start, curvature, diagonal[power])
+            gradient_marks(rows.marks, start, curvature, diagonal[power])
+            curvature *= curvature
+
+
+@compiled(SUMS)
+def _multiply(rows: Rows, coef: FloatArray, direction: FloatArray, n_x: int, product: FloatArray) -> None:
+    """Add the Hessian times `direction` to `product` `(n_coefs + 1,)`, all about zero."""
+    n_rows = rows.y.size
+    tile = tile_rows(n_x, rows.x.itemsize)
+    z_tile, d_tile = np.empty(tile), np.empty(tile)
+    for start in range(0, n_rows, tile):
+        stop = min(start + tile, n_rows)
+        curvature, d = z_tile[: stop - start], d_tile[: stop - start]
+        _fill_predictor(rows, start, coef, n_x, curvature)
+        curvature_at(curvature, rows.weight[start:stop])
+        _fill_predictor(rows, start, direction, n_x, d)
+        d *= curvature
+        _add_gradient(rows, start, d, n_x, product)

@@ -61,3 +61,20 @@ class DiagonalSums:
 
     def __add__(self, other: Self) -> DiagonalSums:
         return DiagonalSums(self.weight + other.weight, self.diagonal + other.diagonal, self.squares + other.squares)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSums:
+    """The Hessian times a vector as sums over rows, addable.
+
+    Attributes:
+        weight: `sum_i weight[i]`.
+        product: `(n_outputs, n_coefs)`.
+
+    """
+
+    weight: float
+    product: FloatArray
+
+    def __add__(self, other: Self) -> VectorSums:
+        return VectorSums(self.weight + other.weight, self.product + other.product)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import BLOCK_ROWS, GROUP_BLOCKS, Block, FloatArray, concatenate
+from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
 from zeroloop.sources.threads import map_all, thread_count
 
 S = TypeVar("S")
@@ -23,8 +23,8 @@ FEWEST_VALUES = 200_000
 class MemorySource:
     """Blocks held in memory.
 
-    A pass adds the blocks of a group in order within one thread, and the groups' totals in order at the end:
-    the same bits for any number of threads.
+    Whatever thread sweeps a block, the blocks' sums are added in order at the end: the same bits for any number of
+    threads.
     """
 
     def __init__(self, blocks: Sequence[Block], threads: int | None = None) -> None:
@@ -37,12 +37,7 @@ class MemorySource:
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order, on all threads."""
-
-        def total(group: Sequence[Block]) -> S:
-            return reduce(add, (statistic(block) for block in group))
-
-        groups = [self.blocks[i : i + GROUP_BLOCKS] for i in range(0, len(self.blocks), GROUP_BLOCKS)]
-        return reduce(add, map_all(total, groups, self._threads_worth_waking()))
+        return reduce(add, map_all(statistic, self.blocks, self._threads_worth_waking()))
 
     def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
         """Return a source over some rows, as `Block.sample` chooses and weights them, copied."""
@@ -86,8 +81,9 @@ def stacked(
     n_x, m = X.shape
     labels = None if y is None else np.asarray(y, dtype=np.float32)
     blocks = []
-    for first in range(0, max(m, 1), BLOCK_ROWS):
-        rows = slice(first, min(first + BLOCK_ROWS, m))
+    step = block_rows(n_x)
+    for first in range(0, max(m, 1), step):
+        rows = slice(first, min(first + step, m))
         blocks.append(
             Block(
                 numeric=X[:, rows],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -102,10 +102,9 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     """
     rows = batch.num_rows
     n_coefs = schema.n_coefs
-    indicators = sum(column.missing > 0 for column in schema.numeric)
     block = Block(
         numeric=np.empty((len(schema.numeric), rows), np.float32 if schema.float32 else np.float64),
-        codes=np.empty((indicators + len(schema.categorical), rows), np.int32),
+        codes=np.empty((len(schema.categorical), rows), np.int32),
         n_coefs=n_coefs,
         y=labels(batch, schema) if labelled else None,
         weight=row_weights(batch, schema.weights, first_row) if labelled else None,
@@ -114,7 +113,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     complete = np.ones(rows, dtype=bool)
     surprises = Surprises()
     coefficient = 1 + len(schema.numeric)
-    row = 0
+    marks = []
     for j, column in enumerate(schema.numeric):
         values = numbers(batch[column.name], column.name, first_row)
         if column.decimals is not None and pa.types.is_float32(batch.schema.field(column.name).type):
@@ -127,10 +126,10 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
                 surprises.filled[column.name] += int(np.sum(gaps))
         block.numeric[j] = values
         if column.missing:
-            block.codes[row] = np.where(gaps, np.int32(coefficient), np.int32(n_coefs))
+            met = np.flatnonzero(gaps).astype(np.int32)
+            marks.append(np.stack([met, np.full_like(met, coefficient)]))
             coefficient += 1
-            row += 1
-    for levels in schema.categorical:
+    for row, levels in enumerate(schema.categorical):
         codes, missing, unseen = _codes(batch[levels.name], levels, coefficient, n_coefs)
         complete &= ~missing
         surprises.unseen[levels.name] += int(np.sum(unseen))
@@ -138,10 +137,12 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
             surprises.filled[levels.name] += int(np.sum(missing))
         block.codes[row] = codes
         coefficient += levels.n_terms
-        row += 1
     if schema.missing == "error" and not np.all(complete):
         at = first_row + int(np.argmin(complete)) + 1
         raise DataError(f"Row {at} has a missing value, and the model was trained with missing='error'; fill it.")
+    if marks:
+        pairs = np.concatenate(marks, axis=1)
+        block = replace(block, marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]))
     return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
 
 

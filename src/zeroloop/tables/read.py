@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from zeroloop.blocks import BLOCK_ROWS
+from zeroloop.blocks import block_rows
 from zeroloop.errors import DataError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.csv_files import csv_batches, csv_schema
@@ -24,6 +24,8 @@ or Dataset; anything with `__arrow_c_stream__`."""
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 """What a folder is searched for; a file named by itself is known by its first bytes."""
+
+PARQUET_ROWS = 65_536  # decoded at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class RawTable:
     read: Callable[[Sequence[str]], Iterable[pa.RecordBatch]]
 
     def batches(self, columns: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield batches of `BLOCK_ROWS` rows (the last may have fewer) with the named columns."""
+        """Yield batches of as many rows as a block of so many columns has (the last may have fewer)."""
         wanted = [name for name in self.schema.names if name in columns]
-        return recut(self.read(wanted), BLOCK_ROWS)
+        return recut(self.read(wanted), block_rows(len(wanted)))
 
 
 def open_table(data: TableLike, text: Collection[str] = ()) -> RawTable:
@@ -172,7 +174,7 @@ def _file_batches(path: Path, columns: Sequence[str], schema: pa.Schema) -> Iter
             import pyarrow.parquet as pq
 
             with pq.ParquetFile(path) as file:
-                batches = file.iter_batches(BLOCK_ROWS * 4, columns=list(columns))
+                batches = file.iter_batches(PARQUET_ROWS, columns=list(columns))
                 yield from (batch.select(columns) for batch in batches)
         case "ipc":
             with pa.ipc.open_file(path) as reader:
