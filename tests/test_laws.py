@@ -97,7 +97,7 @@ def test_sums_do_not_depend_on_the_cut(shape: tuple[int, int, int], cuts: list[i
     X, y = made(*shape)
     whole = stacked(X.T, y).blocks[0]
     group = np.searchsorted(np.cumsum(cuts), np.arange(len(y)), side="right")
-    parts = MemorySource([whole.take(group == k) for k in range(len(cuts) + 1)])
+    parts = MemorySource([whole.take(np.flatnonzero(group == k)) for k in range(len(cuts) + 1)])
     coef, centre = np.full((1, X.shape[1] + 1), 0.01), X.mean(axis=0)
     a = sums(whole, coef, centre, 2)
     b = parts.reduce(lambda block: sums(block, coef, centre, 2))

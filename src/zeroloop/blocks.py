@@ -20,8 +20,8 @@ S = TypeVar("S")
 
 # A block's values: enough to keep Python's cost of a block (some 10 microseconds) below a tenth of its sweep, few
 # enough that a million of them are blocks for several threads.
-BLOCK_VALUES = 2**20
-FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1_024, 16_384
+BLOCK_VALUES = 2**21
+FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1_024, 32_768
 
 
 def block_rows(n_columns: int) -> int:
@@ -72,37 +72,35 @@ class Block:
         """
         return _flat(self.numeric)
 
-    def take(self, keep: NDArray[np.bool_]) -> Block:
-        """Return the rows where `keep` `(rows,)` is true, as a block of its own, laid out as this one."""
-        rows = np.flatnonzero(keep)
+    def take(self, rows: NDArray[np.intp]) -> Block:
+        """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one."""
         by_row = self.numeric.strides[0] == self.numeric.itemsize
         return Block(
             numeric=self.numeric.T[rows].T if by_row else np.take(self.numeric, rows, axis=1),
             codes=np.take(self.codes, rows, axis=1),
             n_coefs=self.n_coefs,
-            y=None if self.y is None else self.y[keep],
-            weight=None if self.weight is None else self.weight[keep],
+            y=None if self.y is None else self.y[rows],
+            weight=None if self.weight is None else self.weight[rows],
             first_row=self.first_row,
-            marks=self._marks_of(keep),
+            marks=self._marks_of(rows),
         )
 
-    def _marks_of(self, keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    def _marks_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
         if self.marks.size == 0:
             return self.marks
-        kept = self.marks[:, keep[self.marks[0]]]
-        kept[0] = (np.cumsum(keep) - 1)[kept[0]]
+        position = np.full(self.n_rows, -1, np.int32)
+        position[rows] = np.arange(rows.size)
+        kept = self.marks[:, position[self.marks[0]] >= 0]
+        kept[0] = position[kept[0]]
         return kept
 
-    def sample(self, fractions: tuple[float, float], seed: int) -> Block:
-        """Return some of the rows, chosen by hash: `fractions` of labels 0 and 1, each weighted by 1 / fraction.
+    def sample(self, rows: NDArray[np.intp], fractions: tuple[float, float]) -> Block:
+        """Return rows drawn with probability `fractions` of labels 0 and 1, each weighted by 1 / fraction.
 
         So weighted, a sum over the sample estimates the sum over all rows, also where one label is rare and kept
         whole (Horvitz and Thompson, 1952).
         """
-        assert self.y is not None
-        fraction = np.where(self.y > 0.5, fractions[1], fractions[0])
-        # Compared as float64: 53 bits of the hash are enough for a fraction.
-        chosen = self.take(hash_rows(self.first_row, self.n_rows, seed) < fraction * 2.0**64)
+        chosen = self.take(rows)
         assert chosen.y is not None
         weight = np.where(chosen.y > 0.5, 1 / fractions[1], 1 / fractions[0])
         return replace(chosen, weight=weight if chosen.weight is None else weight * chosen.weight)
@@ -162,7 +160,7 @@ class Source(Protocol):
         """Sum `statistic(block)` over all blocks, in block order; `S` supports `+`."""
 
     def sample(self, fractions: tuple[float, float], seed: int) -> Source:
-        """Return a source in memory over some rows, as `Block.sample` chooses and weights them."""
+        """Return a source in memory over some rows, drawn by a hash of their index, weighted as `Block.sample` does."""
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:
@@ -209,12 +207,20 @@ def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     wherever the rows live. SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", OOPSLA 2014), started at a mixed seed.
     """
-    start = _splitmix(np.array([seed], dtype=np.uint64))
     rows = np.arange(first_row, first_row + n_rows, dtype=np.uint64)
-    return _splitmix(start + rows * np.uint64(0x9E3779B97F4A7C15))
+    return splitmix(mixed(seed) + rows * STRIDE)
 
 
-def _splitmix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+STRIDE = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mixed(seed: int) -> NDArray[np.uint64]:
+    """Return the state that rows' hashes start from, `(1,)`: row i's is `splitmix(mixed(seed) + i * STRIDE)`."""
+    return splitmix(np.array([seed], dtype=np.uint64))
+
+
+def splitmix(state: Any) -> Any:
+    """Return the hash of uint64 states, an array or (compiled, in the kernels) one."""
     z = state + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -172,6 +172,7 @@ def fit(
 def _label_totals(block: Block) -> FloatArray:
     """Return weight, weight of label 1, rows and rows of label 1 of one block."""
     assert block.y is not None
-    y = block.y.astype(np.float64)
-    weight = np.ones_like(y) if block.weight is None else block.weight
-    return np.array([np.sum(weight), np.sum(weight * y), y.size, np.sum(y)])
+    n, positive = block.y.size, np.sum(block.y, dtype=np.float64)
+    if block.weight is None:
+        return np.array([n, positive, n, positive])
+    return np.array([np.sum(block.weight), np.sum(block.weight * block.y), n, positive])

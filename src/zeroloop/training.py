@@ -176,7 +176,7 @@ def _encode(
         first_row, batch = numbered
         rows = split_rows(batch, roles, first_row)
         block = encode(batch, schema, first_row, labelled=True).block
-        return block.take(rows.training), block.take(rows.held_out)
+        return block.take(np.flatnonzero(rows.training)), block.take(np.flatnonzero(rows.held_out))
 
     pairs = map_all(one, _numbered(batches), threads)
     return MemorySource([pair[0] for pair in pairs], threads), MemorySource([pair[1] for pair in pairs], threads)

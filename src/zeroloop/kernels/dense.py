@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
+from zeroloop.kernels import lanes
 from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.lanes import LANES
 
 TILE_BYTES = 196_608  # numeric data of a tile: less than half of a second-level cache
 
@@ -77,34 +80,68 @@ def gradient_stacked(x: NDArray[Any], ld: int, start: int, d: FloatArray, gradie
 
 @compiled(SUMS)
 def add_row_major(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: FloatArray) -> None:
-    """`z[i] += sum_j coef[j] x[start + i, j]`: a dot product along each row."""
-    for i in range(z.size):
-        row = x[(start + i) * ld : (start + i) * ld + coef.size]
-        a = 0.0
-        for j in range(coef.size):
-            a += coef[j] * row[j]
-        z[i] += a
+    """`z[i] += sum_j coef[j] x[start + i, j]`: four dot products along four rows at a time."""
+    n, k = coef.size, z.size
+    whole = n // LANES * LANES
+    rest = np.zeros(LANES)  # coefficients of the last lanes, zero where they overlap the ones before
+    if n >= LANES:
+        rest[LANES - (n - whole) :] = coef[whole:]
+    i = 0
+    while n >= LANES and i + 4 <= k:
+        at = (start + i) * ld
+        a = b = c = d = lanes.spread(0.0)
+        for j in range(0, whole, LANES):
+            by = lanes.load(coef, j)
+            a = lanes.multiply_add(by, lanes.load(x, at + j), a)
+            b = lanes.multiply_add(by, lanes.load(x, at + ld + j), b)
+            c = lanes.multiply_add(by, lanes.load(x, at + 2 * ld + j), c)
+            d = lanes.multiply_add(by, lanes.load(x, at + 3 * ld + j), d)
+        if whole < n:
+            by = lanes.load(rest, 0)
+            last = at + n - LANES
+            a = lanes.multiply_add(by, lanes.load(x, last), a)
+            b = lanes.multiply_add(by, lanes.load(x, last + ld), b)
+            c = lanes.multiply_add(by, lanes.load(x, last + 2 * ld), c)
+            d = lanes.multiply_add(by, lanes.load(x, last + 3 * ld), d)
+        lanes.store(z, i, lanes.add(lanes.load(z, i), lanes.sums(a, b, c, d)))
+        i += 4
+    while i < k:
+        row = x[(start + i) * ld : (start + i) * ld + n]
+        for j in range(n):
+            z[i] += coef[j] * row[j]
+        i += 1
 
 
 @compiled(SUMS)
 def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[j] += sum_i d[i] x[start + i, j]`, four rows at a time."""
     n, k = gradient.size, d.size
+    whole = n // LANES * LANES
+    rest = lanes.spread(0.0)  # sums of the last lanes, some of which are in the whole ones already
     i = 0
-    while i + 4 <= k:
-        d0, d1, d2, d3 = d[i], d[i + 1], d[i + 2], d[i + 3]
+    while n >= LANES and i + 4 <= k:
         at = (start + i) * ld
-        x0 = x[at : at + n]
-        x1 = x[at + ld : at + ld + n]
-        x2 = x[at + 2 * ld : at + 2 * ld + n]
-        x3 = x[at + 3 * ld : at + 3 * ld + n]
-        for j in range(n):
-            gradient[j] += d0 * x0[j] + d1 * x1[j] + d2 * x2[j] + d3 * x3[j]
+        d0, d1, d2, d3 = lanes.spread(d[i]), lanes.spread(d[i + 1]), lanes.spread(d[i + 2]), lanes.spread(d[i + 3])
+        for j in range(0, whole, LANES):
+            a = lanes.multiply_add(d0, lanes.load(x, at + j), lanes.load(gradient, j))
+            a = lanes.multiply_add(d1, lanes.load(x, at + ld + j), a)
+            a = lanes.multiply_add(d2, lanes.load(x, at + 2 * ld + j), a)
+            lanes.store(gradient, j, lanes.multiply_add(d3, lanes.load(x, at + 3 * ld + j), a))
+        if whole < n:
+            last = at + n - LANES
+            rest = lanes.multiply_add(d0, lanes.load(x, last), rest)
+            rest = lanes.multiply_add(d1, lanes.load(x, last + ld), rest)
+            rest = lanes.multiply_add(d2, lanes.load(x, last + 2 * ld), rest)
+            rest = lanes.multiply_add(d3, lanes.load(x, last + 3 * ld), rest)
         i += 4
+    sums_of_rest = np.empty(LANES)
+    lanes.store(sums_of_rest, 0, rest)
+    if n >= LANES:
+        gradient[whole:] += sums_of_rest[LANES - (n - whole) :]
     while i < k:
-        x0 = x[(start + i) * ld : (start + i) * ld + n]
+        row = x[(start + i) * ld : (start + i) * ld + n]
         for j in range(n):
-            gradient[j] += d[i] * x0[j]
+            gradient[j] += d[i] * row[j]
         i += 1
 
 
@@ -120,20 +157,23 @@ def add_moments(
 ) -> None:
     """`total[j] = sum_i weight[i] u[j, i]`, `squares[j] = sum_i weight[i] u[j, i]^2`, `u = x - origin`."""
     n_x, rows = origin.size, weight.size
-    if by_row:
+    whole = n_x // LANES * LANES if by_row and rows >= 2 else 0
+    minus, zero = -origin, lanes.spread(0.0)
+    for pair in range(0, rows if whole > 0 else 0, 2):
+        i = min(pair, rows - 2)
+        w0, w1 = lanes.spread(weight[i] if i == pair else 0.0), lanes.spread(weight[i + 1])
+        for j in range(0, whole, LANES):
+            shift = lanes.load(minus, j)
+            u0, u1 = lanes.add(lanes.load(x, i * ld + j), shift), lanes.add(lanes.load(x, (i + 1) * ld + j), shift)
+            v0, v1 = lanes.multiply_add(w0, u0, zero), lanes.multiply_add(w1, u1, zero)
+            lanes.store(total, j, lanes.add(lanes.add(v0, v1), lanes.load(total, j)))
+            squared = lanes.multiply_add(v1, u1, lanes.load(squares, j))
+            lanes.store(squares, j, lanes.multiply_add(v0, u0, squared))
+    for j in range(whole, n_x):
+        first_j = second_j = 0.0
         for i in range(rows):
-            row = x[i * ld : i * ld + n_x]
-            for j in range(n_x):
-                u = row[j] - origin[j]
-                total[j] += weight[i] * u
-                squares[j] += weight[i] * u * u
-        return
-    for j in range(n_x):
-        column = x[j * ld : j * ld + rows]
-        first = second = 0.0
-        for i in range(rows):
-            u = column[i] - origin[j]
-            first += weight[i] * u
-            second += weight[i] * u * u
-        total[j] += first
-        squares[j] += second
+            u_j = x[np.uint64(i * ld + j if by_row else j * ld + i)] - origin[j]
+            first_j += weight[i] * u_j
+            second_j += weight[i] * u_j * u_j
+        total[j] += first_j
+        squares[j] += second_j

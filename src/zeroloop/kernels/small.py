@@ -7,8 +7,9 @@ names and arguments are the sweep's, and the tests hold each against it.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.blocks import Block, FloatArray, Sums, hash_rows
 from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
 CHUNK_ROWS = 1_024  # at once: larger temporaries are handed back to the system and faulted in again, three times slower
@@ -69,6 +70,13 @@ def moments(block: Block) -> Moments:
         mean = shifted @ weight / total if total > 0 else np.zeros(len(origin))
         squares = (shifted - mean[:, np.newaxis]) ** 2 @ weight
     return Moments(np.full(len(origin), total), origin + mean, squares)
+
+
+def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.intp]:
+    """Return the positions of rows drawn by hash; see `zeroloop.kernels.sweep.draw`."""
+    assert block.y is not None
+    below = np.where(block.y > 0.5, *(np.uint64(fraction * 2**53) for fraction in reversed(fractions)))
+    return np.flatnonzero((hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(11)) < below)
 
 
 def sigmoid(z: FloatArray) -> None:

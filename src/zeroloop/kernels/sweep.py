@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.blocks import STRIDE, Block, FloatArray, Sums, mixed, splitmix
 from zeroloop.kernels.codes import add_codes, add_marks, gradient_codes, gradient_marks
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled
 from zeroloop.kernels.dense import (
     add_moments,
     add_row_major,
@@ -33,8 +33,9 @@ from zeroloop.kernels.hessian import (
 from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoid
 from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
-__all__ = ["hessian_diagonal", "hessian_vector", "moments", "predictor", "sigmoid", "sums"]
+__all__ = ["draw", "hessian_diagonal", "hessian_vector", "moments", "predictor", "sigmoid", "sums"]
 
+_splitmix = compiled(EXACT)(splitmix)
 _NO_LABELS = np.empty(0, np.float32)
 _NO_WEIGHT = np.empty(0)
 
@@ -127,6 +128,20 @@ def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
     extended[-1] = 0.0
     extended[0] -= centre @ extended[1 : 1 + centre.size]
     return extended
+
+
+def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.intp]:
+    """Return the positions of some rows, drawn by `zeroloop.blocks.hash_rows` of their index and the seed.
+
+    Args:
+        block: rows with labels.
+        fractions: of the rows with label 0, and with label 1.
+        seed: of the hash.
+
+    """
+    assert block.y is not None
+    below = [np.uint64(fraction * 2**53) for fraction in fractions]
+    return _draw(block.first_row, block.y, below[0], below[1], mixed(seed)[0])
 
 
 def moments(block: Block) -> Moments:
@@ -237,3 +252,16 @@ def _multiply(rows: Rows, coef: FloatArray, direction: FloatArray, n_x: int, pro
         _fill_predictor(rows, start, direction, n_x, d)
         d *= curvature
         _add_gradient(rows, start, d, n_x, product)
+
+
+@compiled(EXACT)
+def _draw(
+    first_row: int, y: NDArray[np.float32], below_0: np.uint64, below_1: np.uint64, state: np.uint64
+) -> NDArray[np.intp]:
+    rows = np.empty(y.size, np.intp)
+    n = 0
+    for i in range(y.size):
+        hashed = _splitmix(state + np.uint64(first_row + i) * STRIDE)
+        rows[n] = i
+        n += (hashed >> np.uint64(11)) < (below_1 if y[i] > 0.5 else below_0)  # without a branch
+    return rows[:n].copy()

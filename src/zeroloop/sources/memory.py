@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
+from zeroloop.kernels.select import statistics
 from zeroloop.sources.threads import map_all, thread_count
 
 S = TypeVar("S")
@@ -40,8 +41,13 @@ class MemorySource:
         return reduce(add, map_all(statistic, self.blocks, self._threads_worth_waking()))
 
     def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
-        """Return a source over some rows, as `Block.sample` chooses and weights them, copied."""
-        parts = map_all(lambda block: block.sample(fractions, seed), self.blocks, self.threads)
+        """Return a source over some rows, drawn by a hash of their index, weighted as `Block.sample` does, copied."""
+        draw = statistics(self.n_rows, self.n_coefs).draw
+
+        def drawn(block: Block) -> Block:
+            return block.sample(draw(block, fractions, seed), fractions)
+
+        parts = map_all(drawn, self.blocks, self.threads)
         # Blocks small enough that every thread gets some of a sample of 20,000 rows; the cut depends on no thread.
         blocks: list[Block] = []
         pending: list[Block] = []
