@@ -208,7 +208,8 @@ def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     generators", OOPSLA 2014), started at a mixed seed.
     """
     rows = np.arange(first_row, first_row + n_rows, dtype=np.uint64)
-    return splitmix(mixed(seed) + rows * STRIDE)
+    hashes: NDArray[np.uint64] = splitmix(mixed(seed) + rows * STRIDE)
+    return hashes
 
 
 STRIDE = np.uint64(0x9E3779B97F4A7C15)
@@ -216,7 +217,8 @@ STRIDE = np.uint64(0x9E3779B97F4A7C15)
 
 def mixed(seed: int) -> NDArray[np.uint64]:
     """Return the state that rows' hashes start from, `(1,)`: row i's is `splitmix(mixed(seed) + i * STRIDE)`."""
-    return splitmix(np.array([seed], dtype=np.uint64))
+    state: NDArray[np.uint64] = splitmix(np.array([seed], dtype=np.uint64))
+    return state
 
 
 def splitmix(state: Any) -> Any:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
+from zeroloop.kernels.select import is_small
 from zeroloop.objective import Evaluation, Objective, Solution
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
 from zeroloop.solvers.sampled_newton import hessian_passes, sample_sizes, sampled_newton
+from zeroloop.sources.threads import one_blas_thread
 
 MAX_ITER = {"newton": 100, "sampled-newton": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
 MOST_HESSIAN_COEFS = 4_000
@@ -157,15 +160,16 @@ def fit(
         start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
     solver = choose_solver(source) if options.solver == "auto" else options.solver
     theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
-    if solver == "newton":
-        solution = newton(objective, theta, tol=tol, max_iter=max_iter)
-    elif solver == "sampled-newton":
-        solution = sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
-    elif solver == "lbfgs":
-        solution = lbfgs(objective, theta, tol=tol, max_iter=max_iter)
-    else:
-        rate = options.learning_rate
-        solution = gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
+    with nullcontext() if is_small(source.n_rows, source.n_coefs) else one_blas_thread():
+        if solver == "newton":
+            solution = newton(objective, theta, tol=tol, max_iter=max_iter)
+        elif solver == "sampled-newton":
+            solution = sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
+        elif solver == "lbfgs":
+            solution = lbfgs(objective, theta, tol=tol, max_iter=max_iter)
+        else:
+            rate = options.learning_rate
+            solution = gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
     return Fit(objective.coef(solution.theta), solver, solution, objective.passes, weight, positive / weight)
 
 

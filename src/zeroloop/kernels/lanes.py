@@ -17,7 +17,7 @@ _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _FUSED = ("contract",)
 
 
-class _Lanes(types.Type):  # type: ignore[misc]
+class _Lanes(types.Type):
     """The compiler's name for four float64."""
 
     def __init__(self) -> None:
@@ -45,18 +45,19 @@ def _shuffle(builder: Any, a: Any, b: Any, order: tuple[int, ...]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order)))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def spread(_context: Any, value: Any) -> Any:
     """Return `value` in every lane."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        first = builder.insert_element(ir.Constant(_DOUBLES, ir.Undefined), arguments[0], ir.Constant(ir.IntType(32), 0))
+        nothing, lane = ir.Constant(_DOUBLES, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        first = builder.insert_element(nothing, arguments[0], lane)
         return _shuffle(builder, first, first, (0,) * LANES)
 
     return _lanes(types.float64), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def load(_context: Any, array: Any, at: Any) -> Any:
     """Return `array[at : at + 4]` of a contiguous float32 or float64 array, as float64."""
 
@@ -68,7 +69,7 @@ def load(_context: Any, array: Any, at: Any) -> Any:
     return _lanes(array, types.intp), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def store(_context: Any, array: Any, at: Any, lanes: Any) -> Any:
     """Write `array[at : at + 4] = lanes` to a contiguous float64 array."""
 
@@ -80,7 +81,7 @@ def store(_context: Any, array: Any, at: Any, lanes: Any) -> Any:
     return types.void(array, types.intp, lanes), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def multiply_add(_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return `a * b + c`."""
 
@@ -91,7 +92,7 @@ def multiply_add(_context: Any, a: Any, b: Any, c: Any) -> Any:
     return _lanes(a, b, c), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def add(_context: Any, a: Any, b: Any) -> Any:
     """Return `a + b`."""
 
@@ -101,7 +102,7 @@ def add(_context: Any, a: Any, b: Any) -> Any:
     return _lanes(a, b), build
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def sums(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the sum over the lanes of each of a, b, c, d."""
 

@@ -17,5 +17,9 @@ def statistics(n_rows: int, n_coefs: int) -> ModuleType:
 
     It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
     """
-    small = n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES
-    return import_module("zeroloop.kernels.small" if small else "zeroloop.kernels.sweep")
+    return import_module("zeroloop.kernels.small" if is_small(n_rows, n_coefs) else "zeroloop.kernels.sweep")
+
+
+def is_small(n_rows: int, n_coefs: int) -> bool:
+    """Return whether so many rows are swept in NumPy."""
+    return n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES

@@ -6,9 +6,11 @@ Kernels release the GIL, so Python threads run them in parallel; no process is f
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
 from typing import Any, TypeVar
@@ -75,6 +77,39 @@ def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -
     finally:
         for future in waiting:
             future.cancel()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread: after each product its own would spin for milliseconds on the cores the passes need.
+
+    Fits may run side by side in several threads: the first in sets the limit, the last out lifts it.
+    """
+    global _fits, _lift
+    with _counting:
+        if _fits == 0:
+            _lift = _blas().limit(limits=1, user_api="blas").restore_original_limits
+        _fits += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _fits -= 1
+            if _fits == 0:
+                _lift()
+
+
+_counting = threading.Lock()
+_fits = 0
+_lift: Callable[[], None]
+
+
+@lru_cache
+def _blas() -> Any:
+    import numpy.linalg  # noqa: F401  the BLAS to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @lru_cache
