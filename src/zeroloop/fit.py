@@ -12,11 +12,11 @@ import numpy as np
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.select import is_small
-from zeroloop.objective import Evaluation, Objective, Solution
+from zeroloop.objective import Evaluation, Objective, Solution, hessian_cost
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
-from zeroloop.solvers.sampled_newton import hessian_passes, sample_sizes, sampled_newton
+from zeroloop.solvers.sampled_newton import sample_sizes, sampled_newton
 from zeroloop.sources.threads import one_blas_thread
 
 MAX_ITER = {"newton": 100, "sampled-newton": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
@@ -93,9 +93,9 @@ class Fit:
 def choose_solver(source: Source) -> str:
     """Return what `solver="auto"` means, by the work that each solver needs.
 
-    In passes over all rows, at the upper end of what the benchmark shows: Newton takes 7 that cost
-    `h = 1 + columns / 20` each, with the Hessian; sampled-newton 10 plain ones (20 where there are codes, whose rare
-    levels a sample hardly meets), and on its sample 2 with the Hessian and 15 plain ones.
+    In passes over all rows, at the upper end of what the benchmark shows: Newton takes 7 with the Hessian, which
+    `zeroloop.objective.hessian_cost` prices; sampled-newton 10 plain ones and, where codes have rare levels that a
+    sample hardly meets, one with the Hessian; on its sample 2 with the Hessian and 15 plain ones.
 
     - Above 4,000 coefficients "lbfgs": a Hessian of them is 128 MB and more, and so is what each thread adds up.
     - Below a million stored values "newton": all its passes are done in milliseconds, and end closer to the optimum.
@@ -106,10 +106,10 @@ def choose_solver(source: Source) -> str:
         return "lbfgs"
     if values < FEWEST_SAMPLED_VALUES:
         return "newton"
-    with_hessian = hessian_passes(source.n_numeric + source.n_codes)
+    cost = hessian_cost(source)
     sample = sample_sizes(source.n_rows, source.n_coefs)[-1] / source.n_rows
-    passes = 20 if source.n_codes else 10
-    return "newton" if 7 * with_hessian <= passes + sample * (15 + 2 * with_hessian) else "sampled-newton"
+    sampled = 10 + (cost if source.n_codes else 0) + sample * (15 + 2 * cost)
+    return "newton" if 7 * cost <= sampled else "sampled-newton"
 
 
 def fit(

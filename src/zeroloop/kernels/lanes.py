@@ -6,9 +6,12 @@ function is an LLVM instruction or a few; `zeroloop.kernels.dense` has the only 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
+from numba import config
 from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
@@ -33,6 +36,11 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _DOUBLES)
 
 
+def _without_compiler(python: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Say what an intrinsic does, for runs without the compiler (`NUMBA_DISABLE_JIT=1`)."""
+    return lambda typing: python if config.DISABLE_JIT else intrinsic(typing)
+
+
 def _address(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> tuple[Any, Any, int]:
     """Return (pointer to lanes at `array[at]`, their LLVM type, alignment in bytes)."""
     data = context.make_array(array_type)(context, builder, array).data
@@ -45,7 +53,7 @@ def _shuffle(builder: Any, a: Any, b: Any, order: tuple[int, ...]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda value: np.full(LANES, value))
 def spread(_context: Any, value: Any) -> Any:
     """Return `value` in every lane."""
 
@@ -57,7 +65,7 @@ def spread(_context: Any, value: Any) -> Any:
     return _lanes(types.float64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda array, at: array[at : at + LANES].astype(np.float64))
 def load(_context: Any, array: Any, at: Any) -> Any:
     """Return `array[at : at + 4]` of a contiguous float32 or float64 array, as float64."""
 
@@ -69,7 +77,7 @@ def load(_context: Any, array: Any, at: Any) -> Any:
     return _lanes(array, types.intp), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda array, at, lanes: np.copyto(array[at : at + LANES], lanes))
 def store(_context: Any, array: Any, at: Any, lanes: Any) -> Any:
     """Write `array[at : at + 4] = lanes` to a contiguous float64 array."""
 
@@ -81,7 +89,7 @@ def store(_context: Any, array: Any, at: Any, lanes: Any) -> Any:
     return types.void(array, types.intp, lanes), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda a, b, c: a * b + c)
 def multiply_add(_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return `a * b + c`."""
 
@@ -92,7 +100,7 @@ def multiply_add(_context: Any, a: Any, b: Any, c: Any) -> Any:
     return _lanes(a, b, c), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda a, b: a + b)
 def add(_context: Any, a: Any, b: Any) -> Any:
     """Return `a + b`."""
 
@@ -102,7 +110,7 @@ def add(_context: Any, a: Any, b: Any) -> Any:
     return _lanes(a, b), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_without_compiler(lambda a, b, c, d: np.array([np.sum(a), np.sum(b), np.sum(c), np.sum(d)]))
 def sums(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the sum over the lanes of each of a, b, c, d."""
 

@@ -25,6 +25,9 @@ FEW_ROWS = 5  # of a sample: too few to tell a coefficient's curvature, let alon
 # curvature, and with a curvature of 0.1 a gradient of 1e-6 would leave five digits.
 AIM = 0.1
 LOOK_BACK = 3  # passes before contraction is judged
+# Passes that the full Hessian at the sample's optimum may cost where there are rare levels: it saves four or five, and
+# the one for their exact curvature.
+DEAREST_HESSIAN = 6
 
 
 def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int, seed: int) -> Solution:
@@ -37,7 +40,7 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
     columns, 17 with a thousand.
 
     Differences from the textbook: a coefficient that rests on few rows of a sample gets a penalty of about one row
-    there, and its exact curvature from one pass over all rows.
+    there, and its exact curvature from one pass over all rows; where it is a level's, that pass is the full Hessian.
 
     Sources: Byrd, Chin, Neveitt and Nocedal, "On the use of stochastic Hessian information in optimization methods
     for machine learning", SIAM J. Optimization, 2011; Nocedal and Wright, algorithm 7.4.
@@ -58,16 +61,20 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
         theta, hessian = _optimum_of(sampled, theta, hessian, size)
     assert hessian is not None
     rare = largest.hessian_diagonal(theta).rows < FEW_ROWS
-    if np.any(rare):
-        hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
-    at = objective(theta, order=1)
+    if np.any(rare) and objective.n_codes > 0 and objective.hessian_cost <= DEAREST_HESSIAN:
+        at = objective(theta, order=2)
+        hessian = at.hessian
+    else:
+        if np.any(rare):
+            hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
+        at = objective(theta, order=1)
     started = _Start(objective.passes, at.gradient_norm)
     rescued_at = np.empty(0)
 
     def rescue(theta: FloatArray, gradient_norm: float, stuck: bool) -> Precondition | None:
         nonlocal started, rescued_at
         passes = objective.passes - started.passes
-        slow = _worth_a_hessian(gradient_norm, started.gradient_norm, passes, tol, objective.n_columns)
+        slow = _worth_a_hessian(gradient_norm, started.gradient_norm, passes, tol, objective.hessian_cost)
         if not (slow or stuck) or np.array_equal(theta, rescued_at):
             return None
         rescued_at = theta
@@ -127,19 +134,14 @@ def _optimum_of(
     return theta, sampled(theta, order=2).hessian
 
 
-def _worth_a_hessian(norm: float, first_norm: float, passes: int, tol: float, n_columns: int) -> bool:
+def _worth_a_hessian(norm: float, first_norm: float, passes: int, tol: float, cost: float) -> bool:
     """Return whether the passes still needed at this contraction cost more than a full Hessian and a few passes."""
     if passes < LOOK_BACK:
         return False
     if norm >= first_norm:
         return True
     passes_to_go = passes * math.log(tol / norm) / math.log(norm / first_norm)
-    return passes_to_go > hessian_passes(n_columns) + LOOK_BACK
-
-
-def hessian_passes(n_columns: int) -> float:
-    """Return how many gradient passes a full Hessian costs: n / 2 products a value, some 10 in a value's read."""
-    return 1 + n_columns / 20
+    return passes_to_go > cost + LOOK_BACK
 
 
 def _with_rare(hessian: FloatArray, exact: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:
