@@ -15,9 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 # Numba's cache knows when a kernel's own file changed, not when one it calls did: a folder a state of the kernels.
-_KERNELS = b"".join(
-    p.read_bytes() for p in sorted((Path(__file__).parent.parent / "src/zeroloop/kernels").glob("*.py"))
-)
+_SOURCE = Path(__file__).parent.parent / "src" / "zeroloop"
+_KERNELS = b"".join(p.read_bytes() for p in [_SOURCE / "blocks.py", *sorted((_SOURCE / "kernels").glob("*.py"))])
 os.environ.setdefault(
     "NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"zeroloop-tests-{hashlib.sha1(_KERNELS).hexdigest()[:12]}")
 )

@@ -90,7 +90,7 @@ class Block:
             return self.marks
         position = np.full(self.n_rows, -1, np.int32)
         position[rows] = np.arange(rows.size)
-        kept = self.marks[:, position[self.marks[0]] >= 0]
+        kept = np.compress(position[self.marks[0]] >= 0, self.marks, axis=1)
         kept[0] = position[kept[0]]
         return kept
 
