@@ -115,10 +115,10 @@ class Objective:
         if total.gradient is not None:
             gradient = total.gradient[0, self._free] * self._unit / total.weight + self._penalty * theta
         if total.hessian is not None:
-            upper = np.triu(total.hessian[self._free, self._free])
-            hessian = upper + np.triu(upper, 1).T
-            hessian *= self._unit[:, np.newaxis] * self._unit / total.weight
-            hessian[np.diag_indices_from(hessian)] += self._penalty
+            upper = total.hessian[self._free, self._free]
+            hessian = np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
+            hessian *= self._unit[:, np.newaxis] * (self._unit / total.weight)
+            hessian.flat[:: len(hessian) + 1] += self._penalty
         loss = total.loss / total.weight
         value = loss + 0.5 * float(np.sum(self._penalty * theta * theta))
         evaluation = Evaluation(value, loss, gradient, hessian)

@@ -18,38 +18,45 @@ CHUNK_ROWS = 1_024  # at once: larger temporaries are handed back to the system 
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
     """Return loss, weight and derivatives of one block; see `zeroloop.kernels.sweep.sums`."""
     assert block.y is not None
-    loss, weights = 0.0, _weight(block)
-    gradient = np.zeros((1, block.n_coefs))
+    loss = 0.0
+    gradient = np.zeros(block.n_coefs)
     hessian = np.zeros((block.n_coefs, block.n_coefs)) if order == 2 else None
     for start in range(0, block.n_rows, CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        y, weight = block.y[rows], weights[rows]
+        y, weight = block.y[rows], None if block.weight is None else block.weight[rows]
         v = _terms(block, centre, rows)
         z = coef[0] @ v
         e = np.exp(-np.abs(z))
-        loss += float(weight @ (np.maximum(z, 0) - y * z + np.log1p(e)))
+        share = 1 / (1 + e)
+        losses = np.maximum(z, 0) - y * z + np.log1p(e)
+        residual = np.where(z >= 0, share, e * share) - y
+        if weight is not None:
+            losses *= weight
+            residual *= weight
+        loss += float(np.sum(losses))
         if order >= 1:
-            gradient[0] += v @ (weight * (_sigmoid(z, e) - y))
+            gradient += v @ residual
         if hessian is not None:
-            hessian += (v * (weight * (e / (1 + e) ** 2))) @ v.T
-    return Sums(loss, float(np.sum(weights)), gradient if order >= 1 else None, hessian)
+            v *= np.sqrt(e if weight is None else weight * e) * share
+            hessian += v @ v.T  # of one matrix with itself: BLAS computes half of it
+    return Sums(loss, _total_weight(block), gradient[np.newaxis] if order >= 1 else None, hessian)
 
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of the Hessian of one block; see `zeroloop.kernels.sweep.hessian_diagonal`."""
     v = _terms(block, centre, slice(None))
     e = np.exp(-np.abs(coef[0] @ v))
-    weight = _weight(block)
-    curvature = weight * e / (1 + e) ** 2
-    return DiagonalSums(float(np.sum(weight)), v**2 @ curvature, v**4 @ curvature**2)
+    curvature = _weight(block) * e / (1 + e) ** 2
+    v *= v
+    return DiagonalSums(_total_weight(block), v @ curvature, v**2 @ curvature**2)
 
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
     """Return the Hessian of one block times `direction`; see `zeroloop.kernels.sweep.hessian_vector`."""
     v = _terms(block, centre, slice(None))
     e = np.exp(-np.abs(coef[0] @ v))
-    weight = _weight(block)
-    return VectorSums(float(np.sum(weight)), (v @ (weight * e / (1 + e) ** 2 * (direction[0] @ v)))[np.newaxis])
+    curvature = _weight(block) * e / (1 + e) ** 2
+    return VectorSums(_total_weight(block), (v @ (curvature * (direction[0] @ v)))[np.newaxis])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -60,16 +67,20 @@ def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
 
 def moments(block: Block) -> Moments:
     """Return weight, mean and summed squared deviation of a block's numeric columns."""
-    weight = _weight(block)
-    total = float(np.sum(weight))
+    weight, total = _weight(block), _total_weight(block)
+    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, block.n_rows, CHUNK_ROWS)]
     # About the first row, so that the mean of a constant column is that constant to the last bit.
-    origin = block.numeric[:, 0].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        shifted = block.numeric - origin[:, np.newaxis]
+    origin = block.numeric[:, :1].astype(np.float64)
+    first, squares = np.zeros(len(origin)), np.zeros(len(origin))
     with np.errstate(over="ignore", invalid="ignore"):  # whoever asks looks whether the result is finite
-        mean = shifted @ weight / total if total > 0 else np.zeros(len(origin))
-        squares = (shifted - mean[:, np.newaxis]) ** 2 @ weight
-    return Moments(np.full(len(origin), total), origin + mean, squares)
+        for rows in chunks:
+            first += (block.numeric[:, rows] - origin) @ weight[rows]
+        mean = origin[:, 0] + (first / total if total > 0 else first)
+        for rows in chunks:
+            shifted = block.numeric[:, rows] - mean[:, np.newaxis]
+            shifted *= shifted
+            squares += shifted @ weight[rows]
+    return Moments(np.full(len(mean), total), mean, squares)
 
 
 def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.intp]:
@@ -81,11 +92,8 @@ def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.
 
 def sigmoid(z: FloatArray) -> None:
     """Replace each z by `1 / (1 + exp(-z))`, exact in either tail."""
-    z[:] = _sigmoid(z, np.exp(-np.abs(z)))
-
-
-def _sigmoid(z: FloatArray, e: FloatArray) -> FloatArray:
-    return np.where(z >= 0, 1.0, e) / (1 + e)
+    e = np.exp(-np.abs(z))
+    z[:] = np.where(z >= 0, 1.0, e) / (1 + e)
 
 
 def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
@@ -109,3 +117,7 @@ def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
 
 def _weight(block: Block) -> FloatArray:
     return np.ones(block.n_rows) if block.weight is None else block.weight
+
+
+def _total_weight(block: Block) -> float:
+    return float(block.n_rows if block.weight is None else np.sum(block.weight))

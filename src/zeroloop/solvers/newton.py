@@ -61,7 +61,8 @@ def newton_direction(at: Evaluation) -> FloatArray:
     diagonal = np.diag(at.hessian)
     ridge = RIDGE
     while ridge < 1.0:
-        damped = at.hessian + np.diag(ridge * diagonal + np.finfo(np.float64).tiny)
+        damped = at.hessian.copy()
+        damped.flat[:: len(damped) + 1] += ridge * diagonal + np.finfo(np.float64).tiny
         try:
             direction: FloatArray = -np.linalg.solve(damped, at.gradient).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
