@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import os
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,13 +10,6 @@ import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-# Numba's cache knows when a kernel's own file changed, not when one it calls did: a folder a state of the kernels.
-_SOURCE = Path(__file__).parent.parent / "src" / "zeroloop"
-_KERNELS = b"".join(p.read_bytes() for p in [_SOURCE / "blocks.py", *sorted((_SOURCE / "kernels").glob("*.py"))])
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"zeroloop-tests-{hashlib.sha1(_KERNELS).hexdigest()[:12]}")
-)
 
 hypothesis.settings.register_profile("zeroloop", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("zeroloop")

@@ -120,7 +120,7 @@ def test_what_the_fit_says(capsys: pytest.CaptureFixture[str]) -> None:
         ({"max_iter": 0}, "max_iter is 0"),
         (
             {"solver": "saga"},
-            "solver is 'saga'; it must be one of auto, newton, sampled-newton, lbfgs, gradient-descent",
+            "solver is 'saga'; it must be one of auto, newton, sampled-newton, newton-cg, lbfgs, gradient-descent",
         ),
         ({"n_jobs": 0}, "threads is 0"),
     ],

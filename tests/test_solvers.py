@@ -152,7 +152,7 @@ def rare_label(m: int = 100_000) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 
 @pytest.mark.parametrize("data", [lambda: made(60_000, 8), heavy_and_rare, rare_label])
-@pytest.mark.parametrize("solver", ["sampled-newton", "lbfgs"])
+@pytest.mark.parametrize("solver", ["sampled-newton", "newton-cg", "lbfgs"])
 def test_large_data_has_newtons_optimum(data: Any, solver: str) -> None:
     X, y = data()
     newton = fitted(X, y, solver="newton", tol=1e-8)

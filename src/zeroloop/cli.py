@@ -52,7 +52,9 @@ def train(
     ] = [],  # noqa: B006
     weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
     c: Annotated[float, typer.Option("--C", help="Inverse strength of the L2 penalty; inf for none.")] = 1.0,
-    solver: Annotated[str, typer.Option(help="auto, newton, sampled-newton, lbfgs or gradient-descent.")] = "auto",
+    solver: Annotated[
+        str, typer.Option(help="auto, newton, sampled-newton, newton-cg, lbfgs or gradient-descent.")
+    ] = "auto",
     tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
     max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,

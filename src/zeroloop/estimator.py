@@ -35,7 +35,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance; the
             scaling is inside the solver and changes no result.
         max_iter: most iterations of the solver.
-        solver: "auto", "newton", "sampled-newton", "lbfgs" or "gradient-descent"; see `zeroloop.fit.choose_solver`.
+        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs" or "gradient-descent"; see
+            `zeroloop.fit.choose_solver`.
         learning_rate: of gradient descent.
         warm_start: start from the coefficients of the last fit.
         n_jobs: number of threads; None or -1 for every core, -2 for all but one. Any number gives the same bits.

@@ -16,10 +16,11 @@ from zeroloop.objective import Evaluation, Objective, Solution, hessian_cost
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
+from zeroloop.solvers.newton_cg import newton_cg
 from zeroloop.solvers.sampled_newton import sample_sizes, sampled_newton
 from zeroloop.sources.threads import one_blas_thread
 
-MAX_ITER = {"newton": 100, "sampled-newton": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
+MAX_ITER = {"newton": 100, "sampled-newton": 100, "newton-cg": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
 MOST_HESSIAN_COEFS = 4_000
 FEWEST_SAMPLED_VALUES = 1_000_000
 
@@ -165,6 +166,8 @@ def fit(
             solution = newton(objective, theta, tol=tol, max_iter=max_iter)
         elif solver == "sampled-newton":
             solution = sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
+        elif solver == "newton-cg":
+            solution = newton_cg(objective, theta, tol=tol, max_iter=max_iter)
         elif solver == "lbfgs":
             solution = lbfgs(objective, theta, tol=tol, max_iter=max_iter)
         else:

@@ -142,6 +142,20 @@ class Objective:
         one_row[numeric] = values[0] / np.maximum(rows[numeric], 1.0)
         return Diagonal(values[self._free] + self._penalty, rows[self._free], one_row[self._free])
 
+    def hessian_vector(self, theta: FloatArray, direction: FloatArray) -> FloatArray:
+        """Return the Hessian at theta times `direction`, `(n_theta,)`, in one pass."""
+        total = self._source.reduce(
+            partial(
+                self._kernels.hessian_vector,
+                coef=self._coef(theta),
+                direction=self._coef(direction),
+                centre=self._centre,
+            )
+        )
+        self.passes += 1
+        product: FloatArray = total.product[0, self._free] * self._unit / total.weight + self._penalty * direction
+        return product
+
     def sample(self, rows: int, seed: int) -> Objective:
         """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.
 

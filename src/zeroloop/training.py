@@ -73,7 +73,8 @@ def train(
         weights: a column of row weights.
         C: inverse strength of the penalty; `float("inf")` for none, which also makes the first level of each
             categorical column the reference, as in R.
-        solver: "auto", "newton", "sampled-newton", "lbfgs" or "gradient-descent"; see `zeroloop.fit.choose_solver`.
+        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs" or "gradient-descent"; see
+            `zeroloop.fit.choose_solver`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance.
         max_iter: most iterations; None for the solver's own limit.
         learning_rate: of gradient descent.

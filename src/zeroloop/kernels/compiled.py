@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,15 +20,47 @@ SUMS = frozenset({"reassoc", "contract", "nsz"})
 # For scalar functions whose steps must stay in order (error-free reductions): fused multiply-add only.
 EXACT = frozenset({"contract"})
 
+_KERNELS = Path(__file__).parent
+_SOURCES = [_KERNELS.parent / "blocks.py", *sorted(_KERNELS.glob("*.py"))]
+
 
 def compiled(fastmath: frozenset[str]) -> Callable[[F], F]:
     """Compile a function with Numba on its first call with given types, GIL released."""
 
     def decorate(function: F) -> F:
-        options: dict[str, Any] = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy"}
-        try:
-            return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-        except RuntimeError:  # no folder to cache in: compile anew in each process
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
+        made = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy")(function)
+        if not numba.config.DISABLE_JIT:
+            with suppress(RuntimeError):  # no folder to cache in: compiled anew in each process
+                made._cache = _Cache(function)
+        return made  # type: ignore[no-any-return]
 
     return decorate
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache on disk, but one that can never break a fit.
+
+    Numba's own raises where a file is damaged or its folder has become unwritable; takes the code of one signature for
+    another's where two processes have compiled at once; and knows when a kernel's own file changed, not one that it
+    calls into.
+    """
+
+    _state = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(signature, codegen), self._state)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the code of a signature, None where the cache has it not, or not whole."""
+        try:
+            found = super().load_overload(signature, target_context)
+        except Exception:  # noqa: BLE001  unpickling a damaged file may raise anything
+            with suppress(OSError):
+                self.flush()
+            return None
+        return None if found is None or tuple(found.signature.args) != tuple(signature) else found
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep the code of a signature, where that can be done."""
+        with suppress(OSError):
+            super().save_overload(signature, data)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from typing import Any, TypeVar
@@ -24,13 +25,17 @@ B = TypeVar("B")
 def thread_count(threads: int | None) -> int:
     """Return how many threads to use: as asked, or one for each core this process may run on.
 
+    `OMP_NUM_THREADS` lowers the default: joblib and Dask set it in their workers, people on shared machines.
+
     Raises:
         OptionError: for a count below 1.
 
     """
     if threads is None:
         affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        wanted = os.environ.get("OMP_NUM_THREADS", "")
+        return min(cores, max(1, int(wanted))) if wanted.isdecimal() else cores
     if threads < 1:
         raise OptionError(f"threads is {threads}; it must be at least 1 (leave it out to use every core).")
     return threads
@@ -83,25 +88,35 @@ def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -
 def one_blas_thread() -> Iterator[None]:
     """Hold BLAS to one thread: after each product its own would spin for milliseconds on the cores the passes need.
 
-    Fits may run side by side in several threads: the first in sets the limit, the last out lifts it.
+    The limit is the process's. Where fits run side by side in several threads, the first in sets it and the last out
+    lifts it; threadpoolctl alone would have each put back what it found, the last one a limit of another.
     """
-    global _fits, _lift
-    with _counting:
-        if _fits == 0:
-            _lift = _blas().limit(limits=1, user_api="blas").restore_original_limits
-        _fits += 1
+    with _held.lock:
+        if _held.fits == 0:
+            _held.limit = _blas().limit(limits=1, user_api="blas")
+        _held.fits += 1
     try:
         yield
     finally:
-        with _counting:
-            _fits -= 1
-            if _fits == 0:
-                _lift()
+        with _held.lock:
+            _held.fits -= 1
+            if _held.fits == 0:
+                for library in _blas().lib_controllers:
+                    if hasattr(library, "clear_controlling_thread"):  # from 3.8: else no other thread may lift it
+                        library.clear_controlling_thread(force=True)
+                _held.limit.restore_original_limits()
 
 
-_counting = threading.Lock()
-_fits = 0
-_lift: Callable[[], None]
+@dataclass
+class _Held:
+    """How many fits hold BLAS to one thread, and what lifts it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    fits: int = 0
+    limit: Any = None
+
+
+_held = _Held()
 
 
 @lru_cache
