@@ -45,7 +45,8 @@ def test_solvers_meet(solver: str, C: float) -> None:
     newton = fitted(X, y, C=C, tol=1e-9)
     other = fitted(X, y, C=C, tol=1e-9, solver=solver, learning_rate=1.0)
     np.testing.assert_allclose(other.coef, newton.coef, rtol=1e-6, atol=1e-9)
-    assert other.solution.n_iter < other.passes <= 2 * other.solution.n_iter + 4
+    a_step = 6 if solver == "newton-cg" else 2  # a product with the Hessian is a pass
+    assert other.solution.n_iter < other.passes <= a_step * other.solution.n_iter + 4
 
 
 def test_newton_takes_few_passes_from_any_base_rate() -> None:
