@@ -1,80 +1,128 @@
-"""Who fits: a function a peer, from a problem to what it found and how long the fit alone took."""
+"""Who fits: a peer's name, what it imports, and a function from a problem to coefficients."""
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.problems import Problem
+from benchmarks.problems import C, Problem
+
+Coefficients = tuple[NDArray[np.float64], float]
+"""Of the columns of X, and the intercept."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """Coefficients of the standardised columns, the intercept, and the seconds of the fit."""
+class Peer:
+    """One library and solver.
 
-    coef: NDArray[np.float64]
-    intercept: float
-    seconds: float
+    Attributes:
+        modules: imported before the clock starts.
+        fit: from a problem to what was found; keywords change its defaults.
+        tight: keywords that ask for zeroloop's accuracy; None where the defaults do, or nothing does.
+        everywhere: whether it is run in every case, or only in `WITH_EVERY_PEER`, for want of speed.
 
+    """
 
-def zeroloop_table(problem: Problem) -> Found:
-    """`zeroloop.train` on the table; its own clock leaves reading and encoding apart."""
-    import zeroloop
-
-    model = zeroloop.train(problem.table, "late", C=problem.C, test_fraction=0)
-    schema = model.schema
-    n = len(schema.numeric)
-    intercept = float(model.coef[0, 0] + model.coef[0, 1 : 1 + n] @ schema.centre)
-    return Found((model.coef[0] * schema.scale)[1:], intercept, model.training.seconds["fit"])
+    modules: tuple[str, ...]
+    fit: Callable[..., Coefficients]
+    tight: dict[str, Any] | None = None
+    everywhere: bool = False
 
 
-def zeroloop_fit(problem: Problem) -> Found:
-    """zeroloop with its defaults: the table where the case is one, else the estimator."""
-    if problem.table is not None:
-        return zeroloop_table(problem)
+def zeroloop(problem: Problem) -> Coefficients:
+    """zeroloop with its defaults."""
     from zeroloop import LogisticRegression
 
-    start = time.perf_counter()
-    fitted = LogisticRegression(C=problem.C).fit(problem.X, problem.y)
-    seconds = time.perf_counter() - start
+    fitted = LogisticRegression(C=C).fit(problem.X, problem.y)
     assert fitted.converged_
-    return Found(fitted.coef_[0], float(fitted.intercept_[0]), seconds)
+    return fitted.coef_[0], float(fitted.intercept_[0])
 
 
-def glum(problem: Problem) -> Found:
-    """glum with its defaults; its penalty is on the mean loss."""
-    from glum import GeneralizedLinearRegressor
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        start = time.perf_counter()
-        alpha = 1 / (problem.C * len(problem.y))
-        fitted = GeneralizedLinearRegressor(family="binomial", alpha=alpha, l1_ratio=0).fit(problem.X, problem.y)
-        seconds = time.perf_counter() - start
-    return Found(np.asarray(fitted.coef_), float(fitted.intercept_), seconds)
-
-
-def scikit_learn(problem: Problem, solver: str) -> Found:
-    """scikit-learn with its defaults, but for the solver."""
+def scikit_learn(problem: Problem, **options: Any) -> Coefficients:
+    """scikit-learn with its defaults, but for the options."""
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a peer stops where its defaults say
-        start = time.perf_counter()
-        fitted = LogisticRegression(C=problem.C, solver=solver).fit(problem.X, problem.y)
-        seconds = time.perf_counter() - start
-    return Found(fitted.coef_[0], float(fitted.intercept_[0]), seconds)
+    fitted = LogisticRegression(C=C, **options).fit(problem.X, problem.y)
+    return fitted.coef_[0], float(fitted.intercept_[0])
 
 
-PEERS: dict[str, Callable[[Problem], Found]] = {
-    "zeroloop": zeroloop_fit,
-    "scikit-learn lbfgs (its default)": partial(scikit_learn, solver="lbfgs"),
-    "scikit-learn newton-cholesky": partial(scikit_learn, solver="newton-cholesky"),
-    "glum": glum,
+def glum(problem: Problem, **options: Any) -> Coefficients:
+    """glum; its penalty is on the mean loss."""
+    from glum import GeneralizedLinearRegressor
+
+    alpha = 1 / (C * len(problem.y))
+    fitted = GeneralizedLinearRegressor(family="binomial", alpha=alpha, l1_ratio=0, **options)
+    fitted.fit(problem.X, problem.y)
+    return np.asarray(fitted.coef_), float(fitted.intercept_)
+
+
+def statsmodels(problem: Problem, **options: Any) -> Coefficients:
+    """statsmodels' Logit, on dense data; it has no L2 penalty, which makes its gradient here 1 / m of a coefficient."""
+    import statsmodels.api as sm
+
+    X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
+    params = np.asarray(sm.Logit(problem.y, sm.add_constant(X)).fit(disp=0, **options).params)
+    return params[1:], float(params[0])
+
+
+def snapml(problem: Problem, **options: Any) -> Coefficients:
+    """snapml on every core; like liblinear it penalises the intercept."""
+    from snapml import LogisticRegression
+
+    fitted = LogisticRegression(regularizer=1 / C, fit_intercept=True, n_jobs=_cores(), **options)
+    fitted.fit(problem.X, problem.y)
+    return np.ravel(fitted.coef_).astype(np.float64), float(np.ravel(fitted.intercept_)[0])
+
+
+def gblinear(problem: Problem, **options: Any) -> Coefficients:
+    """xgboost's linear booster, whose penalty is on the mean loss."""
+    from xgboost import XGBClassifier
+
+    alpha = 1 / (C * len(problem.y))
+    fitted = XGBClassifier(booster="gblinear", reg_lambda=alpha, n_jobs=_cores(), **options)
+    fitted.fit(problem.X, problem.y)
+    return np.ravel(fitted.coef_).astype(np.float64), float(np.ravel(fitted.intercept_)[0])
+
+
+def _cores() -> int:
+    from zeroloop.sources.threads import thread_count
+
+    return thread_count(None)
+
+
+def _solver(name: str, **options: Any) -> Callable[..., Coefficients]:
+    return partial(scikit_learn, solver=name, **options)
+
+
+SKLEARN = ("sklearn.linear_model",)
+ZEROLOOP = "zeroloop"
+PEERS: dict[str, Peer] = {
+    ZEROLOOP: Peer(("zeroloop.estimator",), zeroloop, everywhere=True),
+    "scikit-learn lbfgs": Peer(SKLEARN, _solver("lbfgs"), {"tol": 1e-6, "max_iter": 10_000}, everywhere=True),
+    "scikit-learn newton-cholesky": Peer(SKLEARN, _solver("newton-cholesky"), {"tol": 1e-6}, everywhere=True),
+    "glum": Peer(("glum",), glum, {"gradient_tol": 1e-6}, everywhere=True),
+    "statsmodels": Peer(("statsmodels.api",), statsmodels),
+    "scikit-learn newton-cg": Peer(SKLEARN, _solver("newton-cg"), {"tol": 1e-6, "max_iter": 10_000}),
+    "scikit-learn liblinear": Peer(SKLEARN, _solver("liblinear"), {"tol": 1e-8, "max_iter": 10_000}),
+    "scikit-learn sag": Peer(SKLEARN, _solver("sag")),
+    "scikit-learn saga": Peer(SKLEARN, _solver("saga")),
+    "snapml": Peer(("snapml",), snapml, {"tol": 1e-8, "max_iter": 10_000}),
+    "xgboost gblinear": Peer(("xgboost",), gblinear),
 }
+
+WITH_EVERY_PEER = ("flights", "1,000,000 x 50", "10,000 x 20", "breast cancer 569 x 30", "150 x 4")
+
+
+def fit(name: str, problem: Problem, tight: bool) -> Coefficients:
+    """Fit with one peer; a peer stops, and warns, where its settings say."""
+    peer = PEERS[name]
+    with warnings.catch_warnings():
+        if name != ZEROLOOP:
+            warnings.simplefilter("ignore")
+        return peer.fit(problem, **(peer.tight or {} if tight else {}))

@@ -1,35 +1,58 @@
-"""What is fitted: data a name, and the objective that everyone's coefficients are judged by."""
+"""What is fitted: data by name, made once a case, and the objective that everyone's coefficients are judged by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.sparse
 from numpy.typing import NDArray
+
+C = 1.0  # scikit-learn's inverse penalty, in every case
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One data set and its penalty.
+    """One data set.
 
     Attributes:
-        name: of the case.
-        X: `(m, n)`, dense or CSR, columns of unit variance or 0/1.
+        X: `(m, n)`, dense or CSR.
         y: `(m,)`, 0 and 1.
-        C: scikit-learn's inverse penalty.
-        table: the same rows as a table, where the case is one.
+        table: the same rows as a table, where the case is one; its columns of 0 and 1 keep their unit.
+
     """
 
-    name: str
     X: Any
     y: NDArray[np.float64]
-    C: float
     table: pa.Table | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of X."""
+        return int(self.X.data.nbytes)
+
+    def save(self, folder: Path) -> None:
+        """Write the problem, so that each peer's process need not make it again."""
+        np.save(folder / "y.npy", self.y)
+        if self.table is None:
+            np.save(folder / "X.npy", self.X)
+        else:
+            scipy.sparse.save_npz(folder / "X.npz", self.X, compressed=False)
+            pq.write_table(self.table, folder / "table.parquet")
+
+
+def load(folder: Path) -> Problem:
+    """Return a problem that was saved."""
+    y = np.load(folder / "y.npy")
+    if (folder / "X.npy").exists():
+        return Problem(np.load(folder / "X.npy"), y)
+    return Problem(scipy.sparse.load_npz(folder / "X.npz"), y, pq.read_table(folder / "table.parquet"))
 
 
 def flights() -> Problem:
@@ -53,7 +76,7 @@ def flights() -> Problem:
     ).fit_transform(frame)
     n = len(numeric)
     keep = [j for j in range(X.shape[1]) if not n <= j < n + len(gaps)]
-    return Problem("flights", X.tocsr()[:, keep], frame["late"].to_numpy(float), 1.0, table)
+    return Problem(X.tocsr()[:, keep], frame["late"].to_numpy(float), table)
 
 
 def dense(m: int, n: int, strength: float, dtype: type = np.float64) -> Problem:
@@ -65,7 +88,7 @@ def dense(m: int, n: int, strength: float, dtype: type = np.float64) -> Problem:
         part = X[rows : rows + 100_000]
         part[:] = rng.standard_normal(part.shape) @ mix + 0.5
     z = X @ (rng.standard_normal(n) * strength / np.sqrt(n)).astype(dtype) - 1
-    return Problem("", X, labels(rng, z), 1.0)
+    return Problem(X, labels(rng, z))
 
 
 def heavy_tails(m: int = 1_000_000) -> Problem:
@@ -73,7 +96,7 @@ def heavy_tails(m: int = 1_000_000) -> Problem:
     rng = np.random.default_rng(0)
     rare = rng.random((m, 40)) < 10.0 ** -np.linspace(1, 4.5, 40)
     X = np.concatenate([rng.standard_t(2.5, (m, 20)), rare], axis=1)
-    return Problem("", X, labels(rng, X @ (rng.standard_normal(60) * 0.7) - 2), 1.0)
+    return Problem(X, labels(rng, X @ (rng.standard_normal(60) * 0.7) - 2))
 
 
 def labels(rng: np.random.Generator, z: NDArray[Any]) -> NDArray[np.float64]:
@@ -86,7 +109,7 @@ def breast_cancer() -> Problem:
     from sklearn.datasets import load_breast_cancer
 
     X, y = load_breast_cancer(return_X_y=True)
-    return Problem("", (X - X.mean(axis=0)) / X.std(axis=0), y.astype(np.float64), 1.0)
+    return Problem((X - X.mean(axis=0)) / X.std(axis=0), y.astype(np.float64))
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
@@ -94,6 +117,7 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "1,000,000 x 50": lambda: dense(1_000_000, 50, 2),
     "1,000,000 x 50 float32": lambda: dense(1_000_000, 50, 2, np.float32),
     "4,000,000 x 20": lambda: dense(4_000_000, 20, 2),
+    "4,000,000 x 20 float32": lambda: dense(4_000_000, 20, 2, np.float32),
     "500,000 x 200": lambda: dense(500_000, 200, 2),
     "nearly separable 500,000 x 200": lambda: dense(500_000, 200, 14),
     "heavy tails 1,000,000 x 60": heavy_tails,
@@ -106,18 +130,20 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
 
 def judge(problem: Problem, coef: NDArray[np.float64], intercept: float) -> tuple[float, float]:
     """Return (objective, max |gradient| for columns of unit variance) at someone's coefficients, in plain NumPy."""
-    m = len(problem.y)
-    X = problem.X
+    X, m = problem.X, len(problem.y)
     z = X @ coef + intercept
     a = 0.5 + 0.5 * np.tanh(z / 2)
     loss = float(np.mean(np.maximum(z, 0) - problem.y * z + np.log1p(np.exp(-np.abs(z)))))
     residual = (a - problem.y) / m
-    mean, square = (
-        np.asarray(v).ravel() for v in (X.mean(axis=0), (X.power(2) if hasattr(X, "power") else X**2).mean(axis=0))
-    )
-    is_level = (mean >= 0) & (np.abs(mean - square) < 1e-12)  # 0/1 columns of the table keep their unit there
-    unit = np.where(is_level & (problem.table is not None), 1.0, np.sqrt(square - mean**2))
-    about_mean = np.where(is_level & (problem.table is not None), 0.0, mean)
-    slope = (X.T @ residual - about_mean * np.sum(residual) + coef / (problem.C * m)) / unit
+    ones = np.ones(m)
+    if problem.table is None:
+        mean = X.T @ ones / m
+        unit = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / m - mean**2)
+    else:
+        mean, square = X.T @ ones / m, X.power(2).T @ ones / m
+        is_level = (mean >= 0) & (np.abs(mean - square) < 1e-12)
+        unit = np.where(is_level, 1.0, np.sqrt(np.maximum(square - mean**2, 0.0)))
+        mean = np.where(is_level, 0.0, mean)
+    slope = (X.T @ residual - mean * np.sum(residual) + coef / (C * m)) / unit
     gradient_norm = max(float(np.max(np.abs(slope))), abs(float(np.sum(residual))))
-    return loss + float(coef @ coef) / (2 * problem.C * m), gradient_norm
+    return loss + float(coef @ coef) / (2 * C * m), gradient_norm

@@ -1,0 +1,142 @@
+"""Results as a Markdown page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.problems import PROBLEMS
+
+Row = dict[str, Any]
+
+
+def write_page(results: dict[str, Any], folder: Path) -> None:
+    """Write `README.md` of all results there are."""
+    cases = {name: results[name]["figures"] for name in PROBLEMS if name in results}
+    about = sorted({f"{result['machine']}; {result['date']}" for result in results.values()})
+    parts = ["# zeroloop and its peers\n", "`make bench`, on " + " and on ".join(about) + ".\n"]
+    if cases:
+        parts += [INTRODUCTION, _summary(cases), "![time against accuracy](fits.png)\n"]
+        parts += [_case(name, rows) for name, rows in cases.items()]
+    if "passes" in results:
+        parts.append(_passes(results["passes"]["figures"]))
+    if "growth" in results:
+        parts.append(_growth(results["growth"]["figures"]))
+    if "wholes" in results:
+        parts.append(_wholes(results["wholes"]["figures"]))
+    notes = folder / "notes.md"
+    if notes.exists():
+        parts.append(notes.read_text())
+    (folder / "README.md").write_text("\n".join(parts))
+
+
+INTRODUCTION = """Every row is a process of its own: the same data, the same objective with C = 1, the same threads. \
+"At our accuracy" asks a peer for a gradient of 1e-6; the other rows are its defaults. Times are medians of 5 fits, \
+or of one where it takes over 2 seconds; for the flights, reading and encoding apart. Objective and gradient are \
+computed by the benchmark from each one's coefficients, the gradient of the mean objective for columns of unit \
+variance. Memory is the peak over the data and the imported library. statsmodels has no such penalty; liblinear and \
+snapml penalise the intercept too.
+"""
+
+
+def done(rows: list[Row]) -> list[Row]:
+    """Return the rows that have a result."""
+    return [row for row in rows if "seconds" in row]
+
+
+def best_peer(rows: list[Row], seconds: str = "seconds") -> Row:
+    """Return the fastest peer's row at its defaults."""
+    return min((row for row in done(rows)[1:] if not row["tight"]), key=lambda row: float(row[seconds]))
+
+
+def _summary(cases: dict[str, list[Row]]) -> str:
+    lines = [
+        "| case | zeroloop | its max abs gradient | fastest peer, at its defaults | its | times faster | first fit |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, rows in cases.items():
+        ours, peer = rows[0], best_peer(rows)
+        first = best_peer(rows, "first_seconds")["first_seconds"] / ours["first_seconds"]
+        lines.append(
+            f"| {name} | {clock(ours['seconds'])} | {ours['gradient_norm']:.0e} | {peer['peer']}: "
+            f"{clock(peer['seconds'])} | {peer['gradient_norm']:.0e} | "
+            f"**{peer['seconds'] / ours['seconds']:.1f}x** | {first:.1f}x |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _case(name: str, rows: list[Row]) -> str:
+    ours, best = rows[0], min(row["objective"] for row in done(rows))
+    lines = [
+        f"## {name}\n",
+        "| | fit | over zeroloop | first fit in the process | objective above the best | max abs gradient | memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        title = row["peer"] + (", at our accuracy" if row["tight"] else "")
+        if "stopped" in row:
+            lines.append(f"| {title} | {row['stopped']} | | | | | |")
+            continue
+        lines.append(
+            f"| {title} | {clock(row['seconds'])} | {row['seconds'] / ours['seconds']:.1f}x | "
+            f"{clock(row['first_seconds'])} | {row['objective'] - best:.0e} | {row['gradient_norm']:.0e} | "
+            f"{row['memory_mb']:,.0f} MB |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _passes(rows: list[Row]) -> str:
+    kernels = ["loss + gradient", "Hessian times vector", "predictor", "loss + gradient + Hessian"]
+    lines = [
+        "## A pass against reading the same bytes\n",
+        "Speed of a pass, as a share of the speed of a sum over the same array in vector registers, on all threads.\n",
+        "| rows x columns | storage | reading | " + " | ".join(kernels) + " |",
+        "|---|---|---|" + "---|" * len(kernels),
+    ]
+    for row in rows:
+        seconds = row["seconds"]
+        n_bytes = row["m"] * row["n"] * (4 if row["dtype"] == "float32" else 8)
+        shares = [f"{clock(seconds[k])}, {seconds['read'] / seconds[k]:.0%}" if k in seconds else "" for k in kernels]
+        lines.append(
+            f"| {row['m']:,} x {row['n']:,} | {row['dtype']} {row['layout']} | "
+            f"{clock(seconds['read'])}, {n_bytes / seconds['read'] / 1e9:.0f} GB/s | " + " | ".join(shares) + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _growth(figures: dict[str, list[Row]]) -> str:
+    lines = [
+        "## How a fit's time grows\n",
+        "![growth](growth.png)\n",
+        "| rows x columns | fit | passes |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {row['m']:,} x {row['n']:,} | {clock(row['seconds'])} | {row['passes']} |"
+        for row in (*figures["rows"], *figures["columns"])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _wholes(figures: dict[str, Row]) -> str:
+    others = {
+        "zeroloop train flights.csv": "pandas and scikit-learn's pipeline (`benchmarks/pipeline.py`)",
+        "import zeroloop": "`import numpy`",
+        "predict_proba of 1,000,000 x 50": "scikit-learn's",
+    }
+    lines = [
+        "## Whole processes, importing, prediction\n",
+        "| | zeroloop | other | other over zeroloop |",
+        "|---|---|---|---|",
+    ]
+    for name, row in figures.items():
+        lines.append(
+            f"| {name} | {clock(row['zeroloop'])} | {others[name]}: {clock(row['other'])} | "
+            f"{row['other'] / row['zeroloop']:.2f}x |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def clock(seconds: float) -> str:
+    """Return a time with its unit."""
+    return f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1e3:,.3g} ms"
