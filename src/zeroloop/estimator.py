@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +13,14 @@ from sklearn.utils import assert_all_finite, check_random_state, compute_class_w
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from zeroloop.blocks import FloatArray
+from zeroloop.blocks import Block, FloatArray
 from zeroloop.fit import Options, fit
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
 from zeroloop.sources.memory import stacked
-from zeroloop.sources.threads import thread_count
+from zeroloop.sources.threads import find_blas, thread_count
+
+find_blas()  # at import, so that no first fit waits for it
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -104,7 +105,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         """
         options = Options(self.C, self.solver, self.tol, self.max_iter, self.learning_rate)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], accept_sparse=False, ensure_all_finite=False)
+        X, y = self._arrays(X, y)
         classes, codes = _classes(y)
         if len(classes) > 2:
             raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
@@ -146,11 +147,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return the linear predictor of each row, `(m,)`; positive for the second class."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], accept_sparse=False, reset=False)
-        coef = np.column_stack([self.intercept_, self.coef_]).astype(np.float64)
-        statistic = partial(statistics(X.shape[0], coef.size).predictor, coef=coef, centre=np.zeros(coef.shape[1] - 1))
-        return stacked(X.T, threads=self._threads()).concatenate(statistic)
+        return self._scored(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the more probable class of each row, `(m,)`."""
@@ -159,18 +156,50 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probabilities of both classes, `(m, 2)`."""
-        z = self.decision_function(X)
-        both = np.empty((2, z.size))
-        np.negative(z, out=both[0])
-        both[1] = z
-        for side in both:
-            statistics(z.size, self.coef_.size).sigmoid(side)
-        return both.T
+        return self._scored(X, probability=True).T
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Return the logarithms of the probabilities, `(m, 2)`, finite however small they are."""
         z = self.decision_function(X)
         return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
+
+    def _arrays(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return X and y as arrays that fit each other, without looking into X."""
+        plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and X.size > 0
+        if plain and type(y) is np.ndarray and y.shape == X.shape[:1] and _is_finite(y):
+            # What `validate_data` would find, without its millisecond: ten of them at the first call of a process.
+            self.n_features_in_ = X.shape[1]
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+            return X, y
+        return validate_data(  # type: ignore[no-any-return]
+            self, X, y, dtype=[np.float64, np.float32], accept_sparse=False, ensure_all_finite=False
+        )
+
+    def _scored(self, X: Any, probability: bool = False) -> FloatArray:
+        """Return the linear predictor `(m,)`, or the probabilities of both classes `(2, m)`, in one pass."""
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, dtype=[np.float64, np.float32], accept_sparse=False, ensure_all_finite=False, reset=False
+        )
+        coef = np.column_stack([self.intercept_, self.coef_]).astype(np.float64)
+        kernels = statistics(X.shape[0], coef.size)
+        centre = np.zeros(coef.shape[1] - 1)
+        finite = []
+
+        def of_block(block: Block) -> FloatArray:
+            z: FloatArray = kernels.predictor(block, coef=coef, centre=centre)
+            finite.append(bool(np.isfinite(np.sum(z))))
+            if not probability:
+                return z
+            both = np.stack([-z, z])
+            kernels.sigmoid(both.reshape(-1))
+            return both
+
+        scored = stacked(X.T, threads=self._threads()).concatenate(of_block, (2,) if probability else ())
+        if not all(finite):  # the predictor has read X already: no pass for this where all is well
+            assert_all_finite(X, input_name="X")
+        return scored
 
     def _weight(
         self,
@@ -198,6 +227,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _is_finite(y: NDArray[Any]) -> bool:
+    return y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isfinite(np.sum(y))))
 
 
 def _classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

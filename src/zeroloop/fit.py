@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
-from zeroloop.kernels.select import is_small
 from zeroloop.objective import Evaluation, Objective, Solution, hessian_cost
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
@@ -161,7 +159,7 @@ def fit(
         start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
     solver = choose_solver(source) if options.solver == "auto" else options.solver
     theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
-    with nullcontext() if is_small(source.n_rows, source.n_coefs) else one_blas_thread():
+    with one_blas_thread():
         if solver == "newton":
             solution = newton(objective, theta, tol=tol, max_iter=max_iter)
         elif solver == "sampled-newton":

@@ -6,6 +6,7 @@ from importlib import import_module
 from types import ModuleType
 
 from zeroloop.blocks import MOST_BLOCK_ROWS
+from zeroloop.kernels import small
 
 # Up to here all passes of a fit in NumPy take some 20 ms, where loading the compiled kernels from their cache takes
 # 500 ms, and compiling them for the first time some seconds.
@@ -17,9 +18,6 @@ def statistics(n_rows: int, n_coefs: int) -> ModuleType:
 
     It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
     """
-    return import_module("zeroloop.kernels.small" if is_small(n_rows, n_coefs) else "zeroloop.kernels.sweep")
-
-
-def is_small(n_rows: int, n_coefs: int) -> bool:
-    """Return whether so many rows are swept in NumPy."""
-    return n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES
+    if n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES:
+        return small
+    return import_module("zeroloop.kernels.sweep")  # here, because it loads Numba

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import accumulate
 from operator import add
 from typing import Any, TypeVar
 
@@ -60,9 +61,17 @@ class MemorySource:
             blocks.append(concatenate(pending))
         return MemorySource(blocks, self.threads)
 
-    def concatenate(self, values: Callable[[Block], FloatArray]) -> FloatArray:
-        """Return `values(block)`, one value a row, for all rows in order, `(n_rows,)`."""
-        return np.concatenate(map_all(values, self.blocks, self.threads))
+    def concatenate(self, values: Callable[[Block], FloatArray], lines: tuple[int, ...] = ()) -> FloatArray:
+        """Return `values(block)`, `(*lines, rows)`, for all rows in order, `(*lines, n_rows)`."""
+        joined = np.empty((*lines, self.n_rows))
+        starts = accumulate((block.n_rows for block in self.blocks), initial=0)
+
+        def fill(numbered: tuple[int, Block]) -> None:
+            start, block = numbered
+            joined[..., start : start + block.n_rows] = values(block)
+
+        map_all(fill, list(zip(starts, self.blocks, strict=False)), self._threads_worth_waking())
+        return joined
 
     def _threads_worth_waking(self) -> int:
         return self.threads if self.n_rows * (self.n_numeric + self.n_codes) >= FEWEST_VALUES else 1

@@ -93,7 +93,7 @@ def one_blas_thread() -> Iterator[None]:
     """
     with _held.lock:
         if _held.fits == 0:
-            _held.limit = _blas().limit(limits=1, user_api="blas")
+            _held.limit = find_blas().limit(limits=1, user_api="blas")
         _held.fits += 1
     try:
         yield
@@ -101,7 +101,7 @@ def one_blas_thread() -> Iterator[None]:
         with _held.lock:
             _held.fits -= 1
             if _held.fits == 0:
-                for library in _blas().lib_controllers:
+                for library in find_blas().lib_controllers:
                     if hasattr(library, "clear_controlling_thread"):  # from 3.8: else no other thread may lift it
                         library.clear_controlling_thread(force=True)
                 _held.limit.restore_original_limits()
@@ -120,7 +120,8 @@ _held = _Held()
 
 
 @lru_cache
-def _blas() -> Any:
+def find_blas() -> Any:
+    """Return what controls BLAS's threads; looked for once, for some 10 ms."""
     import numpy.linalg  # noqa: F401  the BLAS to be found
     from threadpoolctl import ThreadpoolController
 
