@@ -34,7 +34,7 @@ def wholes() -> dict[str, dict[str, float]]:
             ),
             "import zeroloop": (["-c", "import zeroloop"], ["-c", "import numpy"]),
         }
-        found = {name: _interleaved(_process(ours), _process(theirs)) for name, (ours, theirs) in processes.items()}
+        found = {name: _in_turn(_process(ours), _process(theirs)) for name, (ours, theirs) in processes.items()}
     return found | {"predict_proba of 1,000,000 x 50": _prediction()}
 
 
@@ -51,15 +51,14 @@ def _prediction() -> dict[str, float]:
     problem = dense(1_000_000, 50, 2)
     few = slice(0, 100_000)
     ours, theirs = (model.fit(problem.X[few], problem.y[few]) for model in (Ours(), Theirs(max_iter=1_000)))
-    return _interleaved(lambda: ours.predict_proba(problem.X), lambda: theirs.predict_proba(problem.X))
+    return _in_turn(lambda: ours.predict_proba(problem.X), lambda: theirs.predict_proba(problem.X))
 
 
-def _interleaved(ours: Callable[[], Any], theirs: Callable[[], Any]) -> dict[str, float]:
+def _in_turn(ours: Callable[[], Any], theirs: Callable[[], Any]) -> dict[str, float]:
     seconds: tuple[list[float], list[float]] = ([], [])
-    for function in (ours, theirs):
+    for function, taken in zip((ours, theirs), seconds, strict=True):
         function()  # files in the page cache, code compiled
-    for _ in range(REPEATS):
-        for function, taken in zip((ours, theirs), seconds, strict=True):
+        for _ in range(REPEATS):
             start = time.perf_counter()
             function()
             taken.append(time.perf_counter() - start)

@@ -33,9 +33,7 @@ def kernels(request: pytest.FixtureRequest) -> Any:
 
 def probability(kernels: Any, block: Block, coef: NDArray[np.float64], centre: NDArray[np.float64]) -> Any:
     """Return sigmoid(z) of each row."""
-    z = kernels.predictor(block, coef, centre)
-    kernels.sigmoid(z)
-    return z
+    return kernels.probabilities(kernels.predictor(block, coef, centre))[1]
 
 
 def ulps(found: float, exact: mpmath.mpf) -> float:

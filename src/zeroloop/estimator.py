@@ -190,11 +190,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         def of_block(block: Block) -> FloatArray:
             z: FloatArray = kernels.predictor(block, coef=coef, centre=centre)
             finite.append(bool(np.isfinite(np.sum(z))))
-            if not probability:
-                return z
-            both = np.stack([-z, z])
-            kernels.sigmoid(both.reshape(-1))
-            return both
+            return kernels.probabilities(z) if probability else z
 
         scored = stacked(X.T, threads=self._threads()).concatenate(of_block, (2,) if probability else ())
         if not all(finite):  # the predictor has read X already: no pass for this where all is well

@@ -76,8 +76,7 @@ def predict_file(
 
 def _predictions(model: Model, scored: Scored) -> tuple[pa.Array, pa.Array]:
     known = ~np.isnan(scored.z)
-    probability = scored.z.copy()
-    statistics(probability.size, model.schema.n_coefs).sigmoid(probability)
+    probability = statistics(scored.z.size, model.schema.n_coefs).probabilities(scored.z)[1]
     target = model.schema.target
     values = pa.array([target.negative, target.positive])
     return (

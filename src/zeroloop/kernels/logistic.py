@@ -154,9 +154,11 @@ def curvature_at(z: FloatArray, weight: FloatArray) -> None:
 
 
 @compiled(SUMS)
-def sigmoid(z: FloatArray) -> None:
-    """Replace each z by `1 / (1 + exp(-z))`, exact in either tail."""
+def sigmoids(z: FloatArray, below: FloatArray, above: FloatArray) -> None:
+    """Fill `below` with sigmoid(-z) and `above` with sigmoid(z), each exact in its tail."""
     for i in range(z.size):
         e = exp_nonpositive(-abs(z[i]))
         share = 1.0 / (1.0 + e)
-        z[i] = share if z[i] >= 0.0 else e * share
+        tail = e * share
+        below[i] = tail if z[i] >= 0.0 else share
+        above[i] = share if z[i] >= 0.0 else tail

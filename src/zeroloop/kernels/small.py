@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import Block, FloatArray, Sums, hash_rows
 from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
-CHUNK_ROWS = 4_096  # at once: few calls, and temporaries that stay in the second-level cache
+CHUNK_ROWS = 2_048  # at once: few calls, and temporaries that the system need not fault in anew each time
 
 
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
@@ -90,10 +90,12 @@ def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.
     return np.flatnonzero((hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(11)) < below)
 
 
-def sigmoid(z: FloatArray) -> None:
-    """Replace each z by `1 / (1 + exp(-z))`, exact in either tail."""
+def probabilities(z: FloatArray) -> FloatArray:
+    """Return the probabilities of labels 0 and 1, `(2, rows)`, of the predictor `z`."""
     e = np.exp(-np.abs(z))
-    z[:] = np.where(z >= 0, 1.0, e) / (1 + e)
+    share = 1 / (1 + e)
+    positive = z >= 0
+    return np.stack([np.where(positive, e * share, share), np.where(positive, share, e * share)])
 
 
 def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:

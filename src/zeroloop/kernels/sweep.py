@@ -30,10 +30,10 @@ from zeroloop.kernels.hessian import (
     move_codes_up,
     shift,
 )
-from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoid
+from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoids
 from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
 
-__all__ = ["draw", "hessian_diagonal", "hessian_vector", "moments", "predictor", "sigmoid", "sums"]
+__all__ = ["draw", "hessian_diagonal", "hessian_vector", "moments", "predictor", "probabilities", "sums"]
 
 _splitmix = compiled(EXACT)(splitmix)
 _NO_LABELS = np.empty(0, np.float32)
@@ -119,6 +119,13 @@ def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     z = np.empty(block.n_rows)
     _predict(_rows(block), _about_zero(coef, centre), centre.size, z)
     return z
+
+
+def probabilities(z: FloatArray) -> FloatArray:
+    """Return the probabilities of labels 0 and 1, `(2, rows)`, of the predictor `z`."""
+    both = np.empty((2, z.size))
+    sigmoids(z, both[0], both[1])
+    return both
 
 
 def _about_zero(coef: FloatArray, centre: FloatArray) -> FloatArray:
