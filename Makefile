@@ -21,7 +21,7 @@ types: .venv/tested
 
 bench: .venv/tested
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(CASES)
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
 .venv/installed: pyproject.toml

@@ -17,10 +17,11 @@ from benchmarks.page import write_page
 from benchmarks.passes import growth, passes
 from benchmarks.plots import write_plots
 from benchmarks.problems import PROBLEMS
+from benchmarks.solvers import solvers
 from benchmarks.wholes import wholes
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"passes": passes, "growth": growth, "wholes": wholes}
+PARTS = {"solvers": solvers, "passes": passes, "growth": growth, "wholes": wholes}
 LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost")
 
 

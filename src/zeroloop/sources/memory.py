@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 from itertools import accumulate
-from operator import add
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
 from zeroloop.kernels.select import statistics
-from zeroloop.sources.threads import map_all, thread_count
+from zeroloop.sources.threads import map_all, sum_all, thread_count
 
 S = TypeVar("S")
 
@@ -25,8 +23,7 @@ FEWEST_VALUES = 200_000
 class MemorySource:
     """Blocks held in memory.
 
-    Whatever thread sweeps a block, the blocks' sums are added in order at the end: the same bits for any number of
-    threads.
+    Whatever thread sweeps a block, the blocks' sums are added in order: the same bits for any number of threads.
     """
 
     def __init__(self, blocks: Sequence[Block], threads: int | None = None) -> None:
@@ -39,7 +36,7 @@ class MemorySource:
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order, on all threads."""
-        return reduce(add, map_all(statistic, self.blocks, self._threads_worth_waking()))
+        return sum_all(statistic, self.blocks, self._threads_worth_waking())
 
     def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
         """Return a source over some rows, drawn by a hash of their index, weighted as `Block.sample` does, copied."""

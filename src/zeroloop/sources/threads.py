@@ -62,6 +62,31 @@ def map_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> lis
     return results
 
 
+def sum_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> B:
+    """Return the sum of `function(item)` over at least one item, added in the items' order.
+
+    Each result is added as soon as all before it are, so that few wait: a Hessian may be megabytes.
+    """
+    lock, waiting = threading.Lock(), dict[int, B]()
+    total: list[B] = []
+    added = count()
+    following = next(added)
+
+    def work(numbered: tuple[int, A]) -> None:
+        nonlocal following
+        i, item = numbered
+        result = function(item)
+        with lock:
+            waiting[i] = result
+            while following in waiting:
+                last = waiting.pop(following)
+                total[:] = [total[0] + last] if total else [last]  # type: ignore[operator]
+                following = next(added)
+
+    map_all(work, list(enumerate(items)), threads)
+    return total[0]
+
+
 def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
     """Yield `function(item)` for each item, in order, computed on `threads` threads.
 
