@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.page import best_peer, done
 from benchmarks.peers import PEERS, ZEROLOOP
@@ -35,9 +37,9 @@ def write_plots(results: dict[str, Any], folder: Path) -> None:
 
 def _fits(cases: dict[str, Any]) -> Figure:
     """Return a panel a case: the lower left corner is best. Lines join a peer's defaults to our accuracy."""
-    columns = 3
+    columns = 4
     lines = -(-(len(cases) + 1) // columns)
-    figure = Figure(figsize=(12, 2.9 * lines), layout="constrained")
+    figure = Figure(figsize=(14, 2.7 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     colours = dict(zip(PEERS, [OURS, *(f"C{i}" for i in range(10))], strict=True))
     for panel, (name, rows) in zip(panels, cases.items(), strict=False):
@@ -48,11 +50,16 @@ def _fits(cases: dict[str, Any]) -> Figure:
             panel.loglog(x, y, "-*" if star else "-o", color=colour, markersize=13 if star else 5, linewidth=0.8)
         panel.axhline(1e-6, color="grey", linewidth=0.6, linestyle=":")
         panel.set_title(name, fontsize=10)
+        seconds = [row["seconds"] for row in done(rows)]
+        panel.set_xlim(
+            10 ** math.floor(math.log10(min(seconds)) - 0.2), 10 ** math.ceil(math.log10(max(seconds)) + 0.1)
+        )
+        panel.xaxis.set_minor_formatter(NullFormatter())
     for panel in panels[len(cases) :]:
         panel.axis("off")
     for peer, colour in colours.items():
         panels[-1].plot([], [], "*" if peer == ZEROLOOP else "o", color=colour, label=peer)
-    panels[-1].legend(loc="center", fontsize=8, ncols=2, frameon=False)
+    panels[-1].legend(loc="center", fontsize=9, frameon=False)
     figure.supxlabel("seconds of a fit")
     figure.supylabel("max |gradient| reached (dotted: 1e-6)")
     return figure

@@ -12,7 +12,7 @@ from zeroloop.blocks import FloatArray
 from zeroloop.objective import Objective, Outcome, Solution
 from zeroloop.solvers.lbfgs import Precondition, descend
 
-GROWTH = 4  # each sample is so many times the one before
+GROWTH = 10  # each sample is so many times the one before
 ROWS_A_COEFFICIENT = 50  # of the last sample: its Hessian then errs by sqrt(1 / 50) in each direction
 FEWEST_ROWS_A_COEFFICIENT = 10
 FIRST_ROWS_A_COEFFICIENT = 4
