@@ -38,8 +38,8 @@ def write_plots(results: dict[str, Any], folder: Path) -> None:
 def _fits(cases: dict[str, Any]) -> Figure:
     """Return a panel a case: the lower left corner is best. Lines join a peer's defaults to our accuracy."""
     columns = 4
-    lines = -(-(len(cases) + 1) // columns)
-    figure = Figure(figsize=(14, 2.7 * lines), layout="constrained")
+    lines = -(-len(cases) // columns)
+    figure = Figure(figsize=(14, 2.8 * lines + 0.7), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     colours = dict(zip(PEERS, [OURS, *(f"C{i}" for i in range(10))], strict=True))
     for panel, (name, rows) in zip(panels, cases.items(), strict=False):
@@ -58,9 +58,10 @@ def _fits(cases: dict[str, Any]) -> Figure:
     for panel in panels[len(cases) :]:
         panel.axis("off")
     for peer, colour in colours.items():
-        panels[-1].plot([], [], "*" if peer == ZEROLOOP else "o", color=colour, label=peer)
-    panels[-1].legend(loc="center", fontsize=9, frameon=False)
-    figure.supxlabel("seconds of a fit")
+        panels[0].plot([], [], "*" if peer == ZEROLOOP else "o", color=colour, label=peer)
+    figure.legend(loc="outside lower center", ncols=6, frameon=False)
+    for panel in panels[-columns:]:
+        panel.set_xlabel("seconds of a fit")
     figure.supylabel("max |gradient| reached (dotted: 1e-6)")
     return figure
 
