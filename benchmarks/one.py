@@ -13,7 +13,7 @@ from benchmarks.peers import PEERS, ZEROLOOP, Coefficients, fit
 from benchmarks.problems import C, Problem, judge, load
 
 REPEATS = 5
-LONG_SECONDS = 4.0  # no other fit is begun once so many seconds were spent
+LONG_SECONDS = 2.0  # no other fit is begun once so many seconds were spent
 
 
 def resident_mb(field: str) -> float:

@@ -116,7 +116,7 @@ PEERS: dict[str, Peer] = {
     "xgboost gblinear": Peer(("xgboost",), gblinear),
 }
 
-WITH_EVERY_PEER = ("flights", "1,000,000 x 50", "10,000 x 20", "breast cancer 569 x 30", "150 x 4")
+WITH_EVERY_PEER = ("1,000,000 x 50", "10,000 x 20", "breast cancer 569 x 30", "150 x 4")
 
 
 def fit(name: str, problem: Problem, tight: bool) -> Coefficients:

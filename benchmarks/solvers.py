@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.problems import PROBLEMS, Problem, load
 
 SOLVERS = ("auto", "newton", "sampled-newton")
-REPEATS = 5
+REPEATS = 3
 LONG_SECONDS = 2.0
 
 

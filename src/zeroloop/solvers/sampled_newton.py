@@ -37,7 +37,7 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
     the last one stopped; the last sample's Hessian, inverted, is the first guess of L-BFGS over all rows. Each full
     pass then contracts the gradient by about `sqrt(n_theta / sample rows)`. Where it contracts much less (heavy tails,
     rare levels), one pass is spent on the full Hessian. To 1e-6 it takes 5 to 10 passes with up to some hundreds of
-    columns, 17 with a thousand.
+    columns, about 20 with thousands.
 
     Differences from the textbook: a coefficient that rests on few rows of a sample gets a penalty of about one row
     there, and its exact curvature from one pass over all rows; where it is a level's, that pass is the full Hessian.
