@@ -64,6 +64,11 @@ class Block:
         """Number of rows (examples)."""
         return int(self.numeric.shape[1])
 
+    @property
+    def total_weight(self) -> float:
+        """Sum of the rows' weights."""
+        return float(self.n_rows if self.weight is None else np.sum(self.weight))
+
     @cached_property
     def flat(self) -> tuple[NDArray[Any], int, bool]:
         """`numeric` as BLAS addresses it: flat array, leading dimension, and whether it is row-major.

@@ -39,7 +39,7 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         if hessian is not None:
             v *= np.sqrt(e if weight is None else weight * e) * share
             hessian += v @ v.T  # of one matrix with itself: BLAS computes half of it
-    return Sums(loss, _total_weight(block), gradient[np.newaxis] if order >= 1 else None, hessian)
+    return Sums(loss, block.total_weight, gradient[np.newaxis] if order >= 1 else None, hessian)
 
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
@@ -48,7 +48,7 @@ def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> Diag
     e = np.exp(-np.abs(coef[0] @ v))
     curvature = _weight(block) * e / (1 + e) ** 2
     v *= v
-    return DiagonalSums(_total_weight(block), v @ curvature, v**2 @ curvature**2)
+    return DiagonalSums(block.total_weight, v @ curvature, v**2 @ curvature**2)
 
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
@@ -56,7 +56,7 @@ def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre
     v = _terms(block, centre, slice(None))
     e = np.exp(-np.abs(coef[0] @ v))
     curvature = _weight(block) * e / (1 + e) ** 2
-    return VectorSums(_total_weight(block), (v @ (curvature * (direction[0] @ v)))[np.newaxis])
+    return VectorSums(block.total_weight, (v @ (curvature * (direction[0] @ v)))[np.newaxis])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -67,7 +67,7 @@ def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
 
 def moments(block: Block) -> Moments:
     """Return weight, mean and summed squared deviation of a block's numeric columns."""
-    weight, total = _weight(block), _total_weight(block)
+    weight, total = _weight(block), block.total_weight
     chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, block.n_rows, CHUNK_ROWS)]
     # About the first row, so that the mean of a constant column is that constant to the last bit.
     origin = block.numeric[:, :1].astype(np.float64)
@@ -117,7 +117,3 @@ def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
 
 def _weight(block: Block) -> FloatArray:
     return np.ones(block.n_rows) if block.weight is None else block.weight
-
-
-def _total_weight(block: Block) -> float:
-    return float(block.n_rows if block.weight is None else np.sum(block.weight))

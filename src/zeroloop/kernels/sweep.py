@@ -58,10 +58,6 @@ def _rows(block: Block) -> Rows:
     return Rows(*block.flat, block.codes, block.marks, y, weight)
 
 
-def _total_weight(block: Block) -> float:
-    return float(block.n_rows if block.weight is None else np.sum(block.weight))
-
-
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
     """Return loss, weight and derivatives of one block: the statistic of a pass.
 
@@ -78,6 +74,7 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         order: 0 for the loss, 1 for the gradient too, 2 for the Hessian too.
 
     """
+    assert block.y is not None
     n = block.n_coefs
     gradient = np.zeros(n + 1)
     hessian = np.zeros((n + 1, n + 1) if order == 2 else (0, 0))
@@ -85,7 +82,7 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
     gradient[1 : 1 + centre.size] -= centre * gradient[0]
     return Sums(
         loss=loss,
-        weight=_total_weight(block),
+        weight=block.total_weight,
         gradient=gradient[np.newaxis, :n] if order >= 1 else None,
         hessian=hessian[:n, :n] if order == 2 else None,
     )
@@ -93,25 +90,27 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of `sums(..., order=2).hessian` of one block, for the price of a gradient."""
+    assert block.y is not None
     both = np.zeros((2, block.n_coefs + 1))
     _diagonal(_rows(block), _about_zero(coef, centre), centre, both)
-    return DiagonalSums(_total_weight(block), both[0, :-1], both[1, :-1])
+    return DiagonalSums(block.total_weight, both[0, :-1], both[1, :-1])
 
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
     """Return `sums(..., order=2).hessian @ direction` of one block, for the price of a gradient.
 
     Args:
-        block: rows; labels are not looked at.
+        block: rows with labels.
         coef: `(1, n_coefs)`, about the centre, as in `sums`.
         direction: `(1, n_coefs)`, about the centre too.
         centre: `(n_x,)`.
 
     """
+    assert block.y is not None
     product = np.zeros(block.n_coefs + 1)
     _multiply(_rows(block), _about_zero(coef, centre), _about_zero(direction, centre), centre.size, product)
     product[1 : 1 + centre.size] -= centre * product[0]
-    return VectorSums(_total_weight(block), product[np.newaxis, :-1])
+    return VectorSums(block.total_weight, product[np.newaxis, :-1])
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
