@@ -15,6 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from zeroloop.sparse import Sparse, concatenate_rows
+
 FloatArray = NDArray[np.float64]
 S = TypeVar("S")
 
@@ -43,11 +45,12 @@ class Block:
         codes: `(n_c, rows)` int32, C order: for each categorical column the index of the coefficient that
             the row's level has, `n_coefs` where it has none (reference level, level never seen).
         n_coefs: number of coefficients, intercept included.
-        y: `(rows,)` float32, labels 0 and 1; None where they are not known.
+        y: `(rows,)` float32, labels 0 and 1, or 0 to K - 1 of K classes; None where they are not known.
         weight: `(rows,)` float64, non-negative; None for all ones.
         first_row: index of the block's first row in its source.
         marks: `(2, n_marks)` int32, C order: terms of 0 and 1 that few rows have (missing-indicators), as pairs of the
             row within the block and the coefficient, sorted by row.
+        sparse: further numeric columns of which few values are stored; their coefficients follow those of `numeric`.
 
     """
 
@@ -58,6 +61,7 @@ class Block:
     weight: FloatArray | None = None
     first_row: int = 0
     marks: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
+    sparse: Sparse | None = None
 
     @property
     def n_rows(self) -> int:
@@ -88,6 +92,7 @@ class Block:
             weight=None if self.weight is None else self.weight[rows],
             first_row=self.first_row,
             marks=self._marks_of(rows),
+            sparse=None if self.sparse is None else self.sparse.take(rows),
         )
 
     def _marks_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -99,15 +104,15 @@ class Block:
         kept[0] = position[kept[0]]
         return kept
 
-    def sample(self, rows: NDArray[np.intp], fractions: tuple[float, float]) -> Block:
-        """Return rows drawn with probability `fractions` of labels 0 and 1, each weighted by 1 / fraction.
+    def sample(self, rows: NDArray[np.intp], fractions: Sequence[float]) -> Block:
+        """Return rows drawn with probability `fractions[label]`, each weighted by 1 / fraction.
 
         So weighted, a sum over the sample estimates the sum over all rows, also where one label is rare and kept
         whole (Horvitz and Thompson, 1952).
         """
         chosen = self.take(rows)
         assert chosen.y is not None
-        weight = np.where(chosen.y > 0.5, 1 / fractions[1], 1 / fractions[0])
+        weight = (1 / np.array(fractions))[chosen.y.astype(np.intp)]
         return replace(chosen, weight=weight if chosen.weight is None else weight * chosen.weight)
 
 
@@ -161,10 +166,14 @@ class Source(Protocol):
     def n_codes(self) -> int:
         """Number of columns of codes."""
 
+    @property
+    def n_stored(self) -> int:
+        """Number of values stored in sparse columns."""
+
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order; `S` supports `+`."""
 
-    def sample(self, fractions: tuple[float, float], seed: int) -> Source:
+    def sample(self, fractions: Sequence[float], seed: int) -> Source:
         """Return a source in memory over some rows, drawn by a hash of their index, weighted as `Block.sample` does."""
 
 
@@ -183,6 +192,7 @@ def concatenate(blocks: Sequence[Block]) -> Block:
             [block.marks + np.array([[start], [0]], np.int32) for block, start in zip(blocks, starts, strict=False)],
             axis=1,
         ),
+        sparse=None if first.sparse is None else concatenate_rows([b.sparse for b in blocks if b.sparse is not None]),
     )
 
 

@@ -3,215 +3,274 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_random_state, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.fit import Options, fit
+from zeroloop.errors import OptionError
+from zeroloop.fit import Options, Shape, fit
 from zeroloop.kernels.select import statistics
-from zeroloop.objective import Evaluation
-from zeroloop.sources.memory import stacked
+from zeroloop.objective import Evaluation, Units
+from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
 from zeroloop.sources.threads import find_blas, thread_count
 
 find_blas()  # at import, so that no first fit waits for it
 
+# scikit-learn's solvers that zeroloop has no like of: whatever suits the data finds the same optimum.
+SOLVERS = {"newton-cholesky": "newton", "liblinear": "auto", "sag": "auto", "saga": "auto"}
+MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
+
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
-    """Logistic regression for two classes, with scikit-learn's interface and objective.
+    """Logistic regression with scikit-learn's interface and objective.
 
-    Minimises `C * sum(sample_weight * log loss) + 1/2 ||coef||^2`, the intercept not penalised: the same numbers as
-    `sklearn.linear_model.LogisticRegression`, on every core and without a copy of `X`.
+    Minimises `C * sum(sample_weight * log loss) + l1_ratio ||coef||_1 + (1 - l1_ratio) / 2 ||coef||^2`, the intercept
+    not penalised: the same numbers as `sklearn.linear_model.LogisticRegression`, on every core and without a copy of
+    `X`. With more than two classes the loss is that of softmax.
 
     Args:
-        C: inverse strength of the L2 penalty; `np.inf` for none.
+        C: inverse strength of the penalty; `np.inf` for none.
+        l1_ratio: share of the L1 penalty: 0 is L2 alone, 1 is L1 alone, between them is elastic net.
         fit_intercept: whether to fit an intercept.
         class_weight: a weight for each class, "balanced", or None.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance; the
             scaling is inside the solver and changes no result.
         max_iter: most iterations of the solver.
-        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs" or "gradient-descent"; see
-            `zeroloop.fit.choose_solver`.
+        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
+            "coordinate-descent"; see `zeroloop.fit.choose_solver`. Of scikit-learn's names "newton-cholesky" is newton,
+            and "liblinear", "sag" and "saga" are "auto".
         learning_rate: of gradient descent.
+        multi_class: with more than two classes, "multinomial" (softmax; "auto" is the same) or "ovr" (a model of each
+            class against the rest).
+        penalty_factors: `(n_features,)`, multiplies each column's penalty; 0 leaves it unpenalised. None for ones.
+        bounds: (lower, upper), each a number or `(n_features,)`, within which coefficients stay; they include 0.
         warm_start: start from the coefficients of the last fit.
         n_jobs: number of threads; None or -1 for every core, -2 for all but one. Any number gives the same bits.
-        random_state: seed of the rows that sampled-newton samples; None for 0, so that a fit is the same again.
+        random_state: seed of the rows that are sampled; None for 0, so that a fit is the same again.
         verbose: 1 prints a line a pass.
+        penalty: scikit-learn's old name: "l1", "l2", "elasticnet", None. Use `l1_ratio` and `C`.
+        dual: only False: all solvers are primal.
+        intercept_scaling: not used; no solver here penalises the intercept, as liblinear does.
 
     Attributes:
-        coef_: `(1, n_features)`.
-        intercept_: `(1,)`.
-        classes_: `(2,)`, sorted; probabilities are of the second.
-        n_iter_: `(1,)`, the solver's steps.
+        coef_: `(1, n_features)`, or `(n_classes, n_features)` with more than two classes.
+        intercept_: `(1,)` or `(n_classes,)`.
+        classes_: `(n_classes,)`, sorted; with two, the predictor is of the second.
+        n_iter_: `(1,)`, the solver's steps; `(n_classes,)` with "ovr".
         n_passes_: sweeps over all rows.
         converged_: whether the gradient met `tol`.
-        loss_: mean log loss of the training rows.
-        gradient_norm_: `max |gradient of the mean objective|` where the solver stopped.
+        loss_: mean log loss of the training rows; with "ovr" the mean over the models.
+        gradient_norm_: `max |gradient of the mean objective|` where the solver stopped; with an L1 penalty or bounds
+            the violation of the optimality conditions.
         n_features_in_: number of columns.
         feature_names_in_: their names, if X had any.
 
     """
 
-    coef_: FloatArray
+    coef_: Any
     intercept_: FloatArray
     classes_: NDArray[Any]
 
     def __init__(
         self,
+        penalty: str | None = "deprecated",
         *,
         C: float = 1.0,
-        fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
         tol: float = 1e-6,
-        max_iter: int = 100,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1.0,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
         solver: str = "auto",
-        learning_rate: float = 0.1,
+        max_iter: int = 100,
+        multi_class: str = "multinomial",
+        verbose: int = 0,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        learning_rate: float = 0.1,
+        penalty_factors: ArrayLike | None = None,
+        bounds: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> None:
+        self.penalty = penalty
         self.C = C
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
+        self.l1_ratio = l1_ratio
+        self.dual = dual
         self.tol = tol
-        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
         self.solver = solver
-        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.multi_class = multi_class
+        self.verbose = verbose
         self.warm_start = warm_start
         self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+        self.learning_rate = learning_rate
+        self.penalty_factors = penalty_factors
+        self.bounds = bounds
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit to `X` `(m, n_features)`, one example a row, and `y` `(m,)` of two classes.
+        """Fit to `X` `(m, n_features)`, one example a row, and labels `y` `(m,)`.
 
         Args:
-            X: float32 and float64 arrays are used where they lie; features contiguous or examples contiguous.
-            y: two distinct values of any type.
+            X: float32 and float64 arrays, CSR and CSC matrices are used where they lie.
+            y: two or more distinct values of any type.
             sample_weight: `(m,)`, at least 0.
 
         Raises:
-            ValueError: for arrays that do not fit, NaN or infinity, one class, or more than two.
+            ValueError: for arrays that do not fit, NaN or infinity, or one class.
 
         Warns:
             ConvergenceWarning: when the solver stopped before the optimum.
 
         """
-        options = Options(self.C, self.solver, self.tol, self.max_iter, self.learning_rate)
-        X, y = self._arrays(X, y)
-        classes, codes = _classes(y)
-        if len(classes) > 2:
-            raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
-        if len(classes) < 2:
-            raise ValueError(
-                f"The labels y have one class only, {classes.tolist()[0]!r}; a classifier needs rows of both classes."
-            )
-        weight = self._weight(X, y, codes, classes, sample_weight)
-        source = stacked(X.T, codes, weight, self._threads())
-        columns = source.reduce(statistics(source.n_rows, source.n_coefs).moments)
-        if not np.all(np.isfinite(columns.squares)):
-            assert_all_finite(X, input_name="X")  # the moments have read X already: no second pass where all is well
-            raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
-        start = None
-        if self.warm_start and hasattr(self, "coef_") and self.coef_.shape[1] == X.shape[1]:
-            start = np.column_stack([self.intercept_, self.coef_])
+        options = self._options()
+        prepared = prepare(self, X, y, sample_weight)
         result = fit(
-            source,
+            prepared.source,
             options,
-            centre=columns.mean,
-            scale=np.append(1.0, columns.scale()),
-            penalty_unit=np.ones(source.n_coefs),
+            units=prepared.units,
+            shape=self._shape(prepared.n_features),
+            classes=prepared.classes.tolist(),
             fit_intercept=self.fit_intercept,
-            seed=int(check_random_state(self.random_state).randint(2**31)) if self.random_state is not None else 0,
-            start=start,
+            seed=self._seed(),
+            start=self._start(len(prepared.classes), prepared.n_features),
             on_pass=_print_pass if self.verbose else None,
         )
-        self.classes_ = classes
+        self.classes_ = prepared.classes
         self.coef_ = result.coef[:, 1:].copy()
         self.intercept_ = result.coef[:, 0].copy()
-        self.n_iter_ = np.array([result.solution.n_iter])
+        self.n_iter_ = np.array(result.n_iter, dtype=np.int32)
         self.n_passes_ = result.passes
-        self.converged_ = result.solution.converged
-        self.loss_ = result.solution.last.loss
-        self.gradient_norm_ = result.solution.last.gradient_norm
-        if not self.converged_:
+        self.converged_ = result.converged
+        self.loss_ = result.loss
+        self.gradient_norm_ = result.worst.last.gradient_norm
+        if not result.converged:
             warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=2)
         return self
 
     def decision_function(self, X: Any) -> FloatArray:
-        """Return the linear predictor of each row, `(m,)`; positive for the second class."""
-        return self._scored(X)
+        """Return the linear predictor of each row: `(m,)`, positive for the second class, or `(m, n_classes)`."""
+        return self._scored(X).T
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the more probable class of each row, `(m,)`."""
-        positive = self.decision_function(X) > 0
-        return self.classes_[positive.astype(np.intp)]
+        """Return the most probable class of each row, `(m,)`."""
+        z = self._scored(X)
+        best = np.argmax(z, axis=0) if z.ndim > 1 else (z > 0).astype(np.intp)
+        return self.classes_[best]
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Return the probabilities of both classes, `(m, 2)`."""
+        """Return the probability of each class, `(m, n_classes)`."""
         return self._scored(X, probability=True).T
 
     def predict_log_proba(self, X: Any) -> FloatArray:
-        """Return the logarithms of the probabilities, `(m, 2)`, finite however small they are."""
-        z = self.decision_function(X)
-        return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
+        """Return the logarithms of the probabilities, `(m, n_classes)`, finite however small they are."""
+        z = self._scored(X)
+        if z.ndim == 1:
+            return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
+        if self.multi_class == "ovr":
+            z = -np.logaddexp(0, -z)
+        shifted = z - np.max(z, axis=0)
+        logs: FloatArray = (shifted - np.log(np.sum(np.exp(shifted), axis=0))).T
+        return logs
 
-    def _arrays(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return X and y as arrays that fit each other, without looking into X."""
-        plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and X.size > 0
-        if plain and type(y) is np.ndarray and y.shape == X.shape[:1] and _is_finite(y):
-            # What `validate_data` would find, without its millisecond: ten of them at the first call of a process.
-            self.n_features_in_ = X.shape[1]
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            return X, y
-        return validate_data(  # type: ignore[no-any-return]
-            self, X, y, dtype=[np.float64, np.float32], accept_sparse=False, ensure_all_finite=False
-        )
+    def sparsify(self) -> Self:
+        """Store `coef_` as a CSR matrix, which an L1 penalty makes small; prediction takes either."""
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Store `coef_` as an array again."""
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
+    def _options(self) -> Options:
+        """Return the options, once all parameters are checked."""
+        C, l1_ratio = self.C, self.l1_ratio
+        if self.penalty != "deprecated":
+            C, l1_ratio = _from_penalty(self.penalty, C, l1_ratio)
+        if self.dual:
+            raise OptionError("dual is True; every solver here is primal: leave it out.")
+        if l1_ratio is None:
+            raise OptionError("l1_ratio is None; it must be from 0 (L2 penalty) to 1 (L1 penalty).")
+        solver = SOLVERS.get(self.solver, self.solver)
+        multi_class = "multinomial" if self.multi_class == "auto" else self.multi_class
+        return Options(C, l1_ratio, solver, self.tol, self.max_iter, self.learning_rate, multi_class)
+
+    def _shape(self, n_features: int) -> Shape:
+        factor, lower, upper = np.ones(1 + n_features), np.full(1 + n_features, -np.inf), np.full(1 + n_features, np.inf)
+        given = (("penalty_factors", self.penalty_factors, factor),)
+        if self.bounds is not None:
+            given += (("bounds", self.bounds[0], lower), ("bounds", self.bounds[1], upper))
+        for name, values, part in given:
+            if values is not None:
+                values = np.asarray(values, dtype=np.float64)
+                if values.ndim > 0 and values.shape != (n_features,):
+                    raise OptionError(f"{name} has shape {values.shape}; X has {n_features} columns: one number each.")
+                part[1:] = values
+        return Shape(np.ones(1 + n_features), factor, lower, upper)
+
+    def _seed(self) -> int:
+        return 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
+
+    def _start(self, n_classes: int, n_features: int) -> FloatArray | None:
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        start = np.column_stack([self.intercept_, coef]).astype(np.float64)
+        return start if start.shape == (n_classes if n_classes > 2 else 1, 1 + n_features) else None
 
     def _scored(self, X: Any, probability: bool = False) -> FloatArray:
-        """Return the linear predictor `(m,)`, or the probabilities of both classes `(2, m)`, in one pass."""
+        """Return the predictor, `(m,)` or `(n_classes, m)`, or the probabilities `(n_classes, m)`, in one pass."""
         check_is_fitted(self)
         X = validate_data(
-            self, X, dtype=[np.float64, np.float32], accept_sparse=False, ensure_all_finite=False, reset=False
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            accept_sparse=["csr", "csc"],
+            ensure_all_finite=False,
+            reset=False,
         )
-        coef = np.column_stack([self.intercept_, self.coef_]).astype(np.float64)
-        kernels = statistics(X.shape[0], coef.size)
-        centre = np.zeros(coef.shape[1] - 1)
+        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        coef = np.column_stack([np.broadcast_to(self.intercept_, len(coef)), coef]).astype(np.float64)
+        source = source_of(X, threads=self._threads())
+        kernels = statistics(source.n_rows, source.n_coefs)
+        centre = np.zeros(source.n_numeric)
+        one_by_one = len(coef) > 1 and self.multi_class == "ovr"
         finite = []
 
         def of_block(block: Block) -> FloatArray:
             z: FloatArray = kernels.predictor(block, coef=coef, centre=centre)
             finite.append(bool(np.isfinite(np.sum(z))))
-            return kernels.probabilities(z) if probability else z
+            if not probability:
+                return z
+            if one_by_one:
+                shares = np.stack([kernels.probabilities(of_class)[1] for of_class in z])
+                shares /= np.sum(shares, axis=0)
+                return shares
+            probabilities: FloatArray = kernels.probabilities(z)
+            return probabilities
 
-        scored = stacked(X.T, threads=self._threads()).concatenate(of_block, (2,) if probability else ())
+        lines = (len(self.classes_),) if probability or len(coef) > 1 else ()
+        scored = source.concatenate(of_block, lines)
         if not all(finite):  # the predictor has read X already: no pass for this where all is well
-            assert_all_finite(X, input_name="X")
+            assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
         return scored
-
-    def _weight(
-        self,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        codes: NDArray[Any],
-        classes: NDArray[Any],
-        sample_weight: ArrayLike | None,
-    ) -> FloatArray | None:
-        if sample_weight is None and self.class_weight is None:
-            return None
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if self.class_weight is not None:
-            by_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
-            weight = weight * by_class[codes.astype(np.intp)]
-        return weight  # type: ignore[no-any-return]
 
     def _threads(self) -> int:
         every = thread_count(None)
@@ -221,8 +280,123 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
         return tags
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Arrays checked and cut into blocks.
+
+    Attributes:
+        X, y: as arrays that fit each other.
+        classes: distinct labels, sorted.
+        codes: `(m,)`, each row's index among them.
+        weight: `(m,)`, or None for ones.
+        source: the rows.
+        units: of the columns.
+
+    """
+
+    X: Any
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    codes: NDArray[Any]
+    weight: FloatArray | None
+    source: MemorySource
+    units: Units
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return int(self.X.shape[1])
+
+
+def prepare(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None) -> Prepared:
+    """Return an estimator's arrays, checked, as a source with the columns' units.
+
+    Raises:
+        ValueError: for arrays that do not fit, NaN or infinity, or one class.
+
+    """
+    X, y = _arrays(estimator, X, y)
+    classes, codes = _classes(y)
+    if len(classes) < 2:
+        raise ValueError(
+            "A classifier needs samples of at least 2 classes in the data, "
+            f"but the data contains only one class: {classes.tolist()[0]!r}"
+        )
+    weight = _weight(estimator.class_weight, X, y, codes, classes, sample_weight)
+    source = source_of(X, codes, weight, estimator._threads())
+    kernels = statistics(source.n_rows, source.n_coefs)
+    if sparse.issparse(X):
+        scale = source.reduce(kernels.largest).values
+        units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
+        finite = np.all(scale < MOST_SPARSE)
+    else:
+        columns = source.reduce(kernels.moments)
+        units = Units(columns.mean, np.append(1.0, columns.scale()))
+        finite = np.all(np.isfinite(columns.squares))
+    if not finite:
+        assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")  # a second pass only in this case
+        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
+    return Prepared(X, y, classes, codes, weight, source, units)
+
+
+def source_of(
+    X: Any, codes: NDArray[Any] | None = None, weight: FloatArray | None = None, threads: int | None = None
+) -> MemorySource:
+    """Return a source over an array or a sparse matrix, `(m, n_features)`."""
+    if not sparse.issparse(X):
+        return stacked(X.T, codes, weight, threads)
+    X.check_format(full_check=True)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return sparse_rows(X, codes, weight, threads)
+
+
+def _arrays(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+    """Return X and y as arrays that fit each other, without looking into X."""
+    plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and X.size > 0
+    if plain and type(y) is np.ndarray and y.shape == X.shape[:1] and _is_finite(y):
+        # What `validate_data` would find, without its millisecond: ten of them at the first call of a process.
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return X, y
+    return validate_data(  # type: ignore[no-any-return]
+        estimator, X, y, dtype=[np.float64, np.float32], accept_sparse=["csr", "csc"], ensure_all_finite=False
+    )
+
+
+def _weight(
+    class_weight: dict[Any, float] | str | None,
+    X: Any,
+    y: NDArray[Any],
+    codes: NDArray[Any],
+    classes: NDArray[Any],
+    sample_weight: ArrayLike | None,
+) -> FloatArray | None:
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if class_weight is not None:
+        by_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
+        weight = weight * by_class[codes.astype(np.intp)]
+    return weight  # type: ignore[no-any-return]
+
+
+def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tuple[float, float | None]:
+    """Return (C, l1_ratio) of scikit-learn's old `penalty`."""
+    warnings.warn("penalty is deprecated; use l1_ratio, and C=np.inf for no penalty.", FutureWarning, stacklevel=4)
+    if penalty is None or penalty == "none":
+        return np.inf, 0.0
+    if penalty in ("l1", "l2"):
+        return C, float(penalty == "l1")
+    if penalty != "elasticnet":
+        raise OptionError(f"penalty is {penalty!r}; it must be 'l1', 'l2', 'elasticnet' or None.")
+    return C, l1_ratio
 
 
 def _is_finite(y: NDArray[Any]) -> bool:

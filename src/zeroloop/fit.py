@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
-from zeroloop.objective import Evaluation, Objective, Solution, hessian_cost
+from zeroloop.objective import Evaluation, Objective, Penalty, Solution, Units, hessian_cost
+from zeroloop.solvers.coordinate_descent import coordinate_descent
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
 from zeroloop.solvers.newton_cg import newton_cg
+from zeroloop.solvers.proximal_newton import proximal_newton
 from zeroloop.solvers.sampled_newton import sample_sizes, sampled_newton
+from zeroloop.sources.one_against_rest import OneAgainstRest
 from zeroloop.sources.threads import one_blas_thread
 
-MAX_ITER = {"newton": 100, "sampled-newton": 100, "newton-cg": 100, "lbfgs": 1_000, "gradient-descent": 10_000}
+OnPass = Callable[[int, Evaluation], None]
+"""Called after each pass with (number of passes, what it said)."""
+
+MAX_ITER = {
+    "newton": 100,
+    "sampled-newton": 100,
+    "newton-cg": 100,
+    "lbfgs": 1_000,
+    "gradient-descent": 10_000,
+    "proximal-newton": 100,
+    "coordinate-descent": 100,
+}
+MULTI_CLASS = ("multinomial", "ovr")
+PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 penalties and bounds
 MOST_HESSIAN_COEFS = 4_000
+MOST_HESSIAN_COEFS_OF_CLASSES = 1_500  # of all classes together: pairs of classes fill a Hessian for each
 FEWEST_SAMPLED_VALUES = 1_000_000
 
 
@@ -28,11 +47,13 @@ class Options:
     """How to fit; checked when made.
 
     Attributes:
-        C: inverse strength of the L2 penalty, scikit-learn's; `inf` for none.
+        C: inverse strength of the penalty, scikit-learn's; `inf` for none.
+        l1_ratio: share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.
         solver: "auto" or a name in `MAX_ITER`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns of unit variance.
         max_iter: most iterations; None for the solver's own limit in `MAX_ITER`.
         learning_rate: of gradient descent.
+        multi_class: with more than two classes, "multinomial" (softmax) or "ovr" (each class against the rest).
 
     Raises:
         OptionError: for a value out of its range.
@@ -40,22 +61,73 @@ class Options:
     """
 
     C: float = 1.0
+    l1_ratio: float = 0.0
     solver: str = "auto"
     tol: float = 1e-6
     max_iter: int | None = None
     learning_rate: float = 0.1
+    multi_class: str = "multinomial"
 
     def __post_init__(self) -> None:
         if not self.C > 0:
             raise OptionError(f"C is {self.C}; it must be above 0 (a smaller C is a stronger penalty, inf is none).")
+        if not 0 <= self.l1_ratio <= 1:
+            raise OptionError(f"l1_ratio is {self.l1_ratio}; it must be from 0 (L2 penalty) to 1 (L1 penalty).")
         if not (0 < self.tol < math.inf):
             raise OptionError(f"tol is {self.tol}; it must be a number above 0, such as 1e-6.")
         if self.max_iter is not None and self.max_iter < 1:
             raise OptionError(f"max_iter is {self.max_iter}; it must be at least 1.")
         if not (0 < self.learning_rate < math.inf):
             raise OptionError(f"learning_rate is {self.learning_rate}; it must be a number above 0, such as 0.1.")
+        if self.multi_class not in MULTI_CLASS:
+            raise OptionError(f"multi_class is {self.multi_class!r}; it must be one of {', '.join(MULTI_CLASS)}.")
         if self.solver not in ("auto", *MAX_ITER):
             raise OptionError(f"solver is {self.solver!r}; it must be one of auto, {', '.join(MAX_ITER)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the penalty knows of single coefficients, in the columns' own units; each `(n_coefs,)`.
+
+    Attributes:
+        unit: the penalty is of `coef * unit`: the scale where it should not depend on the columns' units, ones for
+            scikit-learn's objective on the data as they are.
+        factor: multiplies both penalties, glmnet's `penalty.factor`; 0 for a coefficient that pays none. The
+            intercept's is not read: it pays none.
+        lower, upper: bounds, at most and at least 0.
+
+    Raises:
+        OptionError: for a factor below 0, or bounds that zero is not within.
+
+    """
+
+    unit: FloatArray
+    factor: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def __post_init__(self) -> None:
+        if not np.all((self.factor >= 0) & (self.factor < np.inf)):
+            raise OptionError("Penalty factors must be finite numbers of at least 0; 0 leaves a column unpenalised.")
+        if not (np.all(self.lower <= 0) and np.all(self.upper >= 0)):
+            raise OptionError("Bounds must include 0: every lower bound at most 0, every upper bound at least 0.")
+
+    def penalty(self, C: float, l1_ratio: float, weight: float, scale: FloatArray) -> Penalty:
+        """Return the penalty on theta that `C` and `l1_ratio` make of rows with so much weight."""
+        strength = self.factor / (C * weight)
+        l1 = l1_ratio * strength * self.unit / scale
+        l2 = (1 - l1_ratio) * strength * (self.unit / scale) ** 2
+        l1[0] = l2[0] = 0.0
+        with np.errstate(invalid="ignore"):
+            lower, upper = (np.where(bound == 0, 0.0, bound * scale) for bound in (self.lower, self.upper))
+        lower[0], upper[0] = -np.inf, np.inf
+        return Penalty(l2, l1, lower, upper)
+
+
+def plain_shape(unit: FloatArray) -> Shape:
+    """Return the shape of a penalty that treats all coefficients alike."""
+    ones = np.ones_like(unit)
+    return Shape(unit, ones, -np.inf * ones, np.inf * ones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,121 +135,275 @@ class Fit:
     """A fitted model without its columns' names.
 
     Attributes:
-        coef: `(1, n_coefs)`, in the columns' own units.
+        coef: `(n_outputs, n_coefs)`, in the columns' own units.
         solver: the name of the solver used.
-        solution: where it stopped and how.
+        solutions: where it stopped and how; with "ovr" one for each class.
         passes: sweeps over all rows.
-        weight: total weight of the rows.
-        base_rate: weighted share of label 1.
+        labels: of the rows.
 
     """
 
     coef: FloatArray
     solver: str
-    solution: Solution
+    solutions: tuple[Solution, ...]
     passes: int
-    weight: float
-    base_rate: float
+    labels: Labels
+
+    @property
+    def n_iter(self) -> tuple[int, ...]:
+        """The solver's steps."""
+        return tuple(solution.n_iter for solution in self.solutions)
+
+    @property
+    def converged(self) -> bool:
+        """Whether every solution is the optimum, to tol or to rounding."""
+        return all(solution.converged for solution in self.solutions)
+
+    @property
+    def worst(self) -> Solution:
+        """The solution farthest from its optimum."""
+        return max(self.solutions, key=lambda solution: (not solution.converged, solution.last.gradient_norm))
+
+    @property
+    def loss(self) -> float:
+        """Weighted mean log loss of the rows; with "ovr" the mean over the models."""
+        return sum(solution.last.loss for solution in self.solutions) / len(self.solutions)
+
+    @property
+    def value(self) -> float:
+        """The objective: loss and penalty; with "ovr" the mean over the models."""
+        return sum(solution.last.value for solution in self.solutions) / len(self.solutions)
 
     def not_converged(self, tol: float) -> str:
-        """Return the sentence for a solution that is not converged: how far it got and what to change."""
-        last = self.solution.last
+        """Return the sentence for a fit that is not converged: how far it got and what to change."""
         return (
             f"Not converged: after {self.passes} passes of {self.solver} "
-            f"max |gradient| is {last.gradient_norm:.1e}, above tol = {tol:g}. "
-            f"The solver {self.solution.outcome.value}."
+            f"max |gradient| is {self.worst.last.gradient_norm:.1e}, above tol = {tol:g}. "
+            f"The solver {self.worst.outcome.value}."
         )
 
 
-def choose_solver(source: Source) -> str:
-    """Return what `solver="auto"` means, by the work that each solver needs.
+def choose_solver(source: Source, n_outputs: int = 1, smooth: bool = True) -> str:
+    """Return the name of the solver that "auto" stands for.
 
-    In passes over all rows, at the upper end of what the benchmark shows: Newton takes 7 with the Hessian, which
-    `zeroloop.objective.hessian_cost` prices; sampled-newton 10 plain ones and, where codes have rare levels that a
-    sample hardly meets, one with the Hessian; on its sample 2 with the Hessian and 15 plain ones.
+    Small data: newton, whose every step is a pass with the Hessian. Tall data: sampled-newton, unless so few columns
+    make the Hessian cheap. More coefficients than a Hessian deserves: lbfgs. With an L1 penalty or bounds:
+    proximal-newton, which is newton or sampled-newton underneath, or coordinate-descent for the many coefficients.
 
-    - Above 4,000 coefficients "lbfgs": a Hessian of them is 128 MB and more, and so is what each thread adds up.
-    - Below a million stored values "newton": all its passes are done in milliseconds, and end closer to the optimum.
-    - Else "newton" or "sampled-newton", whichever is less work.
+    Costs are in gradient passes, as measured: newton takes about 7 passes with the Hessian; sampled-newton 10 without,
+    one with it where there are rare levels, and 15 with two Hessians over its sample.
     """
-    values = source.n_rows * (source.n_numeric + source.n_codes)
-    if source.n_coefs > MOST_HESSIAN_COEFS:
-        return "lbfgs"
-    if values < FEWEST_SAMPLED_VALUES:
-        return "newton"
-    cost = hessian_cost(source)
-    sample = sample_sizes(source.n_rows, source.n_coefs)[-1] / source.n_rows
+    most = MOST_HESSIAN_COEFS if n_outputs == 1 else MOST_HESSIAN_COEFS_OF_CLASSES // n_outputs
+    if source.n_coefs > most:
+        return "lbfgs" if smooth else "coordinate-descent"
+    if not smooth:
+        return "proximal-newton"
+    return "sampled-newton" if is_tall(source, n_outputs) else "newton"
+
+
+def is_tall(source: Source, n_outputs: int) -> bool:
+    """Return whether there are so many more rows than coefficients that a sample's Hessian pays."""
+    values = source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
+    if values * n_outputs < FEWEST_SAMPLED_VALUES:
+        return False
+    cost = hessian_cost(source, n_outputs)
+    sample = sample_sizes(source.n_rows, n_outputs * source.n_coefs)[-1] / source.n_rows
     sampled = 10 + (cost if source.n_codes else 0) + sample * (15 + 2 * cost)
-    return "newton" if 7 * cost <= sampled else "sampled-newton"
+    return 7 * cost > sampled
 
 
 def fit(
     source: Source,
     options: Options,
     *,
-    centre: FloatArray,
-    scale: FloatArray,
-    penalty_unit: FloatArray,
+    units: Units,
+    shape: Shape,
+    classes: Sequence[Any] = (0, 1),
     fit_intercept: bool = True,
     seed: int = 0,
     start: FloatArray | None = None,
-    on_pass: Callable[[int, Evaluation], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Fit:
     """Fit a logistic regression to a source's rows.
 
     Args:
-        source: rows with labels 0 and 1.
+        source: rows with labels 0 and 1, or 0 to K - 1.
         options: how.
-        centre: `(n_x,)` means of the numeric columns.
-        scale: `(n_coefs,)` their standard deviations, 1 for the intercept and for codes: the solver's units.
-        penalty_unit: `(n_coefs,)`; the penalty is `1/2 ||coef * penalty_unit||^2`: `scale` where it should not
-            depend on the columns' units, ones for scikit-learn's objective on the data as they are.
+        units: means and standard deviations of the columns: the solver's units.
+        shape: of the penalty.
+        classes: what the labels stand for; with more than two the model has an output for each.
         fit_intercept: False pins the intercept to zero.
-        seed: of the rows that sampled-newton samples.
-        start: `(1, n_coefs)` to start from; by default zero, with the base rate as intercept.
+        seed: of the rows that are sampled.
+        start: `(n_outputs, n_coefs)` to start from; by default zero, with the classes' shares as intercepts.
         on_pass: called after each pass with (number of passes, evaluation).
 
     Raises:
-        DataError: when the rows' weight is zero or lies on one class.
+        DataError: when the rows' weight is zero or a class has none of it.
+        OptionError: for a solver that cannot do what is asked.
 
     """
-    weight, positive, rows, positive_rows = source.reduce(_label_totals).tolist()
-    if weight <= 0:
+    labels = count_labels(source, classes)
+    if len(classes) > 2 and options.multi_class == "ovr":
+        fits = [
+            _fit_one(
+                OneAgainstRest(source, k, len(classes)),
+                labels.against_rest(k),
+                options,
+                units,
+                shape,
+                fit_intercept,
+                seed,
+                None if start is None else start[k : k + 1],
+                on_pass,
+            )
+            for k in range(len(classes))
+        ]
+        coef = np.concatenate([one.coef for one in fits])
+        solutions = tuple(solution for one in fits for solution in one.solutions)
+        return Fit(coef, fits[0].solver, solutions, sum(one.passes for one in fits), labels)
+    return _fit_one(source, labels, options, units, shape, fit_intercept, seed, start, on_pass)
+
+
+def _fit_one(
+    source: Source,
+    labels: Labels,
+    options: Options,
+    units: Units,
+    shape: Shape,
+    fit_intercept: bool,
+    seed: int,
+    start: FloatArray | None,
+    on_pass: OnPass | None,
+) -> Fit:
+    objective = objective_of(source, labels, options, units, shape, fit_intercept, on_pass)
+    solver = options.solver
+    if solver == "auto":
+        solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
+    if not objective.is_smooth and solver not in PROXIMAL:
+        raise OptionError(
+            f"solver is {solver!r}, which knows no L1 penalty and no bounds; use 'auto' or {PROXIMAL[0]!r}."
+        )
+    theta = objective.theta(labels.start(source.n_coefs, fit_intercept) if start is None else start)
+    max_iter = options.max_iter or MAX_ITER[solver]
+    with one_blas_thread():
+        solution = _solve(solver, objective, theta, options, max_iter, seed, source)
+    return Fit(objective.coef(solution.theta), solver, (solution,), objective.passes, labels)
+
+
+def objective_of(
+    source: Source,
+    labels: Labels,
+    options: Options,
+    units: Units,
+    shape: Shape,
+    fit_intercept: bool,
+    on_pass: OnPass | None = None,
+) -> Objective:
+    """Return the objective that `options` make of a source's rows."""
+    penalty = shape.penalty(options.C, options.l1_ratio, labels.total, units.scale)
+    if not fit_intercept:
+        units = replace(units, centre=np.zeros_like(units.centre))
+    return Objective(source, units, penalty, labels.rows, fit_intercept, on_pass)
+
+
+def _solve(
+    solver: str,
+    objective: Objective,
+    theta: FloatArray,
+    options: Options,
+    max_iter: int,
+    seed: int,
+    source: Source,
+) -> Solution:
+    tol = options.tol
+    if solver == "newton":
+        return newton(objective, theta, tol=tol, max_iter=max_iter)
+    if solver == "sampled-newton":
+        return sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
+    if solver == "newton-cg":
+        return newton_cg(objective, theta, tol=tol, max_iter=max_iter)
+    if solver == "lbfgs":
+        return lbfgs(objective, theta, tol=tol, max_iter=max_iter)
+    if solver == "proximal-newton":
+        tall = is_tall(source, objective.n_outputs)
+        return proximal_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed, on_samples=tall)
+    if solver == "coordinate-descent":
+        return coordinate_descent(objective, theta, tol=tol, max_iter=max_iter)
+    rate = options.learning_rate
+    return gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How the rows' labels are spread.
+
+    Attributes:
+        weights: `(K,)`, weight of each class.
+        rows: number of rows of each class.
+
+    """
+
+    weights: FloatArray
+    rows: tuple[int, ...]
+
+    @property
+    def total(self) -> float:
+        """Weight of all rows."""
+        return float(np.sum(self.weights))
+
+    @property
+    def shares(self) -> FloatArray:
+        """Weighted share of each class, `(K,)`: what a model without features would predict."""
+        return self.weights / self.total
+
+    def against_rest(self, k: int) -> Labels:
+        """Return how the labels "class k" and "another" are spread."""
+        weights = np.array([self.total - self.weights[k], self.weights[k]])
+        return Labels(weights, (sum(self.rows) - self.rows[k], self.rows[k]))
+
+    def start(self, n_coefs: int, fit_intercept: bool) -> FloatArray:
+        """Return coefficients of zero, with intercepts that give each class its share."""
+        coef = np.zeros((len(self.rows) if len(self.rows) > 2 else 1, n_coefs))
+        if fit_intercept:
+            logs = np.log(self.weights)
+            coef[:, 0] = logs - np.mean(logs) if len(logs) > 2 else logs[1] - logs[0]
+        return coef
+
+
+def count_labels(source: Source, classes: Sequence[Any]) -> Labels:
+    """Return how a source's labels are spread.
+
+    Raises:
+        DataError: when the rows' weight is zero or a class has none of it.
+
+    """
+    weights, rows = source.reduce(partial(_label_totals, n_classes=len(classes)))
+    if np.sum(weights) <= 0:
         raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
-    if not 0 < positive < weight:
+    if np.sum(weights > 0) == 1:
         raise DataError(
             "All rows used for training (those with a positive weight) have the same class; "
             "a logistic regression needs rows of both."
         )
-    penalty = (penalty_unit / scale) ** 2 / (options.C * weight)
-    penalty[0] = 0.0
-    middle = centre if fit_intercept else np.zeros_like(centre)
-    class_rows = (int(rows - positive_rows), int(positive_rows))
-    objective = Objective(source, middle, scale, penalty, class_rows, fit_intercept, on_pass)
-    if start is None:
-        start = np.zeros((1, source.n_coefs))
-        start[0, 0] = math.log(positive / (weight - positive)) if fit_intercept else 0.0
-    solver = choose_solver(source) if options.solver == "auto" else options.solver
-    theta, tol, max_iter = objective.theta(start), options.tol, options.max_iter or MAX_ITER[solver]
-    with one_blas_thread():
-        if solver == "newton":
-            solution = newton(objective, theta, tol=tol, max_iter=max_iter)
-        elif solver == "sampled-newton":
-            solution = sampled_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed)
-        elif solver == "newton-cg":
-            solution = newton_cg(objective, theta, tol=tol, max_iter=max_iter)
-        elif solver == "lbfgs":
-            solution = lbfgs(objective, theta, tol=tol, max_iter=max_iter)
-        else:
-            rate = options.learning_rate
-            solution = gradient_descent(objective, theta, tol=tol, max_iter=max_iter, learning_rate=rate)
-    return Fit(objective.coef(solution.theta), solver, solution, objective.passes, weight, positive / weight)
+    if np.any(weights <= 0):
+        raise DataError(
+            f"None of the rows used for training has the class {classes[int(np.argmin(weights))]!r} and a positive "
+            "weight; give it some, or leave all rows of that class out."
+        )
+    return Labels(weights, tuple(rows.astype(int).tolist()))
 
 
-def _label_totals(block: Block) -> FloatArray:
-    """Return weight, weight of label 1, rows and rows of label 1 of one block."""
+def _label_totals(block: Block, n_classes: int) -> FloatArray:
+    """Return weight and number of rows of each class in one block, `(2, n_classes)`."""
     assert block.y is not None
-    n, positive = block.y.size, np.sum(block.y, dtype=np.float64)
-    if block.weight is None:
-        return np.array([n, positive, n, positive])
-    return np.array([np.sum(block.weight), np.sum(block.weight * block.y), n, positive])
+    if n_classes == 2:
+        n, positive = block.y.size, np.sum(block.y, dtype=np.float64)
+        rows = np.array([n - positive, positive])
+        if block.weight is None:
+            return np.stack([rows, rows])
+        positive = np.sum(block.weight * block.y)
+        return np.stack([[np.sum(block.weight) - positive, positive], rows])
+    codes = block.y.astype(np.intp)
+    rows = np.bincount(codes, minlength=n_classes).astype(np.float64)
+    weights = rows if block.weight is None else np.bincount(codes, block.weight, n_classes)
+    return np.stack([weights, rows])

@@ -1,13 +1,16 @@
 """A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself.
 
-The file is JSON, format version 1::
+The file is JSON, format version 2::
 
     format           "zeroloop model"
-    format_version   1
+    format_version   2
     schema           numeric, categorical, left_out, target, weights, missing, float32: as `zeroloop.tables.schema`
-    coefficients     term -> coefficient, in coefficient order, every bit of it
+    coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
+                     class -> term -> coefficient
     training         how it was fitted: as `Training`
     held_out         scores on the rows held out, or null
+
+Version 1, which knew two classes and an L2 penalty only, is read too.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, Target
 from zeroloop.tables.write import replacing
 
 FORMAT = "zeroloop model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,16 @@ class Training:
 
     Attributes:
         rows: rows fitted; held_out_rows, dropped_no_target, dropped_incomplete: the others.
-        C, solver, tol, max_iter, learning_rate: as asked (the solver as chosen).
+        C, l1_ratio, multi_class, solver, tol, max_iter, learning_rate: as asked (C and solver as chosen).
+        penalty_factors, bounds: as asked, by column.
         test_fraction, seed: of the rows held out.
         passes: sweeps over the rows; n_iter: the solver's steps.
         converged: whether the gradient met tol; outcome: in words.
         loss: mean log loss of the rows fitted; objective: with the penalty.
-        gradient_norm: max |gradient of the objective|, columns scaled to unit variance.
-        base_rate: weighted share of the positive class among the rows fitted.
+        gradient_norm: max |gradient of the objective|, columns scaled to unit variance; with an L1 penalty or bounds
+            the violation of the optimality conditions.
+        shares: weighted share of each class among the rows fitted.
+        cross_validation: how C was chosen, where it was: see `zeroloop.grid.CrossValidation.record`.
         seconds: spent in `read`, `encode` and `fit`.
         data: what was read; date: when, UTC; version: of zeroloop.
 
@@ -62,6 +68,10 @@ class Training:
     dropped_no_target: int
     dropped_incomplete: int
     C: float
+    l1_ratio: float
+    multi_class: str
+    penalty_factors: dict[str, float]
+    bounds: dict[str, list[float]]
     solver: str
     tol: float
     max_iter: int
@@ -69,17 +79,18 @@ class Training:
     test_fraction: float
     seed: int
     passes: int
-    n_iter: int
+    n_iter: list[int]
     converged: bool
     outcome: str
     loss: float
     objective: float
     gradient_norm: float
-    base_rate: float
+    shares: list[float]
     seconds: dict[str, float]
     data: str
     date: str
     version: str
+    cross_validation: dict[str, Any] | None = None
 
     @property
     def rows_read(self) -> int:
@@ -94,13 +105,19 @@ class Scored:
     Attributes:
         batch: the rows as read.
         encoded: as a block.
-        z: `(rows,)` linear predictor; NaN where a row is incomplete and the model was trained on complete rows.
+        z: linear predictor, `(rows,)`, or `(n_classes, rows)` of more than two; NaN where a row is incomplete and the
+            model was trained on complete rows.
 
     """
 
     batch: pa.RecordBatch
     encoded: Encoded
     z: FloatArray
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows have a predictor, `(rows,)`."""
+        return ~np.isnan(self.z if self.z.ndim == 1 else self.z[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +126,7 @@ class Model:
 
     Attributes:
         schema: the columns' kinds, levels, means and scales.
-        coef: `(1, n_coefs)`, in the columns' own units; terms in the order of `schema.terms`.
+        coef: `(n_outputs, n_coefs)`, in the columns' own units: one output for two classes, else one for each; terms in the order of `schema.terms`.
         training: how it was found.
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
 
@@ -121,7 +138,7 @@ class Model:
     held_out: dict[str, Any] | None = None
 
     def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
-        """Return the probabilities of (negative, positive) for each row, `(m, 2)`.
+        """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
 
         Rows with a missing value get NaN where the model was trained with `missing="drop"`.
 
@@ -129,25 +146,35 @@ class Model:
             DataError: for a column that is missing or of another type.
 
         """
-        z = np.concatenate([scored.z for scored in self.scored(open_table(data), threads=threads)] or [np.empty(0)])
-        # Each side from its own exponential: 1 - p would lose the smaller one's digits.
-        with np.errstate(over="ignore"):
-            return np.column_stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))])
+        parts = [self.probabilities(scored.z) for scored in self.scored(open_table(data), threads=threads)]
+        return np.concatenate(parts or [np.empty((len(self.schema.target.levels), 0))], axis=1).T
 
     def predict(self, data: TableLike, threads: int | None = None) -> NDArray[Any]:
-        """Return the more probable target value of each row, `(m,)`; None where there is no probability."""
-        positive = self.predict_proba(data, threads)[:, 1]
-        return self.labels(positive)
-
-    def labels(self, probability: FloatArray) -> NDArray[Any]:
-        """Return the target value that each probability `(m,)` of the positive one predicts."""
-        values = np.where(probability > 0.5, 1, 0)
-        known = np.array([self.schema.target.negative, self.schema.target.positive])
-        if not np.any(np.isnan(probability)):
-            return np.asarray(known[values])
-        predicted = known.astype(object)[values]
-        predicted[np.isnan(probability)] = None
+        """Return the most probable class of each row, `(m,)`; None where there is no probability."""
+        probability = self.predict_proba(data, threads)
+        levels = np.array(self.schema.target.levels)
+        best, unknown = np.argmax(probability, axis=1), np.isnan(probability[:, 0])
+        if not np.any(unknown):
+            return np.asarray(levels[best])
+        predicted = levels.astype(object)[best]
+        predicted[unknown] = None
         return predicted
+
+    def probabilities(self, z: FloatArray) -> FloatArray:
+        """Return the probability of each class `(n_classes, rows)` of predictors, `(rows,)` or `(n_classes, rows)`."""
+        kernels = statistics(z.shape[-1], self.schema.n_coefs)
+        if z.ndim == 1 or self.training.multi_class == "multinomial":
+            shares: FloatArray = kernels.probabilities(z)
+            return shares
+        shares = np.stack([kernels.probabilities(of_class)[1] for of_class in z])
+        return shares / np.sum(shares, axis=0)
+
+    def as_logs(self, z: FloatArray) -> FloatArray:
+        """Return predictors whose softmax is the classes' probabilities; with "ovr" the logarithms of those."""
+        if z.ndim == 1 or self.training.multi_class == "multinomial":
+            return z
+        logs: FloatArray = -np.logaddexp(0, -z)
+        return logs
 
     def score(self, data: TableLike, threads: int | None = None) -> float:
         """Return the accuracy on rows with a target, weighted as the model was trained.
@@ -160,9 +187,10 @@ class Model:
         for scored in self.scored(open_table(data), labelled=True, threads=threads):
             y, weight = scored.encoded.block.y, scored.encoded.block.weight
             assert y is not None
-            use = ~np.isnan(y) & ~np.isnan(scored.z)
+            use = ~np.isnan(y) & scored.known
             w = np.ones(y.size) if weight is None else weight
-            right += float(np.sum(w[use] * ((scored.z > 0) == (y > 0.5))[use]))
+            best = np.argmax(scored.z, axis=0) if scored.z.ndim > 1 else scored.z > 0
+            right += float(np.sum(w[use] * (best == y)[use]))
             total += float(np.sum(w[use]))
         if total <= 0:
             raise DataError(f"No row has a value of the target {self.schema.target.name!r} to score against.")
@@ -201,7 +229,7 @@ class Model:
         for scored in map_in_order(score, _numbered(batches), thread_count(threads)):
             surprises += scored.encoded.surprises
             rows += scored.batch.num_rows
-            incomplete += int(np.sum(np.isnan(scored.z)))
+            incomplete += int(np.sum(~scored.known))
             yield scored
         if surprises.sentence():
             warnings.warn(str(surprises.sentence()), ZeroloopWarning, stacklevel=3)
@@ -220,14 +248,18 @@ class Model:
         kernels = statistics(batch.num_rows, self.schema.n_coefs)
         z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
-            z[~encoded.complete] = np.nan
+            z[..., ~encoded.complete] = np.nan
         return Scored(batch, encoded, z)
 
     def terms(self) -> pa.Table:
-        """Return a row a term: `term`, `coef`, `odds_ratio`."""
-        coef = self.coef[0]
+        """Return a row a term: `term`, `coef`, `odds_ratio`; with more than two classes a `class` before them."""
+        terms = list(self.schema.terms)
         with np.errstate(over="ignore"):
-            return pa.table({"term": list(self.schema.terms), "coef": coef, "odds_ratio": np.exp(coef)})
+            columns = {"term": terms * len(self.coef), "coef": self.coef.ravel(), "odds_ratio": np.exp(self.coef.ravel())}
+        if len(self.coef) == 1:
+            return pa.table(columns)
+        of_class = [level for level in self.schema.target.levels for _ in terms]
+        return pa.table({"class": of_class} | columns)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as JSON; see the module's docstring. An existing file is replaced in one step.
@@ -240,12 +272,18 @@ class Model:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "schema": asdict(self.schema),
-            "coefficients": dict(zip(self.schema.terms, self.coef[0].tolist(), strict=True)),
+            "coefficients": self._coefficients(),
             "training": asdict(self.training),
             "held_out": self.held_out,
         }
         with replacing(Path(path)) as temporary:
             temporary.write_text(json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n", "utf-8")
+
+    def _coefficients(self) -> dict[str, Any]:
+        by_class = [dict(zip(self.schema.terms, row.tolist(), strict=True)) for row in self.coef]
+        if len(by_class) == 1:
+            return by_class[0]
+        return dict(zip(map(str, self.schema.target.levels), by_class, strict=True))
 
 
 def load(path: str | PathLike[str]) -> Model:
@@ -269,19 +307,39 @@ def load(path: str | PathLike[str]) -> Model:
             f"{path}: written in format {version}, and this zeroloop reads up to {FORMAT_VERSION}; update zeroloop."
         )
     try:
+        if version == 1:
+            document = _from_version_1(document)
         schema = _schema(document["schema"])
-        coefficients = document["coefficients"]
-        if list(coefficients) != list(schema.terms):
-            raise ValueError("the coefficients' terms are not the schema's")
-        coef = np.array([[float(value) for value in coefficients.values()]])
-        if not np.all(np.isfinite(coef)):
-            raise ValueError("a coefficient is not finite")
-        training = Training(**{**document["training"], "C": float(document["training"]["C"])})
+        coef = _coef(document["coefficients"], schema)
+        training = Training(**_with_infinity(document["training"]))
         return Model(schema, coef, training, document["held_out"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"{path}: a damaged zeroloop model ({type(error).__name__}: {error}); train or copy it again."
         ) from error
+
+
+def _coef(found: dict[str, Any], schema: Schema) -> FloatArray:
+    by_class = list(found.values()) if schema.target.n_outputs > 1 else [found]
+    if schema.target.n_outputs > 1 and list(found) != [str(level) for level in schema.target.levels]:
+        raise ValueError("the coefficients' classes are not the target's")
+    if any(list(terms) != list(schema.terms) for terms in by_class):
+        raise ValueError("the coefficients' terms are not the schema's")
+    coef = np.array([[float(value) for value in terms.values()] for terms in by_class])
+    if not np.all(np.isfinite(coef)):
+        raise ValueError("a coefficient is not finite")
+    return coef
+
+
+def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of version 1 as one of version 2."""
+    target, training = found["schema"]["target"], dict(found["training"])
+    base_rate = training.pop("base_rate")
+    training |= {"l1_ratio": 0.0, "multi_class": "multinomial", "penalty_factors": {}, "bounds": {}}
+    training |= {"n_iter": [training["n_iter"]], "shares": [1 - base_rate, base_rate]}
+    levels = [target["negative"], target["positive"]]
+    schema = found["schema"] | {"target": {"name": target["name"], "levels": levels}}
+    return found | {"schema": schema, "training": training}
 
 
 def _schema(found: dict[str, Any]) -> Schema:
@@ -292,7 +350,7 @@ def _schema(found: dict[str, Any]) -> Schema:
             for column in found["categorical"]
         ),
         left_out=tuple(LeftOut(**column) for column in found["left_out"]),
-        target=Target(**found["target"]),
+        target=Target(found["target"]["name"], tuple(found["target"]["levels"])),
         weights=found["weights"],
         missing=found["missing"],
         float32=found["float32"],
@@ -303,7 +361,18 @@ def _without_infinity(value: Any) -> Any:
     """Return a JSON-able value with "inf" for infinity, which JSON has no number for; float("inf") reads it."""
     if isinstance(value, dict):
         return {key: _without_infinity(item) for key, item in value.items()}
-    return "inf" if isinstance(value, float) and math.isinf(value) else value
+    if isinstance(value, list):
+        return [_without_infinity(item) for item in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _with_infinity(value: Any) -> Any:
+    """Undo `_without_infinity`."""
+    if isinstance(value, dict):
+        return {key: _with_infinity(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_infinity(item) for item in value]
+    return float(value) if value in ("inf", "-inf") else value
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -2,28 +2,85 @@
 
 Conventions, stated here once:
 
-- **Coefficients** have shape `(n_outputs, n_coefs)`; two classes have one output. Their order: the intercept,
-  the numeric columns, then the codes' coefficients (levels and missing-indicators).
+- **Coefficients** have shape `(n_outputs, n_coefs)`; two classes have one output, K classes K (softmax). Their order:
+  the intercept, the numeric columns, the sparse columns, then the codes' coefficients (levels and missing-indicators).
 - **The intercept** belongs to the objective: every block sweep has one, at index 0. `fit_intercept=False` pins it
   to zero and hides it from the solver.
-- **theta**, what a solver sees, is one flat vector: coefficients of columns shifted to their centre and scaled to
-  unit variance. Shifting and scaling are applied to coefficients and sums, never to stored data.
-- **The objective** is `sum_i weight[i] log_loss[i] / sum_i weight[i] + 1/2 sum_j penalty[j] theta[j]^2`, which is
-  scikit-learn's `C * sum(loss) + 1/2 ||w||^2` divided by `C * total weight`. Solvers stop on
-  `max |gradient of the objective| <= tol`, in these units, whatever the units of the data.
+- **theta**, what a solver sees, is one flat vector, output after output: coefficients of columns shifted to their
+  centre and scaled to unit variance. Shifting and scaling are applied to coefficients and sums, never to stored data.
+- **The objective** is `sum_i weight[i] loss[i] / sum_i weight[i] + sum_j l1[j] |theta[j]| + 1/2 l2[j] theta[j]^2`,
+  which is scikit-learn's `C * sum(loss) + l1_ratio ||w||_1 + (1 - l1_ratio) / 2 ||w||^2` divided by `C * total weight`.
+  Solvers stop on `max |slope| <= tol`, in these units, whatever the units of the data. The slope is the gradient;
+  where there is an L1 penalty or a bound it is the smallest subgradient, the violation of the Karush-Kuhn-Tucker
+  conditions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels.select import columns_kernels, statistics
+
+MOST_COLUMN_STEPS = 100  # of a working set
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The columns' units: what theta is measured in.
+
+    Attributes:
+        centre: `(n_x,)`, the point numeric columns are shifted to; zeros where there is no intercept.
+        scale: `(n_coefs,)`, theta = coefficient * scale; 1 for the intercept and for codes.
+
+    """
+
+    centre: FloatArray
+    scale: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """The penalty of each coefficient in theta's units, and the bounds within which theta stays; each `(n_coefs,)`.
+
+    Attributes:
+        l2: of `1/2 theta^2`.
+        l1: of `|theta|`.
+        lower: at most 0.
+        upper: at least 0.
+
+    """
+
+    l2: FloatArray
+    l1: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is an L2 penalty only."""
+        return not (np.any(self.l1) or np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
+
+    def of_outputs(self, n_outputs: int, free: slice) -> Penalty:
+        """Return the penalty of theta: of the free coefficients, output after output."""
+        return Penalty(*(np.tile(part[free], n_outputs) for part in (self.l2, self.l1, self.lower, self.upper)))
+
+    def at(self, theta: FloatArray) -> float:
+        """Return the penalty at theta."""
+        return float(0.5 * np.sum(self.l2 * theta * theta) + np.sum(self.l1 * np.abs(theta)))
+
+    def slope(self, theta: FloatArray, gradient: FloatArray) -> FloatArray:
+        """Return the smallest subgradient where the smooth part has `gradient`; 0 where a bound holds theta back."""
+        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - self.l1, 0.0)
+        slope = np.where(theta == 0.0, at_zero, gradient + self.l1 * np.sign(theta))
+        held = ((theta <= self.lower) & (slope > 0)) | ((theta >= self.upper) & (slope < 0))
+        return np.where(held, 0.0, slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +90,9 @@ class Evaluation:
     Attributes:
         value: the objective.
         loss: its first part, the weighted mean log loss.
-        gradient: `(n_theta,)`; empty below order 1.
-        hessian: `(n_theta, n_theta)`, symmetric; empty below order 2.
+        gradient: `(n_theta,)`, of the smooth part: loss and L2 penalty; empty below order 1.
+        hessian: `(n_theta, n_theta)`, of the smooth part, symmetric; empty below order 2.
+        slope: `(n_theta,)`, the smallest subgradient of the objective: `gradient` where all of it is smooth.
 
     """
 
@@ -42,11 +100,12 @@ class Evaluation:
     loss: float
     gradient: FloatArray
     hessian: FloatArray
+    slope: FloatArray
 
     @property
     def gradient_norm(self) -> float:
-        """`max |gradient|`, what the stop is decided on."""
-        return float(np.max(np.abs(self.gradient), initial=0.0))
+        """`max |slope|`, what the stop is decided on."""
+        return float(np.max(np.abs(self.slope), initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +129,10 @@ class Objective:
 
     Args:
         source: the rows.
-        centre: `(n_x,)`, the point numeric columns are shifted to; zeros where there is no intercept.
-        scale: `(n_coefs,)`, theta = coefficient * scale; 1 for the intercept and for codes.
-        penalty: `(n_coefs,)`, the L2 penalty of each theta; 0 for the intercept.
+        units: of the columns.
+        penalty: of each coefficient; nothing for the intercept.
+        class_rows: how many rows have each label; more than two make an output each.
         fit_intercept: whether theta contains the intercept.
-        class_rows: how many rows have label 0, and label 1.
         on_pass: called after each pass with (number of passes, evaluation).
 
     """
@@ -82,65 +140,76 @@ class Objective:
     def __init__(
         self,
         source: Source,
-        centre: FloatArray,
-        scale: FloatArray,
-        penalty: FloatArray,
-        class_rows: tuple[int, int],
+        units: Units,
+        penalty: Penalty,
+        class_rows: tuple[int, ...],
         fit_intercept: bool = True,
         on_pass: Callable[[int, Evaluation], None] | None = None,
     ) -> None:
         self._source = source
         self._kernels = statistics(source.n_rows, source.n_coefs)
-        self._centre = centre
+        self._units = units
         self._free = slice(0 if fit_intercept else 1, None)
-        self._unit = 1.0 / scale[self._free]
-        self._all_penalties = penalty
-        self._penalty = penalty[self._free]
+        self._unit = 1.0 / units.scale[self._free]
+        self._of_coefs = penalty
         self._fit_intercept = fit_intercept
         self._class_rows = class_rows
         self._on_pass = on_pass
-        self._scale = scale
+        self.n_outputs = len(class_rows) if len(class_rows) > 2 else 1
+        self.penalty = penalty.of_outputs(self.n_outputs, self._free)
+        self.is_smooth = penalty.is_smooth
         self.passes = 0
         self.n_rows = source.n_rows
         self.n_codes = source.n_codes
-        self.hessian_cost = hessian_cost(source)
+        self.hessian_cost = hessian_cost(source, self.n_outputs)
 
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
         total = self._source.reduce(
-            partial(self._kernels.sums, coef=self._coef(theta), centre=self._centre, order=order)
+            partial(self._kernels.sums, coef=self._coef(theta), centre=self._units.centre, order=order)
         )
         self.passes += 1
-        gradient, hessian = np.empty(0), np.empty((0, 0))
+        gradient, hessian, slope = np.empty(0), np.empty((0, 0)), np.empty(0)
         if total.gradient is not None:
-            gradient = total.gradient[0, self._free] * self._unit / total.weight + self._penalty * theta
+            gradient = self._theta(total.gradient) / total.weight + self.penalty.l2 * theta
+            slope = gradient if self.is_smooth else self.penalty.slope(theta, gradient)
         if total.hessian is not None:
-            upper = total.hessian[self._free, self._free]
-            hessian = np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
-            hessian *= self._unit[:, np.newaxis] * (self._unit / total.weight)
-            hessian.flat[:: len(hessian) + 1] += self._penalty
+            hessian = self._scaled(total.hessian, self.n_outputs, total.weight)
+            hessian.flat[:: len(hessian) + 1] += self.penalty.l2
         loss = total.loss / total.weight
-        value = loss + 0.5 * float(np.sum(self._penalty * theta * theta))
-        evaluation = Evaluation(value, loss, gradient, hessian)
+        evaluation = Evaluation(loss + self.penalty.at(theta), loss, gradient, hessian, slope)
         if self._on_pass is not None:
             self._on_pass(self.passes, evaluation)
         return evaluation
 
+    def _scaled(self, upper: FloatArray, n_outputs: int, weight: float) -> FloatArray:
+        """Return the free part of a sum's Hessian, given as its upper triangle, in theta's units."""
+        n = len(upper) // n_outputs
+        free = upper.reshape(n_outputs, n, n_outputs, n)[:, self._free, :, self._free]
+        size = n_outputs * self._unit.size
+        upper = free.reshape(size, size)
+        unit = np.tile(self._unit, n_outputs)
+        hessian: FloatArray = np.where(np.tri(size, dtype=bool), upper.T, upper)
+        hessian *= unit[:, np.newaxis] * (unit / weight)
+        return hessian
+
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
         total = self._source.reduce(
-            partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._centre)
+            partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._units.centre)
         )
         self.passes += 1
-        values, squares = total.diagonal / self._scale**2 / total.weight, total.squares
+        values, squares = total.diagonal / self._units.scale**2 / total.weight, total.squares
         rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
         # A rare indicator that is 0 in every row here rests, shifted to its centre, evenly on all of them; but then its
         # variance here is far from the 1 that it has been scaled to.
-        numeric = slice(1, 1 + self._centre.size)
-        rows[numeric] = np.minimum(rows[numeric], self.n_rows * values[numeric] / values[0])
-        one_row = np.full(rows.size, values[0] / self.n_rows)
-        one_row[numeric] = values[0] / np.maximum(rows[numeric], 1.0)
-        return Diagonal(values[self._free] + self._penalty, rows[self._free], one_row[self._free])
+        numeric = np.s_[:, 1 : 1 + self._units.centre.size]
+        intercepts = values[:, :1]
+        rows[numeric] = np.minimum(rows[numeric], self.n_rows * values[numeric] / intercepts)
+        one_row = np.tile(intercepts / self.n_rows, rows.shape[1])
+        one_row[numeric] = intercepts / np.maximum(rows[numeric], 1.0)
+        values, rows, one_row = (part[:, self._free].ravel() for part in (values, rows, one_row))
+        return Diagonal(values + self.penalty.l2, rows, one_row)
 
     def hessian_vector(self, theta: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the Hessian at theta times `direction`, `(n_theta,)`, in one pass."""
@@ -149,62 +218,141 @@ class Objective:
                 self._kernels.hessian_vector,
                 coef=self._coef(theta),
                 direction=self._coef(direction),
-                centre=self._centre,
+                centre=self._units.centre,
             )
         )
         self.passes += 1
-        product: FloatArray = total.product[0, self._free] * self._unit / total.weight + self._penalty * direction
+        product: FloatArray = self._theta(total.product) / total.weight + self.penalty.l2 * direction
         return product
 
+    def shared_hessian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return, for several outputs, (the loss's Hessian of a mean output `(n, n)`, each one's share `(n_outputs,)`).
+
+        An output's own part of the Hessian is about its share times the mean one; the L2 penalty is not in it.
+        """
+        total = self._source.reduce(
+            partial(self._kernels.shared_hessian, coef=self._coef(theta), centre=self._units.centre)
+        )
+        self.passes += 1
+        assert total.hessian is not None
+        assert total.gradient is not None
+        return self._scaled(total.hessian, 1, total.weight), (total.gradient / np.mean(total.gradient))[:, 0]
+
+    def minimise_quadratic(
+        self, at: Evaluation, hessian: FloatArray, theta: FloatArray, tol: float, most_sweeps: int
+    ) -> FloatArray:
+        """Return the optimum of the objective's quadratic model, penalties and bounds as they are; no pass."""
+        p = self.penalty
+        optimum: FloatArray = self._kernels.minimise_quadratic(
+            hessian, at.gradient, theta, p.l1, p.lower, p.upper, tol, most_sweeps
+        )
+        return optimum
+
+    def minimise_over(self, theta: FloatArray, wanted: NDArray[np.bool_], tol: float) -> FloatArray:
+        """Return theta with some coefficients moved to the optimum of theirs, the others held.
+
+        One pass picks the wanted columns out of the rows; the rest reads no other, and is no pass.
+
+        Args:
+            theta: `(n_theta,)`; coefficients that are not wanted are zero.
+            wanted: `(n_theta / n_outputs,)`, which coefficients of each output.
+            tol: stop at `max |smallest subgradient| <= tol` over the wanted ones.
+
+        """
+        kernels = columns_kernels()
+        n_coefs, first = self._source.n_coefs, self._free.start
+        which = np.flatnonzero(wanted)
+        position = np.full(n_coefs + 1, -1, np.int64)
+        position[first + which] = np.arange(which.size)
+        unit = np.zeros(n_coefs)
+        unit[self._free] = self._unit
+        found = self._source.reduce(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
+        self.passes += 1
+        columns = kernels.assembled(found, which.size, intercept=position[0])
+        by_output = theta.reshape(self.n_outputs, -1)
+        p = self.penalty
+        terms = kernels.Terms(*(v.reshape(by_output.shape)[:, which] for v in (p.l2, p.l1, p.lower, p.upper)))
+        moved = by_output.copy()
+        moved[:, which] = kernels.solve(columns, by_output[:, which], terms, tol, MOST_COLUMN_STEPS)
+        return moved.ravel()
+
     def sample(self, rows: int, seed: int) -> Objective:
-        """Return the objective of about `rows` rows, as many of either label as there are, weighted to stand for all.
+        """Return the objective of about `rows` rows, as many of each label as there are, weighted to stand for all.
 
         Its passes are over the sample, and are not counted with this objective's.
         """
-        half = rows / 2
-        few = min(self._class_rows)
-        shares = (half, half) if few >= half else (rows - few, rows - few)
-        fractions = tuple(min(1.0, share / n) for share, n in zip(shares, self._class_rows, strict=True))
-        source = self._source.sample((fractions[0], fractions[1]), seed)
+        fractions = _even_fractions(rows, self._class_rows)
+        source = self._source.sample(fractions, seed)
         class_rows = tuple(int(n * f) for n, f in zip(self._class_rows, fractions, strict=True))
-        return self._over(source, (class_rows[0], class_rows[1]), self._all_penalties)
+        return Objective(source, self._units, self._of_coefs, class_rows, self._fit_intercept)
 
-    def with_penalty(self, extra: FloatArray) -> Objective:
-        """Return this objective with `extra` `(n_theta,)` added to the penalty."""
-        penalty = self._all_penalties.copy()
-        penalty[self._free] += extra
-        return self._over(self._source, self._class_rows, penalty)
+    def without_pass(self, at: Evaluation, theta: FloatArray, penalty: Penalty) -> Evaluation:
+        """Return this objective at theta, given what another penalty's objective of the same rows is there."""
+        l2 = self.penalty.l2 - penalty.l2
+        gradient = at.gradient + l2 * theta
+        hessian = at.hessian
+        if hessian.size > 0:
+            hessian = hessian + np.diag(l2)
+        slope = gradient if self.is_smooth else self.penalty.slope(theta, gradient)
+        return Evaluation(at.loss + self.penalty.at(theta), at.loss, gradient, hessian, slope)
 
-    def _over(self, source: Source, class_rows: tuple[int, int], penalty: FloatArray) -> Objective:
-        return Objective(source, self._centre, self._scale, penalty, class_rows, self._fit_intercept)
+    def with_l2(self, extra: FloatArray) -> Objective:
+        """Return this objective with `extra` `(n_theta,)` added to its L2 penalty; with passes of its own."""
+        other = Objective(self._source, self._units, self._of_coefs, self._class_rows, self._fit_intercept)
+        other.penalty = replace(self.penalty, l2=self.penalty.l2 + extra)
+        return other
+
+    def with_penalty(self, penalty: Penalty) -> Objective:
+        """Return the objective of the same rows under another penalty, with passes of its own."""
+        return Objective(self._source, self._units, penalty, self._class_rows, self._fit_intercept, self._on_pass)
 
     def theta(self, coef: FloatArray) -> FloatArray:
-        """Return the theta of coefficients `(1, n_coefs)` in the columns' own units."""
-        about_centre = coef[0].copy()
-        about_centre[0] += self._centre @ about_centre[1 : 1 + self._centre.size]
-        theta: FloatArray = about_centre[self._free] / self._unit
-        return theta
+        """Return the theta of coefficients `(n_outputs, n_coefs)` in the columns' own units, put within its bounds."""
+        about_centre = coef.copy()
+        about_centre[:, 0] += about_centre[:, 1 : 1 + self._units.centre.size] @ self._units.centre
+        theta: FloatArray = (about_centre[:, self._free] / self._unit).ravel()
+        return np.clip(theta, self.penalty.lower, self.penalty.upper)
 
     def coef(self, theta: FloatArray) -> FloatArray:
-        """Return the coefficients `(1, n_coefs)` in the columns' own units, intercept at zero."""
+        """Return the coefficients `(n_outputs, n_coefs)` in the columns' own units, intercept at zero."""
         coef = self._coef(theta)
-        coef[0, 0] -= self._centre @ coef[0, 1 : 1 + self._centre.size]
+        coef[:, 0] -= coef[:, 1 : 1 + self._units.centre.size] @ self._units.centre
+        if self.n_outputs > 1:
+            # The same added to every class's coefficient changes no probability: where no penalty decides, mean zero.
+            p = self._of_coefs
+            decided = (p.l1 > 0) | (p.l2 > 0) | np.isfinite(p.lower) | np.isfinite(p.upper)
+            coef = np.where(decided, coef, coef - np.mean(coef, axis=0))
         return coef
 
     def _coef(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients about the centre, as the kernels take them."""
-        coef = np.zeros((1, self._source.n_coefs))
-        coef[0, self._free] = theta * self._unit
+        coef = np.zeros((self.n_outputs, self._source.n_coefs))
+        coef[:, self._free] = theta.reshape(self.n_outputs, -1) * self._unit
         return coef
 
+    def _theta(self, gradient: FloatArray) -> FloatArray:
+        """Return a derivative in the coefficients as one in theta."""
+        return (gradient[:, self._free] * self._unit).ravel()
 
-def hessian_cost(source: Source) -> float:
+
+def _even_fractions(rows: int, class_rows: tuple[int, ...]) -> tuple[float, ...]:
+    """Return what fraction of each class makes `rows` rows, as many of each class as there are."""
+    taken = [0.0] * len(class_rows)
+    left = float(rows)
+    for remaining, k in zip(range(len(class_rows), 0, -1), np.argsort(class_rows, kind="stable"), strict=True):
+        taken[k] = min(float(class_rows[k]), left / remaining)
+        left -= taken[k]
+    return tuple(t / n if n > 0 else 1.0 for t, n in zip(taken, class_rows, strict=True))
+
+
+def hessian_cost(source: Source, n_outputs: int = 1) -> float:
     """Return how many gradient passes a pass with the Hessian costs, as measured.
 
     A value of n numeric columns takes n / 2 products, ten in the time it is read; a column of codes is scattered to
-    its pairs with all others.
+    its pairs with all others, as a stored value is to those of its row; several outputs have a Hessian for each pair.
     """
-    return 1 + source.n_numeric / 20 + 0.75 * source.n_codes
+    of_pair = source.n_numeric / 20 + 0.75 * source.n_codes + source.n_stored / max(source.n_rows, 1)
+    return 1 + of_pair * (n_outputs + 1) / 2
 
 
 class Outcome(Enum):

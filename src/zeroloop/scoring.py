@@ -6,11 +6,12 @@ compare each score with scikit-learn's.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
@@ -24,9 +25,10 @@ class Scores:
 
     Attributes:
         log_loss: mean of `-(y log(p) + (1 - y) log(1 - p))`; 0 is perfect.
-        auc: probability that a positive row is ranked above a negative one; None without rows of both.
-        brier: mean of `(p - y)^2`.
-        accuracy: share of rows whose more probable value is the true one.
+        auc: probability that a positive row is ranked above a negative one; None without rows of both. With more
+            than two classes the mean over each against the rest.
+        brier: mean of `(p - y)^2`; with more than two classes, summed over them.
+        accuracy: share of rows whose most probable class is the true one.
 
     """
 
@@ -37,11 +39,19 @@ class Scores:
 
 
 def score_rows(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -> Scores:
-    """Return the scores of linear predictors `z` `(m,)` against labels `y` `(m,)`, 0 or 1.
+    """Return the scores of linear predictors against labels `y` `(m,)`.
 
     The predictor instead of the probability, so that a confident mistake has a finite loss.
+
+    Args:
+        y: 0 or 1, or 0 to K - 1.
+        z: `(m,)`, or `(K, m)` of K classes, whose softmax is their probabilities.
+        weight: `(m,)`; None for ones.
+
     """
-    w = np.ones_like(z) if weight is None else weight
+    w = np.ones(y.size) if weight is None else weight
+    if z.ndim > 1:
+        return _score_classes(y.astype(np.intp), z, w)
     e = np.exp(-np.abs(z))
     p = np.where(z >= 0, 1.0, e) / (1 + e)
 
@@ -53,6 +63,20 @@ def score_rows(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -
         auc=_auc(y, z, w),
         brier=mean((p - y) ** 2),
         accuracy=mean((z > 0) == (y > 0.5)),
+    )
+
+
+def _score_classes(y: NDArray[np.intp], z: FloatArray, weight: FloatArray) -> Scores:
+    shifted = z - np.max(z, axis=0)
+    logs = shifted - np.log(np.sum(np.exp(shifted), axis=0))
+    right = y == np.arange(len(z))[:, np.newaxis]
+    aucs = [_auc(right[k].astype(np.float64), logs[k], weight) for k in range(len(z))]
+    known = [auc for auc in aucs if auc is not None]
+    return Scores(
+        log_loss=float(np.average(-logs[y, np.arange(y.size)], weights=weight)),
+        auc=float(np.mean(known)) if len(known) == len(aucs) else None,
+        brier=float(np.average(np.sum((np.exp(logs) - right) ** 2, axis=0), weights=weight)),
+        accuracy=float(np.average(np.argmax(z, axis=0) == y, weights=weight)),
     )
 
 
@@ -72,9 +96,12 @@ def _auc(y: FloatArray, z: FloatArray, weight: FloatArray) -> float | None:
     return float(np.sum(positive * (below + negative / 2))) / total
 
 
-def held_out_scores(y: FloatArray, z: FloatArray, weight: FloatArray | None, base_rate: float) -> dict[str, Any]:
-    """Return the model's scores and, under `base_rate`, those of predicting the training rows' base rate."""
-    constant = np.full_like(z, math.log(base_rate / (1 - base_rate)))
+def held_out_scores(
+    y: FloatArray, z: FloatArray, weight: FloatArray | None, shares: Sequence[float]
+) -> dict[str, Any]:
+    """Return the model's scores and, under `base_rate`, those of predicting each class's share of the training rows."""
+    logs = np.log(shares)
+    constant = np.full_like(z, logs[1] - logs[0]) if z.ndim == 1 else np.tile(logs[:, np.newaxis], y.size)
     base = asdict(score_rows(y, constant, weight))
     return {"rows": int(y.size), **asdict(score_rows(y, z, weight)), "base_rate": base}
 
@@ -95,11 +122,11 @@ def evaluate(model: Model, data: TableLike, threads: int | None = None) -> dict[
     for scored in model.scored(open_table(data), labelled=True, threads=threads):
         y, weight = scored.encoded.block.y, scored.encoded.block.weight
         assert y is not None
-        use = ~np.isnan(y) & ~np.isnan(scored.z)
+        use = ~np.isnan(y) & scored.known
         labels.append(y[use].astype(np.float64))
-        predictors.append(scored.z[use])
+        predictors.append(model.as_logs(scored.z[..., use]))
         weights.append(np.ones(int(np.sum(use))) if weight is None else weight[use])
     w = np.concatenate(weights) if weights else np.empty(0)
     if not np.sum(w) > 0:
         raise DataError(f"No row has a value of the target {model.schema.target.name!r} to score against.")
-    return held_out_scores(np.concatenate(labels), np.concatenate(predictors), w, model.training.base_rate)
+    return held_out_scores(np.concatenate(labels), np.concatenate(predictors, axis=-1), w, model.training.shares)

@@ -21,12 +21,6 @@ TILE_BYTES = 196_608  # numeric data of a tile: less than half of a second-level
 
 
 @compiled(SUMS)
-def tile_rows(n_x: int, itemsize: int) -> int:
-    """Return how many rows a tile has: a multiple of 16, a function of the block's shape alone."""
-    return max(64, min(2048, TILE_BYTES // (max(n_x, 1) * itemsize) // 16 * 16))
-
-
-@compiled(SUMS)
 def add_stacked(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_j coef[j] x[j, start + i]`, four features at a time: z is loaded and stored a quarter as often."""
     n, k = coef.size, z.size

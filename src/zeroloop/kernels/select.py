@@ -1,12 +1,16 @@
-"""Which twin of the statistics runs: compiled, or NumPy for small data."""
+"""Which twin of the statistics runs: compiled, or NumPy for small data; and what is compiled only, loaded late."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
 
 from zeroloop.blocks import MOST_BLOCK_ROWS
 from zeroloop.kernels import small
+from zeroloop.sparse import Pointers
 
 # Up to here all passes of a fit in NumPy take some 20 ms, where loading the compiled kernels from their cache takes
 # 500 ms, and compiling them for the first time some seconds.
@@ -21,3 +25,14 @@ def statistics(n_rows: int, n_coefs: int) -> ModuleType:
     if n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES:
         return small
     return import_module("zeroloop.kernels.sweep")  # here, because it loads Numba
+
+
+def columns_kernels() -> ModuleType:
+    """Return `zeroloop.kernels.columns`, which has no twin for small data: it loads Numba."""
+    return import_module("zeroloop.kernels.columns")
+
+
+def columns_split(indices: NDArray[Any], indptr: Pointers, bounds: Pointers) -> Pointers:
+    """Return where in each column of a CSC matrix the rows of each block begin; see `kernels.sparse.split_columns`."""
+    places: Pointers = import_module("zeroloop.kernels.sparse").split_columns(indices, indptr, bounds)
+    return places

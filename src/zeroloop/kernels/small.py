@@ -6,11 +6,14 @@ names and arguments are the sweep's, and the tests hold each against it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums, hash_rows
-from zeroloop.kernels.totals import DiagonalSums, Moments, VectorSums
+from zeroloop.kernels.quadratic import minimise_quadratic as minimise_quadratic
+from zeroloop.kernels.totals import DiagonalSums, Largest, Moments, VectorSums
 
 CHUNK_ROWS = 2_048  # at once: few calls, and temporaries that the system need not fault in anew each time
 
@@ -18,51 +21,108 @@ CHUNK_ROWS = 2_048  # at once: few calls, and temporaries that the system need n
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:
     """Return loss, weight and derivatives of one block; see `zeroloop.kernels.sweep.sums`."""
     assert block.y is not None
+    n_outputs = len(coef)
     loss = 0.0
-    gradient = np.zeros(block.n_coefs)
-    hessian = np.zeros((block.n_coefs, block.n_coefs)) if order == 2 else None
+    gradient = np.zeros((n_outputs, block.n_coefs))
+    hessian = np.zeros((n_outputs, block.n_coefs, n_outputs, block.n_coefs)) if order == 2 else None
     for start in range(0, block.n_rows, CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         y, weight = block.y[rows], None if block.weight is None else block.weight[rows]
         v = _terms(block, centre, rows)
-        z = coef[0] @ v
-        e = np.exp(-np.abs(z))
-        share = 1 / (1 + e)
-        losses = np.maximum(z, 0) - y * z + np.log1p(e)
-        residual = np.where(z >= 0, share, e * share) - y
+        if n_outputs > 1:
+            z = coef @ v
+            right = y.astype(np.intp), np.arange(y.size)
+            largest = np.max(z, axis=0)
+            share = np.exp(z - largest)
+            total = np.sum(share, axis=0)
+            losses = np.log(total) + largest - z[right]
+            share /= total
+            residual = share.copy()
+            residual[right] -= 1
+        else:
+            z = coef[0] @ v
+            e = np.exp(-np.abs(z))
+            share = 1 / (1 + e)
+            losses = np.maximum(z, 0) - y * z + np.log1p(e)
+            residual = (np.where(z >= 0, share, e * share) - y)[np.newaxis]
         if weight is not None:
             losses *= weight
             residual *= weight
         loss += float(np.sum(losses))
         if order >= 1:
-            gradient += v @ residual
-        if hessian is not None:
+            gradient += residual @ v.T
+        if hessian is not None and n_outputs == 1:
             v *= np.sqrt(e if weight is None else weight * e) * share
-            hessian += v @ v.T  # of one matrix with itself: BLAS computes half of it
-    return Sums(loss, block.total_weight, gradient[np.newaxis] if order >= 1 else None, hessian)
+            hessian[0, :, 0] += v @ v.T  # of one matrix with itself: BLAS computes half of it
+        elif hessian is not None:
+            for k in range(n_outputs):
+                for m in range(k, n_outputs):
+                    curvature = share[k] * ((k == m) - share[m])
+                    hessian[k, :, m] += (v * (curvature if weight is None else weight * curvature)) @ v.T
+    n_all = n_outputs * block.n_coefs
+    return Sums(
+        loss,
+        block.total_weight,
+        gradient if order >= 1 else None,
+        None if hessian is None else hessian.reshape(n_all, n_all),
+    )
+
+
+def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: FloatArray) -> list[Sums]:
+    """Return the sums of several fits over the same rows; see `zeroloop.kernels.sweep.sums_together`."""
+    return [sums(block, coef, centre, 1) for block, coef in zip(blocks, coefs, strict=True)]
+
+
+def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
+    """Return a stand-in for each class's part of the Hessian; see `zeroloop.kernels.softmax.shared_hessian`."""
+    v = _terms(block, centre, slice(None))
+    curvature = _curvature(block, coef @ v)
+    hessian = (v * np.mean(curvature, axis=0)) @ v.T
+    return Sums(0.0, block.total_weight, np.sum(curvature, axis=1, keepdims=True), hessian)
 
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of the Hessian of one block; see `zeroloop.kernels.sweep.hessian_diagonal`."""
     v = _terms(block, centre, slice(None))
-    e = np.exp(-np.abs(coef[0] @ v))
-    curvature = _weight(block) * e / (1 + e) ** 2
+    curvature = _curvature(block, coef @ v)
     v *= v
-    return DiagonalSums(block.total_weight, v @ curvature, v**2 @ curvature**2)
+    return DiagonalSums(block.total_weight, curvature @ v.T, curvature**2 @ (v**2).T)
 
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
     """Return the Hessian of one block times `direction`; see `zeroloop.kernels.sweep.hessian_vector`."""
     v = _terms(block, centre, slice(None))
-    e = np.exp(-np.abs(coef[0] @ v))
-    curvature = _weight(block) * e / (1 + e) ** 2
-    return VectorSums(block.total_weight, (v @ (curvature * (direction[0] @ v)))[np.newaxis])
+    u = direction @ v
+    if len(coef) == 1:
+        u *= _curvature(block, coef @ v)
+    else:
+        p = probabilities(coef @ v)
+        u = _weight(block) * p * (u - np.sum(p * u, axis=0))
+    return VectorSums(block.total_weight, u @ v.T)
+
+
+def _curvature(block: Block, z: FloatArray) -> FloatArray:
+    """Return `weight p (1 - p)` of each output and row, `(n_outputs, rows)`."""
+    if len(z) > 1:
+        p = probabilities(z)
+        return _weight(block) * p * (1 - p)
+    e = np.exp(-np.abs(z))
+    return _weight(block) * e / (1 + e) ** 2
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return the linear predictor `z` of each row, `(rows,)`."""
-    z: FloatArray = coef[0] @ _terms(block, centre, slice(None))
+    """Return the linear predictor `z` of each row, `(rows,)`, or `(n_outputs, rows)` with several outputs."""
+    z: FloatArray = (coef if len(coef) > 1 else coef[0]) @ _terms(block, centre, slice(None))
     return z
+
+
+def largest(block: Block) -> Largest:
+    """Return the largest absolute value of each sparse column of a block; NaN where there is one."""
+    assert block.sparse is not None
+    found = np.zeros(block.sparse.n_columns)
+    _, column, values = block.sparse.triples()
+    np.maximum.at(found, column, np.abs(values))
+    return Largest(found)
 
 
 def moments(block: Block) -> Moments:
@@ -83,15 +143,18 @@ def moments(block: Block) -> Moments:
     return Moments(np.full(len(mean), total), mean, squares)
 
 
-def draw(block: Block, fractions: tuple[float, float], seed: int) -> NDArray[np.intp]:
+def draw(block: Block, fractions: Sequence[float], seed: int) -> NDArray[np.intp]:
     """Return the positions of rows drawn by hash; see `zeroloop.kernels.sweep.draw`."""
     assert block.y is not None
-    below = np.where(block.y > 0.5, *(np.uint64(fraction * 2**53) for fraction in reversed(fractions)))
+    below = np.array([np.uint64(fraction * 2**53) for fraction in fractions])[block.y.astype(np.intp)]
     return np.flatnonzero((hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(11)) < below)
 
 
 def probabilities(z: FloatArray) -> FloatArray:
-    """Return the probabilities of labels 0 and 1, `(2, rows)`, of the predictor `z`."""
+    """Return the probabilities `(n_classes, rows)` of the predictor `z`: labels 0 and 1, or softmax."""
+    if z.ndim > 1:
+        shares: FloatArray = np.exp(z - np.max(z, axis=0))
+        return shares / np.sum(shares, axis=0)
     e = np.exp(-np.abs(z))
     share = 1 / (1 + e)
     positive = z >= 0
@@ -108,6 +171,11 @@ def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
     terms[1 + n_x :] = 0.0
     for codes in all_codes:
         terms[codes, np.arange(n_rows)] = 1.0
+    if block.sparse is not None:
+        place, column, values = block.sparse.triples()
+        place = place - (rows.start or 0)
+        met = (place >= 0) & (place < n_rows)
+        terms[1 + n_x + column[met], place[met]] = values[met]
     if block.marks.size > 0:
         row = block.marks[0] - (rows.start or 0)
         here = (row >= 0) & (row < n_rows)

@@ -45,13 +45,23 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
+class Largest:
+    """The largest absolute value of columns, `(n_columns,)`; combined with `+`."""
+
+    values: FloatArray
+
+    def __add__(self, other: Self) -> Largest:
+        return Largest(np.maximum(self.values, other.values))
+
+
+@dataclass(frozen=True, slots=True)
 class DiagonalSums:
     """The Hessian's diagonal as sums over rows, addable.
 
     Attributes:
         weight: `sum_i weight[i]`.
-        diagonal: `(n_coefs,)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
-        squares: `(n_coefs,)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
+        diagonal: `(n_outputs, n_coefs)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
+        squares: `(n_outputs, n_coefs)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
 
     """
 

@@ -15,11 +15,15 @@ from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_
 PATIENCE = 0.1  # a step that must be shorter comes from a poor guess of the Hessian: ask for a better one first
 MEMORY = 10  # pairs kept; each costs two vectors and no pass
 
+MOST_SHARED_COEFS = 4_000  # of an output, where several share one Hessian
+ROWS_A_COEFFICIENT = 10  # of the sample that it is taken from
+SHARED_ROWS = 5_000  # of it, at least
+
 Precondition = Callable[[FloatArray], FloatArray]
 """Multiplies a gradient by a guess of the inverse Hessian."""
 
-Rescue = Callable[[FloatArray, float, bool], Precondition | None]
-"""Asked before each step, with theta, the gradient norm there and whether the descent is stuck, for a better guess of
+Rescue = Callable[[FloatArray, Evaluation, bool], Precondition | None]
+"""Asked before each step, with theta, the objective there and whether the descent is stuck, for a better guess of
 the inverse Hessian; with one, the history starts anew."""
 
 
@@ -66,9 +70,40 @@ def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int)
 
     """
     at = objective(theta, order=1)
+    return descend(objective, theta, at, _first_guess(objective, theta), tol=tol, max_iter=max_iter)
+
+
+def _first_guess(objective: Objective, theta: FloatArray) -> Precondition:
+    """Return the first guess of the inverse Hessian: diagonal, or for several outputs what their Hessians share."""
+    if objective.n_outputs > 1 and theta.size // objective.n_outputs <= MOST_SHARED_COEFS:
+        return _shared_inverse(objective, theta)
     diagonal = objective.hessian_diagonal(theta).values
     inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
-    return descend(objective, theta, at, lambda gradient: inverse * gradient, tol=tol, max_iter=max_iter)
+    return lambda gradient: inverse * gradient
+
+
+def _shared_inverse(objective: Objective, theta: FloatArray) -> Precondition:
+    """Return the inverse of a Hessian without cross terms of classes, each class's a multiple of one matrix.
+
+    That matrix is of a sample, and is inverted once for all: with its eigenvectors V, class k's is
+    `V (share[k] Lambda + l2)^-1 V'`, where l2 is the mean penalty.
+    """
+    n = theta.size // objective.n_outputs
+    rows = max(SHARED_ROWS, ROWS_A_COEFFICIENT * n)
+    over = objective.sample(rows, 0) if 2 * rows < objective.n_rows else objective
+    shared, shares = over.shared_hessian(theta)
+    values, vectors = np.linalg.eigh(shared)
+    l2 = float(np.mean(objective.penalty.l2))
+    floor = 1e-10 * float(values[-1])
+    inverses = 1.0 / (np.outer(shares, np.maximum(values, floor)) + l2)
+
+    def precondition(gradient: FloatArray) -> FloatArray:
+        turned = gradient.reshape(objective.n_outputs, n) @ vectors
+        turned *= inverses
+        result: FloatArray = (turned @ vectors.T).ravel()
+        return result
+
+    return precondition
 
 
 def descend(
@@ -79,7 +114,7 @@ def descend(
     *,
     tol: float,
     max_iter: int,
-    rescue: Rescue = lambda theta, gradient_norm, stuck: None,
+    rescue: Rescue = lambda theta, at, stuck: None,
 ) -> Solution:
     """Take L-BFGS steps over full passes until the gradient meets `tol`.
 
@@ -98,7 +133,7 @@ def descend(
     for n_iter in range(max_iter):
         if at.gradient_norm <= tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        better = rescue(theta, at.gradient_norm, False)
+        better = rescue(theta, at, False)
         if better is not None:
             precondition, history = better, History()
         direction = history.direction(at.gradient, precondition)
@@ -108,7 +143,7 @@ def descend(
         at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, 1, shortest=PATIENCE)
         if step is None:
-            better = rescue(theta, at.gradient_norm, True)
+            better = rescue(theta, at, True)
             if better is not None:
                 precondition, history = better, History()
                 continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.objective import Objective, Outcome, Solution
+from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.lbfgs import Precondition, descend
 
 GROWTH = 10  # each sample is so many times the one before
@@ -53,48 +54,92 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
         seed: of the samples.
 
     """
-    sizes = sample_sizes(objective.n_rows, theta.size)
-    largest = objective.sample(sizes[-1], seed)
-    hessian = None
-    for size in sizes:
-        sampled = largest if size == sizes[-1] else largest.sample(size, seed + 1)
-        theta, hessian = _optimum_of(sampled, theta, hessian, size)
-    assert hessian is not None
-    rare = largest.hessian_diagonal(theta).rows < FEW_ROWS
-    if np.any(rare) and objective.n_codes > 0 and objective.hessian_cost <= DEAREST_HESSIAN:
-        at = objective(theta, order=2)
-        hessian = at.hessian
-    else:
-        if np.any(rare):
-            hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
-        at = objective(theta, order=1)
-    started = _Start(objective.passes, at.gradient_norm)
+    def on_sample(sampled: Objective, theta: FloatArray, at: Evaluation, hessian: FloatArray, tol: float) -> FloatArray:
+        return descend(sampled, theta, at, _inverse_of(hessian), tol=tol, max_iter=SAMPLE_STEPS).theta
+
+    start = start_on_samples(objective, theta, seed, on_sample)
+    contraction = Contraction(objective, start.at)
     rescued_at = np.empty(0)
 
-    def rescue(theta: FloatArray, gradient_norm: float, stuck: bool) -> Precondition | None:
-        nonlocal started, rescued_at
-        passes = objective.passes - started.passes
-        slow = _worth_a_hessian(gradient_norm, started.gradient_norm, passes, tol, objective.hessian_cost)
-        if not (slow or stuck) or np.array_equal(theta, rescued_at):
+    def rescue(theta: FloatArray, at: Evaluation, stuck: bool) -> Precondition | None:
+        nonlocal contraction, rescued_at
+        contraction.stuck = stuck
+        if not contraction.is_slow(at, tol) or np.array_equal(theta, rescued_at):
             return None
         rescued_at = theta
         hessian = objective(theta, order=2).hessian
-        started = _Start(objective.passes, gradient_norm)
+        contraction = Contraction(objective, at)
         return _inverse_of(hessian)
 
-    guess = _inverse_of(hessian)
-    solution = descend(objective, theta, at, guess, tol=AIM * tol, max_iter=max_iter, rescue=rescue)
+    guess = _inverse_of(start.hessian)
+    solution = descend(objective, start.theta, start.at, guess, tol=AIM * tol, max_iter=max_iter, rescue=rescue)
     if solution.last.gradient_norm <= tol:
         return replace(solution, outcome=Outcome.CONVERGED)
     return solution
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """Where the descent with one Hessian began: contraction is judged from there."""
+class Start:
+    """Where samples have led.
 
-    passes: int
-    gradient_norm: float
+    Attributes:
+        theta: the last sample's optimum.
+        at: the objective there, over all rows, with its gradient.
+        hessian: about the objective's there: the last sample's, or that of all rows.
+
+    """
+
+    theta: FloatArray
+    at: Evaluation
+    hessian: FloatArray
+
+
+OnSample = Callable[[Objective, FloatArray, Evaluation, FloatArray, float], FloatArray]
+"""Returns a sample's optimum, given its objective, theta, the objective there, about its Hessian, and tol."""
+
+
+def start_on_samples(objective: Objective, theta: FloatArray, seed: int, on_sample: OnSample) -> Start:
+    """Return the optimum of a growing sample, and the first pass over all rows there."""
+    sizes = sample_sizes(objective.n_rows, theta.size)
+    largest = objective.sample(sizes[-1], seed)
+    hessian = None
+    for size in sizes:
+        sampled = largest if size == sizes[-1] else largest.sample(size, seed + 1)
+        theta, hessian = _optimum_of(sampled, theta, hessian, size, on_sample)
+    assert hessian is not None
+    rare = largest.hessian_diagonal(theta).rows < FEW_ROWS
+    if np.any(rare) and objective.n_codes > 0 and objective.hessian_cost <= DEAREST_HESSIAN:
+        at = objective(theta, order=2)
+        return Start(theta, at, at.hessian)
+    if np.any(rare):
+        hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
+    return Start(theta, objective(theta, order=1), hessian)
+
+
+class Contraction:
+    """How fast passes with one guess of the Hessian lower the gradient, and whether a full Hessian would pay."""
+
+    def __init__(self, objective: Objective, at: Evaluation) -> None:
+        self._objective = objective
+        self._first_pass = objective.passes
+        self._first_norm = at.gradient_norm
+        self.stuck = False
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no pass was made since the guess."""
+        return self._objective.passes == self._first_pass
+
+    def is_slow(self, at: Evaluation, tol: float) -> bool:
+        """Return whether the passes still needed cost more than a full Hessian and a few passes."""
+        passes = self._objective.passes - self._first_pass
+        norm = at.gradient_norm
+        if self.stuck or passes < LOOK_BACK or norm == 0:
+            return self.stuck
+        if norm >= self._first_norm:
+            return True
+        passes_to_go = passes * math.log(tol / norm) / math.log(norm / self._first_norm)
+        return passes_to_go > self._objective.hessian_cost + LOOK_BACK
 
 
 def sample_sizes(n_rows: int, n_theta: int) -> list[int]:
@@ -113,7 +158,7 @@ def sample_sizes(n_rows: int, n_theta: int) -> list[int]:
 
 
 def _optimum_of(
-    sampled: Objective, theta: FloatArray, hessian: FloatArray | None, size: int
+    sampled: Objective, theta: FloatArray, hessian: FloatArray | None, size: int, on_sample: OnSample
 ) -> tuple[FloatArray, FloatArray]:
     """Return the optimum of a sample, as exactly as the sample deserves, and the Hessian there.
 
@@ -122,7 +167,7 @@ def _optimum_of(
     # Without more penalty a coefficient whose few sampled rows are all of one label would run off to infinity, where
     # the full objective is flat. On well-met ones it would drown what tells correlated columns apart: twice the passes.
     seen = sampled.hessian_diagonal(theta)
-    sampled = sampled.with_penalty(np.where(seen.rows < RARE_ROWS, seen.one_row, 0.0))
+    sampled = sampled.with_l2(np.where(seen.rows < RARE_ROWS, seen.one_row, 0.0))
     if hessian is None:
         at = sampled(theta, order=2)
         hessian = at.hessian
@@ -130,18 +175,8 @@ def _optimum_of(
         at = sampled(theta, order=1)
     # A sample's gradient is off by some 0.5 / sqrt(size) in each coefficient; a fifth of that is exact enough.
     tol = 0.1 / math.sqrt(size)
-    theta = descend(sampled, theta, at, _inverse_of(hessian), tol=tol, max_iter=SAMPLE_STEPS).theta
+    theta = on_sample(sampled, theta, at, hessian, tol)
     return theta, sampled(theta, order=2).hessian
-
-
-def _worth_a_hessian(norm: float, first_norm: float, passes: int, tol: float, cost: float) -> bool:
-    """Return whether the passes still needed at this contraction cost more than a full Hessian and a few passes."""
-    if passes < LOOK_BACK:
-        return False
-    if norm >= first_norm:
-        return True
-    passes_to_go = passes * math.log(tol / norm) / math.log(norm / first_norm)
-    return passes_to_go > cost + LOOK_BACK
 
 
 def _with_rare(hessian: FloatArray, exact: FloatArray, rare: NDArray[np.bool_]) -> FloatArray:

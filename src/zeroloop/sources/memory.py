@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels.select import columns_split, statistics
 from zeroloop.sources.threads import map_all, sum_all, thread_count
+from zeroloop.sparse import Sparse
 
 S = TypeVar("S")
 
@@ -33,12 +35,13 @@ class MemorySource:
         self.n_coefs = self.blocks[0].n_coefs
         self.n_numeric = len(self.blocks[0].numeric)
         self.n_codes = len(self.blocks[0].codes)
+        self.n_stored = sum(block.sparse.n_stored for block in self.blocks if block.sparse is not None)
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order, on all threads."""
         return sum_all(statistic, self.blocks, self._threads_worth_waking())
 
-    def sample(self, fractions: tuple[float, float], seed: int) -> MemorySource:
+    def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source over some rows, drawn by a hash of their index, weighted as `Block.sample` does, copied."""
         draw = statistics(self.n_rows, self.n_coefs).draw
 
@@ -58,6 +61,10 @@ class MemorySource:
             blocks.append(concatenate(pending))
         return MemorySource(blocks, self.threads)
 
+    def reweighted(self, weights: Callable[[Block], FloatArray]) -> MemorySource:
+        """Return a source over the same rows, not copied, with weights `weights(block)` `(rows,)`."""
+        return MemorySource([replace(block, weight=weights(block)) for block in self.blocks], self.threads)
+
     def concatenate(self, values: Callable[[Block], FloatArray], lines: tuple[int, ...] = ()) -> FloatArray:
         """Return `values(block)`, `(*lines, rows)`, for all rows in order, `(*lines, n_rows)`."""
         joined = np.empty((*lines, self.n_rows))
@@ -71,7 +78,8 @@ class MemorySource:
         return joined
 
     def _threads_worth_waking(self) -> int:
-        return self.threads if self.n_rows * (self.n_numeric + self.n_codes) >= FEWEST_VALUES else 1
+        values = self.n_rows * (self.n_numeric + self.n_codes) + self.n_stored
+        return self.threads if values >= FEWEST_VALUES else 1
 
 
 def stacked(
@@ -91,19 +99,65 @@ def stacked(
 
     """
     n_x, m = X.shape
-    labels = None if y is None else np.asarray(y, dtype=np.float32)
+    return MemorySource(
+        [
+            Block(X[:, rows], n_coefs=1 + n_x, codes=np.empty((0, rows.stop - rows.start), np.int32), **shared)
+            for rows, shared in _cut(m, block_rows(n_x), y, weight)
+        ],
+        threads,
+    )
+
+
+def sparse_rows(
+    X: Any,
+    y: NDArray[Any] | None = None,
+    weight: FloatArray | None = None,
+    threads: int | None = None,
+) -> MemorySource:
+    """Return a source over a SciPy CSR or CSC matrix or array `(m, n)`, without a copy of its values.
+
+    Args:
+        X: in canonical format (no place stored twice, indices sorted); float32 or float64.
+        y: `(m,)` labels from 0 on.
+        weight: `(m,)` non-negative weights; None for ones.
+        threads: number of threads; None for every core.
+
+    """
+    m, n = X.shape
+    by_row = X.format == "csr"
+    indptr = X.indptr.astype(np.int64, copy=False)
+    step = block_rows(max(1, X.nnz // max(m, 1)))
+    cuts = _cut(m, step, y, weight)
+    bounds = np.array([*(rows.start for rows, _ in cuts), m])
+    if not by_row and len(cuts) > 1:
+        places = columns_split(X.indices, indptr, bounds)
     blocks = []
-    step = block_rows(n_x)
-    for first in range(0, max(m, 1), step):
-        rows = slice(first, min(first + step, m))
-        blocks.append(
-            Block(
-                numeric=X[:, rows],
-                codes=np.empty((0, rows.stop - rows.start), np.int32),
-                n_coefs=1 + n_x,
-                y=None if labels is None else labels[rows],
-                weight=None if weight is None else weight[rows],
-                first_row=first,
-            )
-        )
+    for b, (rows, shared) in enumerate(cuts):
+        if by_row:
+            start, stop = indptr[rows.start : rows.stop], indptr[rows.start + 1 : rows.stop + 1]
+        else:
+            start, stop = (indptr[:-1], indptr[1:]) if len(cuts) == 1 else (places[b], places[b + 1])
+        k = rows.stop - rows.start
+        sparse = Sparse(X.data, X.indices, start, stop, k, n, by_row, 0 if by_row else rows.start)
+        empty = np.empty((0, k))
+        blocks.append(Block(empty, empty.astype(np.int32), 1 + n, sparse=sparse, **shared))
     return MemorySource(blocks, threads)
+
+
+def _cut(
+    m: int, step: int, y: NDArray[Any] | None, weight: FloatArray | None
+) -> list[tuple[slice, dict[str, Any]]]:
+    """Return the rows of each block, with what a block has whatever its columns are stored as."""
+    labels = None if y is None else np.asarray(y, dtype=np.float32)
+    all_rows = [slice(first, min(first + step, m)) for first in range(0, max(m, 1), step)]
+    return [
+        (
+            rows,
+            {
+                "y": None if labels is None else labels[rows],
+                "weight": None if weight is None else weight[rows],
+                "first_row": rows.start,
+            },
+        )
+        for rows in all_rows
+    ]

@@ -178,7 +178,7 @@ def _positions(values: pa.Array, levels: Sequence[Level]) -> NDArray[np.int64]:
 
 
 def labels(batch: pa.RecordBatch, schema: Schema) -> NDArray[np.float32]:
-    """Return the target as 0 and 1, NaN where it is missing, `(rows,)`.
+    """Return the target as the index of its class, NaN where it is missing, `(rows,)`.
 
     Raises:
         DataError: for a value that training did not know.
@@ -189,14 +189,15 @@ def labels(batch: pa.RecordBatch, schema: Schema) -> NDArray[np.float32]:
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan, np.float32)
     codes, values = coded(column)
-    known = (target.negative, target.positive)
+    known = target.levels
     comparable = isinstance(known[0], str) == (kind_of(values.type) == "categorical")
-    positions = _positions(values, known) if comparable else np.full(len(values), 2)
+    positions = _positions(values, known) if comparable else np.full(len(values), len(known))
     met = np.unique(codes[codes >= 0])
-    strange = [k for k in met if positions[k] == 2]
+    strange = [k for k in met if positions[k] == len(known)]
     if strange:
+        listed = ", ".join(repr(level) for level in known[:-1])
         raise DataError(
             f"The target {target.name!r} holds {values[int(strange[0])].as_py()!r}; "
-            f"the model knows {known[0]!r} and {known[1]!r}."
+            f"the model knows {listed} and {known[-1]!r}."
         )
-    return np.append(np.array([0, 1, np.nan], np.float32)[positions], np.float32(np.nan))[codes]
+    return np.append(positions.astype(np.float32), np.float32(np.nan))[codes]

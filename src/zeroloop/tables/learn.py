@@ -12,6 +12,7 @@ from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import ColumnScan, Scan
 from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, Target
 
+MOST_CLASSES = 100  # of a target
 MOST_LEVELS = 1_000  # a column of text with more keeps the most frequent and pools the rest
 SMALLEST_IDENTIFIER = 20  # distinct values from which a column where most rows differ is taken for an identifier
 
@@ -26,7 +27,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         reference: whether the first level of a categorical column has no coefficient.
 
     Raises:
-        DataError: for a target that is not of two values, or when no feature is left.
+        DataError: for a target that has no classes, or when no feature is left.
 
     """
     target = _learn_target(scanned, roles, positive)
@@ -81,17 +82,24 @@ def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
         if any(isinstance(value, float) for value in values):
             raise DataError(
                 f"The target {name!r} holds continuous numbers ({shown}, ...; {len(values):,} values); a logistic "
-                "regression predicts one of two values. Make such a column first: whether a limit is passed, say."
+                "regression predicts one of a few classes. Make such a column first: whether a limit is passed, say."
             )
-        raise DataError(
-            f"The target {name!r} has {len(values):,} values ({shown}{', ...' if len(values) > 3 else ''}); "
-            "expected two. Keep the rows of two of them, or make a column that is 1 for the one of interest."
-        )
+        if len(values) > MOST_CLASSES:
+            raise DataError(
+                f"The target {name!r} has {len(values):,} values ({shown}, ...); expected at most {MOST_CLASSES} "
+                "classes. Group them, or make a column that is 1 for the one of interest."
+            )
+        if positive is not None:
+            raise OptionError(
+                f"positive is {positive!r}, but the target {name!r} has {len(values)} values, and the model gives the "
+                "probability of each; leave positive out."
+            )
+        return Target(name, tuple(values))
     if positive is None:
-        return Target(name, values[0], values[1])
+        return Target(name, tuple(values))
     for one, other in (values, reversed(values)):
         if str(one) == positive or (not isinstance(one, str) and _same(one, positive)):
-            return Target(name, other, one)
+            return Target(name, (other, one))
     raise OptionError(
         f"positive is {positive!r}, but the target {name!r} holds {values[0]!r} and {values[1]!r}; name one."
     )

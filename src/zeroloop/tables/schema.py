@@ -83,11 +83,22 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The column to predict and its two values; `positive` is label 1."""
+    """The column to predict and its values: the classes.
+
+    Attributes:
+        name: the column's.
+        levels: label k stands for `levels[k]`. Of two, the second is the positive one, whose probability is modelled;
+            more are in sorted order.
+
+    """
 
     name: str
-    negative: Level
-    positive: Level
+    levels: tuple[Level, ...]
+
+    @property
+    def n_outputs(self) -> int:
+        """Rows of coefficients: one for two classes, else one for each."""
+        return len(self.levels) if len(self.levels) > 2 else 1
 
 
 @dataclass(frozen=True, slots=True)
