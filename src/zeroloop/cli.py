@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import warnings
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zeroloop.errors import ZeroloopError
+from zeroloop.errors import OptionError, ZeroloopError
 
 app = typer.Typer(
     add_completion=False,
@@ -37,11 +38,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 @app.command()
 def train(
     data: Data,
-    target: Annotated[str, typer.Option(help="Column to predict; it has two values.")],
+    target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to save the model.")] = Path("model.json"),
     positive: Annotated[
         str | None,
-        typer.Option(help="The target's value to give the probability of; by default the greater."),
+        typer.Option(help="Of two classes, the one to give the probability of; by default the greater."),
     ] = None,
     features: Annotated[
         list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")
@@ -51,9 +52,29 @@ def train(
         list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
     ] = [],  # noqa: B006
     weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
-    c: Annotated[float, typer.Option("--C", help="Inverse strength of the L2 penalty; inf for none.")] = 1.0,
+    c: Annotated[
+        str,
+        typer.Option(
+            "--C",
+            help="Inverse strength of the penalty; inf for none; cv to choose it by cross-validation, cv-1se for the "
+            "strongest within a standard error of the best.",
+        ),
+    ] = "1.0",
+    l1_ratio: Annotated[
+        float, typer.Option(help="Share of the L1 penalty, which leaves terms out: 0 is L2 alone, 1 is L1 alone.")
+    ] = 0.0,
+    multi_class: Annotated[
+        str, typer.Option(help="With more than two classes: multinomial, or ovr for each against the rest.")
+    ] = "multinomial",
+    penalty_factor: Annotated[
+        list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
+    ] = [],  # noqa: B006
     solver: Annotated[
-        str, typer.Option(help="auto, newton, sampled-newton, newton-cg, lbfgs or gradient-descent.")
+        str,
+        typer.Option(
+            help="auto, newton, sampled-newton, newton-cg, lbfgs, gradient-descent, proximal-newton or "
+            "coordinate-descent."
+        ),
     ] = "auto",
     tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
     max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
@@ -85,7 +106,10 @@ def train(
         drop=_names(drop),
         categorical=_names(categorical),
         weights=weights,
-        C=c,
+        C=_number(c),
+        l1_ratio=l1_ratio,
+        multi_class=multi_class,
+        penalty_factors=_factors(penalty_factor),
         solver=solver,
         tol=tol,
         max_iter=max_iter,
@@ -120,13 +144,13 @@ def _training_summary(model: Any, out: Path) -> dict[str, Any]:
         "held_out_rows": training.held_out_rows,
         "dropped_no_target": training.dropped_no_target,
         "dropped_incomplete": training.dropped_incomplete,
-        "target": {
-            "name": schema.target.name,
-            "positive": schema.target.positive,
-            "negative": schema.target.negative,
-        },
+        "target": {"name": schema.target.name, "classes": list(schema.target.levels), "shares": training.shares},
         "columns": [{"name": column.name, "kind": kind} for column, kind in kinds],
         "left_out": [{"name": column.name, "reason": column.reason} for column in schema.left_out],
+        "C": training.C if math.isfinite(training.C) else "inf",
+        "l1_ratio": training.l1_ratio,
+        "multi_class": training.multi_class,
+        "cross_validation": training.cross_validation,
         "solver": training.solver,
         "passes": training.passes,
         "n_iter": training.n_iter,
@@ -235,7 +259,7 @@ def ladder(
         print(source_code(find_rung(show)), end="")
         return
     if plot is not None:
-        from zeroloop.ladder.chart import check_chart_path
+        from zeroloop.charts import check_chart_path
 
         check_chart_path(plot)
     with ProgressBar() as bar:
@@ -271,6 +295,26 @@ def demo(threads: Threads = None) -> None:
         rows = _predict(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], threads)
     console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")
     console.print(f"Next: zeroloop summary {model}")
+
+
+def _number(text: str) -> float | str:
+    """Return a number given as text, or the text where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _factors(given: list[str]) -> dict[str, float]:
+    """Return the factors of an option given as `a=0,b=2` or several times."""
+    factors = {}
+    for pair in _names(given):
+        name, _, value = pair.rpartition("=")
+        factor = _number(value)
+        if not name or isinstance(factor, str):
+            raise OptionError(f"penalty-factor is {pair!r}; expected COLUMN=NUMBER, such as age=0.")
+        factors[name] = factor
+    return factors
 
 
 def _names(given: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,23 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_random_state, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroloop.arrays import prepare, source_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, fit
 from zeroloop.kernels.select import statistics
-from zeroloop.objective import Evaluation, Units
-from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
+from zeroloop.objective import Evaluation
 from zeroloop.sources.threads import find_blas, thread_count
 
 find_blas()  # at import, so that no first fit waits for it
 
 # scikit-learn's solvers that zeroloop has no like of: whatever suits the data finds the same optimum.
 SOLVERS = {"newton-cholesky": "newton", "liblinear": "auto", "sag": "auto", "saga": "auto"}
-MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -137,7 +134,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         """
         options = self._options()
-        prepared = prepare(self, X, y, sample_weight)
+        prepared = prepare(X, y, sample_weight, self.class_weight, self._threads(), self)
         result = fit(
             prepared.source,
             options,
@@ -213,7 +210,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return Options(C, l1_ratio, solver, self.tol, self.max_iter, self.learning_rate, multi_class)
 
     def _shape(self, n_features: int) -> Shape:
-        factor, lower, upper = np.ones(1 + n_features), np.full(1 + n_features, -np.inf), np.full(1 + n_features, np.inf)
+        factor, lower, upper = (
+            np.ones(1 + n_features),
+            np.full(1 + n_features, -np.inf),
+            np.full(1 + n_features, np.inf),
+        )
         given = (("penalty_factors", self.penalty_factors, factor),)
         if self.bounds is not None:
             given += (("bounds", self.bounds[0], lower), ("bounds", self.bounds[1], upper))
@@ -284,109 +285,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return tags
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Arrays checked and cut into blocks.
-
-    Attributes:
-        X, y: as arrays that fit each other.
-        classes: distinct labels, sorted.
-        codes: `(m,)`, each row's index among them.
-        weight: `(m,)`, or None for ones.
-        source: the rows.
-        units: of the columns.
-
-    """
-
-    X: Any
-    y: NDArray[Any]
-    classes: NDArray[Any]
-    codes: NDArray[Any]
-    weight: FloatArray | None
-    source: MemorySource
-    units: Units
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return int(self.X.shape[1])
-
-
-def prepare(estimator: Any, X: Any, y: Any, sample_weight: ArrayLike | None) -> Prepared:
-    """Return an estimator's arrays, checked, as a source with the columns' units.
-
-    Raises:
-        ValueError: for arrays that do not fit, NaN or infinity, or one class.
-
-    """
-    X, y = _arrays(estimator, X, y)
-    classes, codes = _classes(y)
-    if len(classes) < 2:
-        raise ValueError(
-            "A classifier needs samples of at least 2 classes in the data, "
-            f"but the data contains only one class: {classes.tolist()[0]!r}"
-        )
-    weight = _weight(estimator.class_weight, X, y, codes, classes, sample_weight)
-    source = source_of(X, codes, weight, estimator._threads())
-    kernels = statistics(source.n_rows, source.n_coefs)
-    if sparse.issparse(X):
-        scale = source.reduce(kernels.largest).values
-        units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
-        finite = np.all(scale < MOST_SPARSE)
-    else:
-        columns = source.reduce(kernels.moments)
-        units = Units(columns.mean, np.append(1.0, columns.scale()))
-        finite = np.all(np.isfinite(columns.squares))
-    if not finite:
-        assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")  # a second pass only in this case
-        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
-    return Prepared(X, y, classes, codes, weight, source, units)
-
-
-def source_of(
-    X: Any, codes: NDArray[Any] | None = None, weight: FloatArray | None = None, threads: int | None = None
-) -> MemorySource:
-    """Return a source over an array or a sparse matrix, `(m, n_features)`."""
-    if not sparse.issparse(X):
-        return stacked(X.T, codes, weight, threads)
-    X.check_format(full_check=True)
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return sparse_rows(X, codes, weight, threads)
-
-
-def _arrays(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
-    """Return X and y as arrays that fit each other, without looking into X."""
-    plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and X.size > 0
-    if plain and type(y) is np.ndarray and y.shape == X.shape[:1] and _is_finite(y):
-        # What `validate_data` would find, without its millisecond: ten of them at the first call of a process.
-        estimator.n_features_in_ = X.shape[1]
-        if hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
-        return X, y
-    return validate_data(  # type: ignore[no-any-return]
-        estimator, X, y, dtype=[np.float64, np.float32], accept_sparse=["csr", "csc"], ensure_all_finite=False
-    )
-
-
-def _weight(
-    class_weight: dict[Any, float] | str | None,
-    X: Any,
-    y: NDArray[Any],
-    codes: NDArray[Any],
-    classes: NDArray[Any],
-    sample_weight: ArrayLike | None,
-) -> FloatArray | None:
-    if sample_weight is None and class_weight is None:
-        return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if class_weight is not None:
-        by_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
-        weight = weight * by_class[codes.astype(np.intp)]
-    return weight  # type: ignore[no-any-return]
-
-
 def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tuple[float, float | None]:
     """Return (C, l1_ratio) of scikit-learn's old `penalty`."""
     warnings.warn("penalty is deprecated; use l1_ratio, and C=np.inf for no penalty.", FutureWarning, stacklevel=4)
@@ -397,23 +295,6 @@ def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tupl
     if penalty != "elasticnet":
         raise OptionError(f"penalty is {penalty!r}; it must be 'l1', 'l2', 'elasticnet' or None.")
     return C, l1_ratio
-
-
-def _is_finite(y: NDArray[Any]) -> bool:
-    return y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isfinite(np.sum(y))))
-
-
-def _classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the distinct labels, sorted, and the index of each row's."""
-    if y.dtype.kind in "biuf":
-        low, high = np.min(y), np.max(y)
-        is_high = y == high
-        whole = y.dtype.kind != "f" or (float(low).is_integer() and float(high).is_integer())
-        if whole and low != high and np.all(is_high | (y == low)):
-            return np.array([low, high], dtype=y.dtype), is_high  # a tenth of the time that sorting takes
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, codes
 
 
 def _print_pass(passes: int, evaluation: Evaluation) -> None:

@@ -68,7 +68,7 @@ class Grid:
         return objective_of(source, labels, options, self.units, self.shape, self.fit_intercept)
 
 
-def strongest_C(source: Source, grid: Grid) -> float:
+def largest_all_zero(source: Source, grid: Grid) -> float:
     """Return the largest C at which every penalised coefficient is zero.
 
     Without an L1 penalty there is none, and the answer is that of an L1 share of `LEAST_L1`, as in glmnet.
@@ -103,14 +103,14 @@ def strongest_C(source: Source, grid: Grid) -> float:
     return 1.0 / (labels.total * strongest) * (1 - 1e-12)
 
 
-def spread_Cs(source: Source, grid: Grid, n: int) -> FloatArray:
+def spread(source: Source, grid: Grid, n: int) -> FloatArray:
     """Return n values of C, evenly spread in their logarithm, from all-zero to nearly free."""
-    first = strongest_C(source, grid)
+    first = largest_all_zero(source, grid)
     decades = DECADES if source.n_rows > source.n_coefs else DECADES / 2
     return np.asarray(first * np.logspace(0, decades, n))
 
 
-def check_Cs(Cs: Any) -> FloatArray:
+def checked(Cs: Any) -> FloatArray:
     """Return values of C as an increasing array.
 
     Raises:
@@ -176,9 +176,7 @@ def fit_grid(
         if len(parts) == 1 or not isinstance(source, MemorySource):
             return _fit_with_hessian(source, grid, Cs, labels, one_more)
         together = Together([source] * len(parts))
-        fits_of_parts = together.run(
-            lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more)
-        )
+        fits_of_parts = together.run(lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more))
     return [one for part in fits_of_parts for one in part]
 
 
@@ -207,9 +205,7 @@ def _fit_with_hessian(
         if fits:
             objective = grid.objective(source, labels, float(C))
             at = objective.without_pass(at, theta, last.penalty)
-        solution, curvature = descend(
-            objective, theta, at, curvature, tol=grid.options.tol, max_iter=max_iter, aim=AIM
-        )
+        solution, curvature = descend(objective, theta, at, curvature, tol=grid.options.tol, max_iter=max_iter, aim=AIM)
         theta, at = solution.theta, solution.last
         fits.append(Fit(objective.coef(theta), "proximal-newton", (solution,), objective.passes, labels))
         on_fit()
@@ -296,7 +292,7 @@ def cross_validate(
     others = [source.reweighted(partial(_weights, fold_of=fold_of, fold=fold, inside=False)) for fold in range(n_folds)]
     done = 0
 
-    def of_fold(fold: int, rows: Source) -> list[Fit]:
+    def of_fold(_: int, rows: Source) -> list[Fit]:
         def count(_: int) -> None:
             nonlocal done
             done += 1
@@ -341,4 +337,3 @@ def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> Floa
 def hashed_folds(block: Block, n_folds: int, seed: int) -> NDArray[np.intp]:
     """Return the fold of each row of a block, by a hash of its index."""
     return (hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(32)).astype(np.int64) % n_folds
-

@@ -126,7 +126,8 @@ class Model:
 
     Attributes:
         schema: the columns' kinds, levels, means and scales.
-        coef: `(n_outputs, n_coefs)`, in the columns' own units: one output for two classes, else one for each; terms in the order of `schema.terms`.
+        coef: `(n_outputs, n_coefs)`, in the columns' own units: one output for two classes, else one for
+            each; terms in the order of `schema.terms`.
         training: how it was found.
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
 
@@ -255,7 +256,11 @@ class Model:
         """Return a row a term: `term`, `coef`, `odds_ratio`; with more than two classes a `class` before them."""
         terms = list(self.schema.terms)
         with np.errstate(over="ignore"):
-            columns = {"term": terms * len(self.coef), "coef": self.coef.ravel(), "odds_ratio": np.exp(self.coef.ravel())}
+            columns = {
+                "term": terms * len(self.coef),
+                "coef": self.coef.ravel(),
+                "odds_ratio": np.exp(self.coef.ravel()),
+            }
         if len(self.coef) == 1:
             return pa.table(columns)
         of_class = [level for level in self.schema.target.levels for _ in terms]

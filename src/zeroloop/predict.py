@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.errors import OptionError
-from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Scored
 from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.write import check_table_path, write_batches
 
-COLUMNS = ("probability", "prediction")
+PREDICTION = "prediction"
 
 
 def predict_file(
@@ -29,8 +28,9 @@ def predict_file(
 ) -> int:
     """Write a row of predictions for each row of `data`, in order; return how many.
 
-    The file has the columns named in `keep`, then `probability` (of the positive value) and `prediction` (the
-    more probable value); both are null where the model cannot tell (see `Model.predict_proba`).
+    The file has the columns named in `keep`, then `probability` (of the positive class; with more than two classes a
+    `probability of CLASS` for each) and `prediction` (the most probable class); all are null where the model cannot
+    tell (see `Model.predict_proba`).
 
     Args:
         model: what predicts.
@@ -47,12 +47,12 @@ def predict_file(
 
     """
     check_table_path(Path(path))
-    clash = [name for name in keep if name in COLUMNS or list(keep).count(name) > 1]
+    probabilities = probability_columns(model)
+    clash = [name for name in keep if name in (*probabilities, PREDICTION) or list(keep).count(name) > 1]
     if clash:
         raise OptionError(f"keep: the predictions file would have two columns {clash[0]!r}; rename or leave out one.")
     table = open_table(data)
-    target = model.schema.target
-    prediction_type = pa.array([target.negative, target.positive]).type
+    prediction_type = pa.array(model.schema.target.levels).type
     rows = 0
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -69,17 +69,23 @@ def predict_file(
             on_rows(rows)
 
     kept = [(name, table.schema.field(name).type) for name in keep if name in table.schema.names]
-    schema = pa.schema([*kept, ("probability", pa.float64()), ("prediction", prediction_type)])
+    added = [*((name, pa.float64()) for name in probabilities), (PREDICTION, prediction_type)]
+    schema = pa.schema([*kept, *added])
     write_batches(batches(), schema, Path(path))
     return rows
 
 
-def _predictions(model: Model, scored: Scored) -> tuple[pa.Array, pa.Array]:
-    known = ~np.isnan(scored.z)
-    probability = statistics(scored.z.size, model.schema.n_coefs).probabilities(scored.z)[1]
-    target = model.schema.target
-    values = pa.array([target.negative, target.positive])
-    return (
-        pa.array(probability, mask=~known),
-        values.take(pa.array((probability > 0.5).astype(np.int8), mask=~known)),
-    )
+def probability_columns(model: Model) -> list[str]:
+    """Return the names of the columns of probabilities in a file of predictions."""
+    levels = model.schema.target.levels
+    return ["probability"] if len(levels) == 2 else [f"probability of {level}" for level in levels]
+
+
+def _predictions(model: Model, scored: Scored) -> list[pa.Array]:
+    """Return the columns of probabilities, and the predictions."""
+    shares = model.probabilities(scored.z)
+    shown = shares[1:] if len(shares) == 2 else shares
+    values = pa.array(model.schema.target.levels)
+    best = (shares[1] > 0.5).astype(np.int8) if len(shares) == 2 else np.argmax(shares, axis=0).astype(np.int8)
+    unknown = ~scored.known
+    return [*(pa.array(share, mask=unknown) for share in shown), values.take(pa.array(best, mask=unknown))]

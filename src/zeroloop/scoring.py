@@ -96,9 +96,7 @@ def _auc(y: FloatArray, z: FloatArray, weight: FloatArray) -> float | None:
     return float(np.sum(positive * (below + negative / 2))) / total
 
 
-def held_out_scores(
-    y: FloatArray, z: FloatArray, weight: FloatArray | None, shares: Sequence[float]
-) -> dict[str, Any]:
+def held_out_scores(y: FloatArray, z: FloatArray, weight: FloatArray | None, shares: Sequence[float]) -> dict[str, Any]:
     """Return the model's scores and, under `base_rate`, those of predicting each class's share of the training rows."""
     logs = np.log(shares)
     constant = np.full_like(z, logs[1] - logs[0]) if z.ndim == 1 else np.tile(logs[:, np.newaxis], y.size)

@@ -57,20 +57,21 @@ class ProgressBar:
 
 def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
     """Print what was read, each column's part, the fit, the held-out scores, and terms: all or the strongest."""
-    training, target = model.training, model.schema.target
+    training = model.training
     console.print(
         f"Read [bold]{training.data}[/]: {training.rows_read:,} rows; {training.rows:,} to train on"
         + (f", {training.held_out_rows:,} held out" if training.held_out_rows else "")
         + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
         + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
     )
-    console.print(
-        f"Target [bold]{target.name}[/]: the model gives the probability of {target.positive!r} "
-        f"(against {target.negative!r}); base rate {training.base_rate:.1%}"
-    )
+    console.print(_target(model))
     console.print(_columns_table(model))
     seconds = ", ".join(f"{name} {value:.2f} s" for name, value in training.seconds.items())
-    penalty = "no penalty" if np.isinf(training.C) else f"C = {training.C:g}"
+    if training.cross_validation:
+        show_cross_validation(training.cross_validation, training.C)
+    penalty = "no penalty" if np.isinf(training.C) else f"C = {training.C:.4g}"
+    penalty += f", l1_ratio = {training.l1_ratio:g}" if training.l1_ratio > 0 else ""
+    penalty += ", each class against the rest" if training.multi_class == "ovr" and len(model.coef) > 1 else ""
     state = "converged" if training.converged else "[bold red]not converged[/]"
     console.print(
         f"Fit by {training.solver}, {penalty}: {state} in {training.passes} passes, mean log loss "
@@ -95,18 +96,47 @@ def show_terms(model: Model, most: int | None = None) -> None:
     Strength is |coef| times the term's standard deviation over the training rows, so that a rare level does not
     come before a column that moves every row.
     """
-    coef, deviations = model.coef[0], model.schema.deviations(model.training.rows)
-    order = np.arange(1, coef.size)
+    coef, deviations = model.coef, model.schema.deviations(model.training.rows)
+    several = len(coef) > 1
+    terms, levels = model.schema.terms, model.schema.target.levels
+    places = [(k, j) for k in range(len(coef)) for j in range(1, coef.shape[1])]
+    n_terms = len(places)
     if most is not None:
-        order = order[np.argsort(-np.abs(coef * deviations)[1:], kind="stable")][:most]
-    title = (
-        f"{order.size} strongest of {coef.size - 1} terms" if order.size < coef.size - 1 else f"{coef.size - 1} terms"
-    )
-    table = _table(title, ["term", ">coef", ">odds ratio", ">odds ratio a std. dev."])
-    table.add_row(model.schema.terms[0], f"{coef[0]:.5g}", "", "")
-    for j in order:
-        table.add_row(_plain(model.schema.terms[j]), f"{coef[j]:.5g}", _ratio(coef[j]), _ratio(coef[j] * deviations[j]))
+        places = sorted(places, key=lambda at: -abs(coef[at] * deviations[at[1]]))[:most]
+        places = [at for at in places if coef[at] != 0]
+    zero = int(np.sum(coef[:, 1:] == 0))
+    title = f"{len(places)} strongest of {n_terms} terms" if len(places) < n_terms else f"{n_terms} terms"
+    title += f"; {zero} of them 0" if zero else ""
+    table = _table(title, [*(["class"] if several else []), "term", ">coef", ">odds ratio", ">odds ratio a std. dev."])
+    for k in range(len(coef)):
+        named = [_plain(str(levels[k]))] if several else []
+        table.add_row(*named, terms[0], f"{coef[k, 0]:.5g}", "", "")
+    for k, j in places:
+        named = [_plain(str(levels[k]))] if several else []
+        value = coef[k, j]
+        table.add_row(*named, _plain(terms[j]), f"{value:.5g}", _ratio(value), _ratio(value * deviations[j]))
     console.print(table)
+
+
+def show_cross_validation(record: dict[str, Any], C: float) -> None:
+    """Print the held-out loss at each C, the chosen one marked."""
+    rule = "least log loss" if record["rule"] == "min" else "strongest penalty within a standard error of the least"
+    table = _table(f"C by cross-validation, {record['folds']} folds: {rule}", [">C", ">log loss", ">std. error", ""])
+    for value, loss, error in zip(record["C"], record["log_loss"], record["standard_error"], strict=True):
+        table.add_row(f"{value:.4g}", f"{loss:.5f}", f"{error:.5f}", "chosen" if value == C else "")
+    console.print(table)
+
+
+def _target(model: Model) -> str:
+    target, shares = model.schema.target, model.training.shares
+    if len(target.levels) == 2:
+        negative, positive = target.levels
+        return (
+            f"Target [bold]{_plain(target.name)}[/]: the model gives the probability of {positive!r} "
+            f"(against {negative!r}); base rate {shares[1]:.1%}"
+        )
+    listed = ", ".join(f"{level!r} {share:.1%}" for level, share in zip(target.levels, shares, strict=True))
+    return f"Target [bold]{_plain(target.name)}[/]: the model gives the probability of each class ({_plain(listed)})"
 
 
 def show_race(results: Sequence[Result], n_examples: int, n_features: int) -> None:

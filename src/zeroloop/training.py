@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial, reduce
+from functools import partial
 from importlib.metadata import version
-from itertools import accumulate
-from operator import add
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from zeroloop.blocks import Block
-from zeroloop.errors import NotConvergedWarning, OptionError, ZeroloopWarning
+from zeroloop.errors import NotConvergedWarning, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
+from zeroloop.grid import CrossValidation, Grid, Rule, cross_validate, hashed_folds, spread
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Training
-from zeroloop.objective import Evaluation
+from zeroloop.objective import Evaluation, Units
+from zeroloop.prepared import PreparedTable, Progress, prepare_table, shape_of
 from zeroloop.scoring import held_out_scores
 from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.threads import map_all, thread_count
-from zeroloop.tables.encode import encode
-from zeroloop.tables.learn import learn_schema
-from zeroloop.tables.read import RawTable, TableLike, open_table
-from zeroloop.tables.roles import Roles, assign_roles, split_rows
-from zeroloop.tables.scan import Scan, scan
-from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
+from zeroloop.tables.read import TableLike
+from zeroloop.tables.schema import Missing
 
-Progress = Callable[[str, int], None]
-"""Called as work goes on with (what is being done, how many rows or passes of it are done)."""
+CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
+CV_FOLDS = 5
+CV_VALUES = 20  # of C, from all-zero to nearly free
 
 
 def train(
@@ -46,7 +39,11 @@ def train(
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     weights: str | None = None,
-    C: float = 1.0,
+    C: float | str = 1.0,
+    l1_ratio: float = 0.0,
+    multi_class: str = "multinomial",
+    penalty_factors: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
     solver: str = "auto",
     tol: float = 1e-6,
     max_iter: int | None = None,
@@ -59,22 +56,28 @@ def train(
 ) -> Model:
     """Learn a logistic regression from a table.
 
-    The objective is `C * sum(weight * log loss) + 1/2 ||w||^2` with numeric columns scaled to unit variance and
-    the intercept not penalised. Coefficients are reported in the columns' own units.
+    The objective is `C * sum(weight * log loss) + l1_ratio ||w||_1 + (1 - l1_ratio) / 2 ||w||^2` with numeric columns
+    scaled to unit variance and the intercept not penalised; of more than two classes the loss is that of softmax.
+    Coefficients are reported in the columns' own units.
 
     Args:
         data: a path (CSV, gzip or not, Parquet, Arrow IPC), a list of paths, a folder or a glob; a pandas or
             polars DataFrame; a pyarrow Table, RecordBatchReader or Dataset.
-        target: the column to predict; it has two values.
-        positive: the target's value whose probability is modelled; by default the greater in sorted order.
+        target: the column to predict, of two or more classes.
+        positive: of two classes the one whose probability is modelled; by default the greater in sorted order.
         features: columns to predict from; by default all others.
         drop: columns to leave out.
         categorical: columns to read as levels whatever their type.
         weights: a column of row weights.
         C: inverse strength of the penalty; `float("inf")` for none, which also makes the first level of each
-            categorical column the reference, as in R.
-        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs" or "gradient-descent"; see
-            `zeroloop.fit.choose_solver`.
+            categorical column the reference, as in R. "cv" chooses it by cross-validation over five folds of the
+            training rows, for the least log loss; "cv-1se" takes the strongest penalty within a standard error of it.
+        l1_ratio: share of the L1 penalty: 0 is L2 alone, 1 is L1 alone, which leaves terms out.
+        multi_class: with more than two classes "multinomial" (softmax) or "ovr" (each against the rest).
+        penalty_factors: by column, multiplies its terms' penalty; 0 leaves them unpenalised.
+        bounds: by column, (lower, upper) within which its terms' coefficients stay; they include 0.
+        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
+            "coordinate-descent"; see `zeroloop.fit.choose_solver`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance.
         max_iter: most iterations; None for the solver's own limit.
         learning_rate: of gradient descent.
@@ -94,18 +97,14 @@ def train(
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
-    options = Options(C, solver, tol, max_iter, learning_rate)
-    if not 0 <= test_fraction < 1:
-        raise OptionError(f"test_fraction is {test_fraction}; it must be at least 0 and below 1.")
-    if missing not in MISSING_RULES:
-        raise OptionError(f"missing is {missing!r}; it must be one of {', '.join(MISSING_RULES)}.")
-    if not 0 <= seed < 2**63:
-        raise OptionError(f"seed is {seed}; it must be a whole number of at least 0.")
-    n_threads = thread_count(threads)
-    table = open_table(data, text=categorical)
-    roles = assign_roles(
-        table.schema.names,
-        target=target,
+    rule = CV_RULES.get(C) if isinstance(C, str) else None
+    if isinstance(C, str) and rule is None:
+        raise OptionError(f"C is {C!r}; it must be a number above 0, or one of {', '.join(CV_RULES)}.")
+    options = Options(1.0 if rule else float(C), l1_ratio, solver, tol, max_iter, learning_rate, multi_class)
+    table = prepare_table(
+        data,
+        target,
+        positive=positive,
         features=features,
         drop=drop,
         categorical=categorical,
@@ -113,102 +112,81 @@ def train(
         missing=missing,
         test_fraction=test_fraction,
         seed=seed,
+        threads=threads,
+        reference=math.isinf(options.C),
+        progress=progress,
     )
-    clock = _Clock()
-    batches = _read(table, roles, progress)
-    clock.lap("read")
-    progress("encoding", 0)
-    scanned = _scan(batches, roles, n_threads)
-    schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference=math.isinf(C))
-    for column in schema.left_out:
-        warnings.warn(f"Column {column.name!r} is left out: {column.reason}.", ZeroloopWarning, stacklevel=2)
-    training, held_out = _encode(batches, schema, roles, n_threads)
-    del batches
-    clock.lap("encode")
+    schema, training, clock = table.schema, table.training, table.clock
+    shape = shape_of(schema, penalty_factors or {}, bounds or {})
+    units = Units(schema.centre, schema.scale)
+    chosen = None
+    if rule is not None:
+        grid = Grid(options, units, shape, schema.target.levels, seed=seed)
+        chosen = _cross_validated(training, grid, rule, progress)
+        options = replace(options, C=float(chosen.Cs[chosen.chosen]))
+        clock.lap("cross-validate")
     result = fit(
         training,
         options,
-        centre=schema.centre,
-        scale=schema.scale,
-        penalty_unit=schema.scale,
+        units=units,
+        shape=shape,
+        classes=schema.target.levels,
         seed=seed,
         on_pass=lambda passes, evaluation: progress(_state(evaluation), passes),
     )
     clock.lap("fit")
-    if not result.solution.converged:
+    if not result.converged:
         warnings.warn(result.not_converged(tol), NotConvergedWarning, stacklevel=2)
+    asked = {
+        "penalty_factors": dict(penalty_factors or {}),
+        "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
+        "cross_validation": None if chosen is None else chosen.record(),
+    }
     return Model(
         schema,
         result.coef,
-        _record(scanned, result, options, roles, table.name, clock.seconds),
-        _held_out(held_out, result),
+        _record(table, result, options, asked),
+        _held_out(table.held_out, result, multi_class),
     )
 
 
-def _read(table: RawTable, roles: Roles, progress: Progress) -> list[pa.RecordBatch]:
-    batches, rows = [], 0
-    for batch in table.batches(roles.read):
-        batches.append(batch)
-        rows += batch.num_rows
-        progress("reading", rows)
-    if not batches:
-        # An empty table still has columns to learn the schema's error from.
-        fields = [field for field in table.schema if field.name in roles.read]
-        batches = [pa.RecordBatch.from_arrays([pa.array([], f.type) for f in fields], names=[f.name for f in fields])]
-    return batches
+def _cross_validated(training: MemorySource, grid: Grid, rule: Rule, progress: Progress) -> CrossValidation:
+    Cs = spread(training, grid, CV_VALUES)
+    fold_of = partial(hashed_folds, n_folds=CV_FOLDS, seed=grid.seed + 1)
+    return cross_validate(
+        training, grid, Cs, fold_of, CV_FOLDS, rule, lambda done: progress("cross-validating, fit", done)
+    )
 
 
-def _scan(batches: Sequence[pa.RecordBatch], roles: Roles, threads: int) -> Scan:
-    return reduce(add, map_all(lambda at: scan(at[1], roles, at[0]), _numbered(batches), threads))
-
-
-def _numbered(batches: Sequence[pa.RecordBatch]) -> list[tuple[int, pa.RecordBatch]]:
-    """Return each batch with the index of its first row."""
-    first_rows = accumulate((batch.num_rows for batch in batches), initial=0)
-    return list(zip(first_rows, batches, strict=False))
-
-
-def _encode(
-    batches: Sequence[pa.RecordBatch], schema: Schema, roles: Roles, threads: int
-) -> tuple[MemorySource, MemorySource]:
-    """Return the rows to train on and the rows held out, encoded."""
-
-    def one(numbered: tuple[int, pa.RecordBatch]) -> tuple[Block, Block]:
-        first_row, batch = numbered
-        rows = split_rows(batch, roles, first_row)
-        block = encode(batch, schema, first_row, labelled=True).block
-        return block.take(np.flatnonzero(rows.training)), block.take(np.flatnonzero(rows.held_out))
-
-    pairs = map_all(one, _numbered(batches), threads)
-    return MemorySource([pair[0] for pair in pairs], threads), MemorySource([pair[1] for pair in pairs], threads)
-
-
-def _held_out(source: MemorySource, result: Fit) -> dict[str, Any] | None:
+def _held_out(source: MemorySource, result: Fit, multi_class: str) -> dict[str, Any] | None:
     def gathered(name: str) -> Any:
         return np.concatenate([getattr(block, name) for block in source.blocks])
 
     if source.n_rows == 0:
         return None
     centre = np.zeros(source.blocks[0].numeric.shape[0])
+    lines = (len(result.coef),) if len(result.coef) > 1 else ()
     z = source.concatenate(
-        partial(statistics(source.n_rows, source.n_coefs).predictor, coef=result.coef, centre=centre)
+        partial(statistics(source.n_rows, source.n_coefs).predictor, coef=result.coef, centre=centre), lines
     )
+    if lines and multi_class == "ovr":
+        z = -np.logaddexp(0, -z)
     weight = None if source.blocks[0].weight is None else gathered("weight")
     if weight is not None and not np.sum(weight) > 0:
         return None
-    return held_out_scores(gathered("y").astype(np.float64), z, weight, result.base_rate)
+    return held_out_scores(gathered("y").astype(np.float64), z, weight, result.labels.shares.tolist())
 
 
-def _record(
-    scanned: Scan, result: Fit, options: Options, roles: Roles, name: str, seconds: dict[str, float]
-) -> Training:
-    solution = result.solution
+def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str, Any]) -> Training:
+    scanned, roles = table.scanned, table.roles
     return Training(
         rows=scanned.n_training,
         held_out_rows=scanned.n_held_out,
         dropped_no_target=scanned.n_no_target,
         dropped_incomplete=scanned.n_incomplete,
         C=float(options.C),
+        l1_ratio=float(options.l1_ratio),
+        multi_class=options.multi_class,
         solver=result.solver,
         tol=options.tol,
         max_iter=options.max_iter or MAX_ITER[result.solver],
@@ -216,36 +194,20 @@ def _record(
         test_fraction=roles.test_fraction,
         seed=roles.seed,
         passes=result.passes,
-        n_iter=solution.n_iter,
-        converged=solution.converged,
-        outcome=solution.outcome.value,
-        loss=solution.last.loss,
-        objective=solution.last.value,
-        gradient_norm=solution.last.gradient_norm,
-        base_rate=result.base_rate,
-        seconds=seconds,
-        data=name,
+        n_iter=list(result.n_iter),
+        converged=result.converged,
+        outcome=result.worst.outcome.value,
+        loss=result.loss,
+        objective=result.value,
+        gradient_norm=result.worst.last.gradient_norm,
+        shares=result.labels.shares.tolist(),
+        seconds=table.clock.seconds,
+        data=table.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),
+        **asked,
     )
 
 
 def _state(evaluation: Evaluation) -> str:
     return f"fitting, max |gradient| {evaluation.gradient_norm:.0e}, pass"
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Seconds between laps, by name."""
-
-    last: float
-    seconds: dict[str, float]
-
-    def __init__(self) -> None:
-        self.last = time.perf_counter()
-        self.seconds = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self.last
-        self.last = now

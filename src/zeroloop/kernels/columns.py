@@ -247,9 +247,7 @@ def _violation(slope: float, x: float, l1: float, lower: float, upper: float) ->
     """Return the size of the smallest subgradient of one coefficient at x."""
     if x > 0.0:
         slope += l1
-    elif x < 0.0:
-        slope -= l1
-    elif slope > l1:
+    elif x < 0.0 or slope > l1:
         slope -= l1
     elif slope < -l1:
         slope += l1

@@ -64,8 +64,8 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
 def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
     """Return a stand-in for each class's part of the Hessian, where all of it is too large.
 
-    Its `hessian` `(n_coefs, n_coefs)` is `sum_i weight[i] mean_k p[k, i] (1 - p[k, i]) v[j, i] v[m, i]`, upper triangle;
-    its `gradient` `(K, 1)` is what each class has instead of the mean: `sum_i weight[i] p[k, i] (1 - p[k, i])`.
+    Its `hessian` `(n_coefs, n_coefs)` is `sum_i weight[i] mean_k p[k, i] (1 - p[k, i]) v[j, i] v[m, i]`, its upper
+    triangle; its `gradient` `(K, 1)` is what each class has instead of the mean: `sum_i weight[i] p[k, i] (1 - p[k, i])`.
     """
     rows, n = rows_of(block), block.n_coefs
     hessian = np.zeros((n + 1, n + 1))
@@ -214,9 +214,7 @@ def _softmax(z: FloatArray) -> None:
 
 
 @compiled(SUMS)
-def _loss_and_residuals(
-    z: FloatArray, y: NDArray[np.float32], weight: FloatArray, share: FloatArray
-) -> float:
+def _loss_and_residuals(z: FloatArray, y: NDArray[np.float32], weight: FloatArray, share: FloatArray) -> float:
     """Return the loss; replace `z` by its derivative `weight (p - [y = k])`, and fill `share` with p."""
     n_rows = z.shape[1]
     largest = z[0].copy()

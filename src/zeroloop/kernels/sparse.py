@@ -1,7 +1,7 @@
 """Sparse columns of a tile of rows: gather for the predictor, scatter for the gradient.
 
-By row (CSR) a tile is some rows; by column (CSC) it is the whole block, whose predictor then stays in cache. Indices are
-read as unsigned, as codes are (`zeroloop.kernels.codes`).
+By row (CSR) a tile is some rows; by column (CSC) it is the whole block, whose predictor then stays in cache.
+Indices are read as unsigned, as codes are (`zeroloop.kernels.codes`).
 """
 
 from __future__ import annotations

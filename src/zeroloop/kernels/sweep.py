@@ -293,9 +293,7 @@ def _multiply(rows: Rows, coef: FloatArray, direction: FloatArray, n_x: int, pro
 
 
 @compiled(EXACT)
-def _draw(
-    first_row: int, y: NDArray[np.float32], below: NDArray[np.uint64], state: np.uint64
-) -> NDArray[np.intp]:
+def _draw(first_row: int, y: NDArray[np.float32], below: NDArray[np.uint64], state: np.uint64) -> NDArray[np.intp]:
     rows = np.empty(y.size, np.intp)
     n = 0
     for i in range(y.size):

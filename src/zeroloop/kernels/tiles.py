@@ -96,7 +96,10 @@ def add_hessian(rows: Rows, start: int, centre: FloatArray, curvature: FloatArra
 
 @compiled(SUMS)
 def add_diagonal(rows: Rows, start: int, centre: FloatArray, curvature: FloatArray, diagonal: FloatArray) -> None:
-    """Add `sum_i h` and `sum_i h^2`, `h = curvature[i] v[j, i]^2`, to `diagonal` `(2, n_coefs + 1)`; spoils curvature."""
+    """Add sums of `h = curvature[i] v[j, i]^2`, and of its square, to `diagonal` `(2, n_coefs + 1)`.
+
+    The curvature is scratch.
+    """
     v = np.empty((1 + centre.size, curvature.size))
     shift(rows.x, rows.ld, rows.by_row, start, centre, v)
     diagonal_numeric(v, curvature, diagonal)

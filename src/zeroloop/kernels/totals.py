@@ -61,7 +61,8 @@ class DiagonalSums:
     Attributes:
         weight: `sum_i weight[i]`.
         diagonal: `(n_outputs, n_coefs)`, `sum_i h[j, i]` with `h[j, i] = weight[i] a[i] (1 - a[i]) v[j, i]^2`.
-        squares: `(n_outputs, n_coefs)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the diagonal rests on.
+        squares: `(n_outputs, n_coefs)`, `sum_i h[j, i]^2`; `diagonal^2 / squares` is the number of rows the
+            diagonal rests on.
 
     """
 

@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zeroloop.errors import OutputError
+from zeroloop.charts import new_figure, save
 from zeroloop.ladder.race import Result
-
-FORMATS = (".png", ".svg")
-
-
-def check_chart_path(path: Path) -> None:
-    """Raise OutputError unless a chart can be written at `path`."""
-    if path.suffix.lower() not in FORMATS:
-        raise OutputError(f"{path}: a chart is written as .png or .svg; name the file so.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first.")
 
 
 def draw(results: Sequence[Result], title: str, path: Path) -> None:
     """Draw a bar a rung and write the chart to `path`, .png or .svg."""
-    from matplotlib.figure import Figure
-
     names = [f"{result.rung}\n{result.lines} lines, {_loops(result.loops)}" for result in results]
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    figure = new_figure(7.5, 4.2)
     axes = figure.subplots()
     bars = axes.barh(names, [result.speedup for result in results], color="#4c72b0", log=True, left=0)
     bars[-1].set_color("#dd8452")
@@ -34,10 +22,7 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
     axes.set_title(title, loc="left")
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
+    save(figure, path)
 
 
 def _loops(count: int) -> str:

@@ -46,7 +46,9 @@ def coordinate_descent(objective: Objective, theta: FloatArray, *, tol: float, m
     return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)
 
 
-def _working_set(objective: Objective, theta: FloatArray, slope: FloatArray, size: int) -> tuple[NDArray[np.bool_], int]:
+def _working_set(
+    objective: Objective, theta: FloatArray, slope: FloatArray, size: int
+) -> tuple[NDArray[np.bool_], int]:
     """Return which coefficients of an output to solve for, the same for every output; and the next set's size."""
     by_output = (objective.n_outputs, -1)
     off_zero = np.any(theta.reshape(by_output) != 0, axis=0)

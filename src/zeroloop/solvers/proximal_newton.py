@@ -150,7 +150,7 @@ def _corrected(curvature: FloatArray, step: FloatArray, change: FloatArray) -> F
 
 
 def model_optimum(objective: Objective, at: Evaluation, hessian: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return the optimum of the quadratic model: sweeps find which coefficients are off zero, one solution their values.
+    """Return the optimum of the quadratic model: sweeps find what is off zero, one solution its values.
 
     Coordinate descent alone is slow where columns are correlated, and the equations alone know no signs.
     """

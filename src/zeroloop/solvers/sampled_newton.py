@@ -54,6 +54,7 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
         seed: of the samples.
 
     """
+
     def on_sample(sampled: Objective, theta: FloatArray, at: Evaluation, hessian: FloatArray, tol: float) -> FloatArray:
         return descend(sampled, theta, at, _inverse_of(hessian), tol=tol, max_iter=SAMPLE_STEPS).theta
 

@@ -144,9 +144,7 @@ def sparse_rows(
     return MemorySource(blocks, threads)
 
 
-def _cut(
-    m: int, step: int, y: NDArray[Any] | None, weight: FloatArray | None
-) -> list[tuple[slice, dict[str, Any]]]:
+def _cut(m: int, step: int, y: NDArray[Any] | None, weight: FloatArray | None) -> list[tuple[slice, dict[str, Any]]]:
     """Return the rows of each block, with what a block has whatever its columns are stored as."""
     labels = None if y is None else np.asarray(y, dtype=np.float32)
     all_rows = [slice(first, min(first + step, m)) for first in range(0, max(m, 1), step)]

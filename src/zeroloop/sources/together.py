@@ -78,7 +78,9 @@ class Together:
         self._asked.clear()
         first = self._sources[0]
         try:
-            totals = sum_all(partial(_at_block, asked=asked, sources=self._sources), range(len(first.blocks)), first.threads)
+            totals = sum_all(
+                partial(_at_block, asked=asked, sources=self._sources), range(len(first.blocks)), first.threads
+            )
             self._answers.update(zip((k for k, _ in asked), totals.parts, strict=True))
             self.passes += 1
         except BaseException as error:  # noqa: BLE001  raised where each fit waits
@@ -119,9 +121,7 @@ class _Parts:
         return _Parts([a + b for a, b in zip(self.parts, other.parts, strict=True)])
 
 
-def _at_block(
-    at: int, asked: Sequence[tuple[int, Callable[[Block], Any]]], sources: Sequence[MemorySource]
-) -> _Parts:
+def _at_block(at: int, asked: Sequence[tuple[int, Callable[[Block], Any]]], sources: Sequence[MemorySource]) -> _Parts:
     found = {k: statistic(sources[k].blocks[at]) for k, statistic in asked if not _is_gradient(statistic)}
     gradients = [(k, statistic.keywords) for k, statistic in asked if _is_gradient(statistic)]  # type: ignore[attr-defined]
     if gradients:

@@ -140,6 +140,16 @@ class Schema:
         )
 
     @property
+    def columns_of_terms(self) -> tuple[str, ...]:
+        """Name of the column that makes each term; empty for the intercept."""
+        return (
+            "",
+            *(column.name for column in self.numeric),
+            *(column.name for column in self.numeric if column.missing),
+            *(column.name for column in self.categorical for _ in range(column.n_terms)),
+        )
+
+    @property
     def n_coefs(self) -> int:
         """Number of coefficients, intercept included."""
         indicators = sum(column.missing > 0 for column in self.numeric)

@@ -1,0 +1,160 @@
+"""Arrays in, their rows out: checked, cut into blocks where they lie, with the columns' units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from zeroloop.blocks import FloatArray
+from zeroloop.kernels.select import statistics
+from zeroloop.objective import Units
+from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
+
+MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedArrays:
+    """Arrays checked and cut into blocks.
+
+    Attributes:
+        X, y: as arrays that fit each other.
+        classes: distinct labels, sorted.
+        codes: `(m,)`, each row's index among them.
+        weight: `(m,)`, or None for ones.
+        source: the rows.
+        units: of the columns.
+        names: `(n_features,)`, the columns', or x0, x1, ...
+
+    """
+
+    X: Any
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    codes: NDArray[Any]
+    weight: FloatArray | None
+    source: MemorySource
+    units: Units
+    names: tuple[str, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return int(self.X.shape[1])
+
+
+def prepare(
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None = None,
+    class_weight: dict[Any, float] | str | None = None,
+    threads: int | None = None,
+    estimator: Any = None,
+) -> PreparedArrays:
+    """Return arrays, checked, as a source with the columns' units.
+
+    Args:
+        X: `(m, n_features)`, dense, CSR or CSC, or a frame.
+        y: `(m,)`, labels.
+        sample_weight: `(m,)`, at least 0; None for ones.
+        class_weight: a weight for each class, "balanced", or None.
+        threads: number of threads; None for every core.
+        estimator: what remembers the number of columns and their names; None where nothing does.
+
+    Raises:
+        ValueError: for arrays that do not fit, NaN or infinity, or one class.
+
+    """
+    estimator = BaseEstimator() if estimator is None else estimator
+    X, y = _arrays(estimator, X, y)
+    classes, codes = _classes(y)
+    if len(classes) < 2:
+        raise ValueError(
+            "A classifier needs samples of at least 2 classes in the data, "
+            f"but the data contains only one class: {classes.tolist()[0]!r}"
+        )
+    weight = _weight(class_weight, X, y, codes, classes, sample_weight)
+    source = source_of(X, codes, weight, threads)
+    kernels = statistics(source.n_rows, source.n_coefs)
+    if sparse.issparse(X):
+        scale = source.reduce(kernels.largest).values
+        units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
+        finite = np.all(scale < MOST_SPARSE)
+    else:
+        columns = source.reduce(kernels.moments)
+        units = Units(columns.mean, np.append(1.0, columns.scale()))
+        finite = np.all(np.isfinite(columns.squares))
+    if not finite:
+        assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")  # a second pass only in this case
+        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
+    names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+    return PreparedArrays(X, y, classes, codes, weight, source, units, tuple(map(str, names)))
+
+
+def source_of(
+    X: Any, codes: NDArray[Any] | None = None, weight: FloatArray | None = None, threads: int | None = None
+) -> MemorySource:
+    """Return a source over an array or a sparse matrix, `(m, n_features)`."""
+    if not sparse.issparse(X):
+        return stacked(X.T, codes, weight, threads)
+    X.check_format(full_check=True)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return sparse_rows(X, codes, weight, threads)
+
+
+def _arrays(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+    """Return X and y as arrays that fit each other, without looking into X."""
+    plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and X.size > 0
+    if plain and type(y) is np.ndarray and y.shape == X.shape[:1] and _is_finite(y):
+        # What `validate_data` would find, without its millisecond: ten of them at the first call of a process.
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return X, y
+    return validate_data(  # type: ignore[no-any-return]
+        estimator, X, y, dtype=[np.float64, np.float32], accept_sparse=["csr", "csc"], ensure_all_finite=False
+    )
+
+
+def _weight(
+    class_weight: dict[Any, float] | str | None,
+    X: Any,
+    y: NDArray[Any],
+    codes: NDArray[Any],
+    classes: NDArray[Any],
+    sample_weight: ArrayLike | None,
+) -> FloatArray | None:
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if class_weight is not None:
+        by_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
+        weight = weight * by_class[codes.astype(np.intp)]
+    return weight  # type: ignore[no-any-return]
+
+
+def _is_finite(y: NDArray[Any]) -> bool:
+    return y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isfinite(np.sum(y))))
+
+
+def _classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the distinct labels, sorted, and the index of each row's."""
+    if y.dtype.kind in "biuf":
+        low, high = np.min(y), np.max(y)
+        is_high = y == high
+        whole = y.dtype.kind != "f" or (float(low).is_integer() and float(high).is_integer())
+        if whole and low != high and np.all(is_high | (y == low)):
+            return np.array([low, high], dtype=y.dtype), is_high  # a tenth of the time that sorting takes
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, codes

@@ -1,0 +1,253 @@
+"""The path of coefficients from all-zero to nearly free: of arrays, and of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zeroloop.arrays import prepare
+from zeroloop.blocks import FloatArray
+from zeroloop.charts import new_figure, save
+from zeroloop.errors import OptionError
+from zeroloop.fit import Fit, Options, Shape, count_labels, plain_shape
+from zeroloop.grid import Grid, checked, fit_grid, spread
+from zeroloop.objective import Units
+from zeroloop.prepared import Progress, prepare_table, shape_of
+from zeroloop.sources.memory import MemorySource
+from zeroloop.sources.threads import thread_count
+from zeroloop.tables.read import TableLike
+from zeroloop.tables.schema import Missing
+
+MOST_NAMED = 10  # terms that a chart names
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Coefficients along a path of penalties, strongest first.
+
+    Attributes:
+        Cs: `(n_C,)`, increasing: inverse strength of the penalty.
+        l1_ratio: share of the L1 penalty.
+        terms: `(n_terms,)`, names of the terms, without the intercept.
+        classes: of the labels; with two the coefficients are of the second.
+        coef: `(n_C, n_outputs, n_terms)`, in the columns' own units; one output for two classes, else one for each.
+        intercept: `(n_C, n_outputs)`.
+        scale: `(n_terms,)`, standard deviations of the columns, 1 for levels: `coef * scale` can be compared.
+        loss: `(n_C,)`, mean log loss of the rows.
+        deviance_explained: `(n_C,)`, `1 - loss / null loss`, with the null loss that of the classes' shares: 0 at the
+            all-zero end, 1 for a perfect fit (glmnet's `dev.ratio`).
+        violation: `(n_C,)`, of the optimality conditions, mean objective, columns scaled to unit variance.
+        converged: `(n_C,)`, whether it met `tol`.
+        passes: sweeps over the rows, of all fits.
+
+    """
+
+    Cs: FloatArray
+    l1_ratio: float
+    terms: tuple[str, ...]
+    classes: tuple[Any, ...]
+    coef: FloatArray
+    intercept: FloatArray
+    scale: FloatArray
+    loss: FloatArray
+    deviance_explained: FloatArray
+    violation: FloatArray
+    converged: NDArray[np.bool_]
+    passes: int
+
+    @property
+    def n_nonzero(self) -> NDArray[np.intp]:
+        """How many terms have a coefficient off zero in any output, `(n_C,)`."""
+        return np.asarray(np.sum(np.any(self.coef != 0, axis=1), axis=1))
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """Return a dictionary for each C: its fit and every coefficient by term (and class)."""
+        rows = []
+        for i, C in enumerate(self.Cs):
+            row: dict[str, Any] = {
+                "C": float(C),
+                "nonzero": int(self.n_nonzero[i]),
+                "deviance_explained": float(self.deviance_explained[i]),
+                "converged": bool(self.converged[i]),
+            }
+            for k in range(self.coef.shape[1]):
+                of_class = f"{self.classes[k]}: " if self.coef.shape[1] > 1 else ""
+                row[f"{of_class}(intercept)"] = float(self.intercept[i, k])
+                row |= {f"{of_class}{t}": float(v) for t, v in zip(self.terms, self.coef[i, k], strict=True)}
+            rows.append(row)
+        return rows
+
+    def plot(self, file: str | PathLike[str]) -> None:
+        """Draw every coefficient against C into a .png or .svg file: a panel an output, the strongest terms named.
+
+        Coefficients are drawn per standard deviation of their column, so that lines can be compared.
+        """
+        n_outputs = self.coef.shape[1]
+        figure = new_figure(8.5, 1.2 + 3.6 * n_outputs)
+        panels = figure.subplots(n_outputs, 1, sharex=True, squeeze=False)[:, 0]
+        for k, axes in enumerate(panels):
+            lines = self.coef[:, k] * self.scale
+            named = np.argsort(-np.abs(lines[-1]), kind="stable")[:MOST_NAMED]
+            for j in np.flatnonzero(np.any(lines != 0, axis=0)):
+                if j not in named:
+                    axes.plot(self.Cs, lines[:, j], color="#bbbbbb", linewidth=0.8, zorder=1)
+            for j in sorted(named, key=lambda j: -lines[-1, j]):
+                axes.plot(self.Cs, lines[:, j], linewidth=1.6, label=self.terms[j], zorder=2)
+            axes.axhline(0, color="black", linewidth=0.6)
+            axes.set_xscale("log")
+            axes.set_ylabel("coefficient a standard deviation")
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+            if n_outputs > 1:
+                axes.set_title(f"class {self.classes[k]}", loc="left", fontsize=10)
+            counts = axes.twiny()
+            counts.set_xscale("log")
+            counts.set_xlim(axes.get_xlim())
+            at = np.linspace(0, len(self.Cs) - 1, 8).astype(int)
+            counts.set_xticks(self.Cs[at], [f"{self.n_nonzero[i]}\n{self.deviance_explained[i]:.0%}" for i in at])
+            counts.minorticks_off()
+            counts.spines[["top", "right"]].set_visible(False)
+            counts.tick_params(length=0, labelsize=8)
+        panels[-1].set_xlabel("C, inverse strength of the penalty (above: terms off zero, deviance explained)")
+        kind = {0.0: "L2", 1.0: "L1"}.get(self.l1_ratio, f"elastic net, l1_ratio {self.l1_ratio:g}")
+        figure.suptitle(f"Path of coefficients, {kind}", x=0.01, ha="left", fontsize=11)
+        save(figure, FilePath(file))
+
+
+def logistic_path(
+    X: Any,
+    y: Any,
+    *,
+    Cs: int | Sequence[float] = 100,
+    l1_ratio: float = 1.0,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    penalty_factors: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    tol: float = 1e-6,
+    n_jobs: int | None = None,
+) -> Path:
+    """Fit a path of penalties to arrays, each fit from the last one's optimum.
+
+    Args:
+        X: `(m, n_features)`, dense or CSR or CSC, as `zeroloop.LogisticRegression` takes it.
+        y: `(m,)`, two or more classes.
+        Cs: values of C, or how many: so many are spread from the largest that leaves all coefficients zero to 10,000
+            times it (100 with fewer rows than columns), evenly in their logarithm, as glmnet does.
+        l1_ratio: share of the L1 penalty.
+        fit_intercept: whether there is an intercept, which is not penalised.
+        standardize: whether the penalty is of columns scaled to unit variance (glmnet's default; sparse columns are
+            scaled by their largest absolute value), or of the columns as they are (scikit-learn's).
+        penalty_factors: `(n_features,)`, multiplies each column's penalty; 0 leaves it unpenalised.
+        sample_weight: `(m,)`, at least 0.
+        tol: stop each fit at `max |smallest subgradient| <= tol`, columns scaled to unit variance.
+        n_jobs: number of threads; None for every core.
+
+    Raises:
+        ValueError: for arrays that do not fit, NaN or infinity, one class, or an option out of its range.
+
+    """
+    options = Options(l1_ratio=l1_ratio, tol=tol)
+    prepared = prepare(X, y, sample_weight, threads=thread_count(n_jobs))
+    scale = prepared.units.scale
+    shape = plain_shape(scale if standardize else np.ones_like(scale))
+    if penalty_factors is not None:
+        factors = np.asarray(penalty_factors, dtype=np.float64)
+        if factors.shape != (prepared.n_features,):
+            raise OptionError(f"penalty_factors has shape {factors.shape}; X has {prepared.n_features} columns.")
+        shape = Shape(shape.unit, np.append(1.0, factors), shape.lower, shape.upper)
+    grid = Grid(options, prepared.units, shape, prepared.classes.tolist(), fit_intercept)
+    return _path(prepared.source, grid, Cs, prepared.names)
+
+
+def path(
+    data: TableLike,
+    target: str,
+    *,
+    positive: Any = None,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    weights: str | None = None,
+    Cs: int | Sequence[float] = 100,
+    l1_ratio: float = 1.0,
+    penalty_factors: dict[str, float] | None = None,
+    missing: Missing = "impute",
+    tol: float = 1e-6,
+    threads: int | None = None,
+    progress: Progress = lambda doing, done: None,
+) -> Path:
+    """Fit a path of penalties to a table, each fit from the last one's optimum.
+
+    All rows are used. For `Cs` and `l1_ratio` see `logistic_path`, for the rest `zeroloop.train`.
+
+    Raises:
+        DataError: for data that cannot be used as asked, naming file, column, row or value.
+        OptionError: for an option out of its range.
+
+    """
+    options = Options(l1_ratio=l1_ratio, tol=tol)
+    table = prepare_table(
+        data,
+        target,
+        positive=positive,
+        features=features,
+        drop=drop,
+        categorical=categorical,
+        weights=weights,
+        missing=missing,
+        test_fraction=0.0,
+        seed=0,
+        threads=threads,
+        reference=False,
+        progress=progress,
+    )
+    schema = table.schema
+    shape = shape_of(schema, penalty_factors or {}, {})
+    grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels)
+    return _path(table.training, grid, Cs, schema.terms[1:], progress)
+
+
+def _path(
+    source: MemorySource,
+    grid: Grid,
+    Cs: int | Sequence[float],
+    terms: Sequence[str],
+    progress: Progress = lambda doing, done: None,
+) -> Path:
+    if isinstance(Cs, int):
+        if Cs < 1:
+            raise OptionError(f"Cs is {Cs}; it must be at least 1, or a list of values.")
+        values = spread(source, grid, Cs)
+    else:
+        values = checked(Cs)
+    labels = count_labels(source, grid.classes)
+    fits = fit_grid(source, grid, values, labels, lambda done: progress("fitting, C", done))
+    shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))
+    null_loss = float(-np.sum(labels.shares * np.log(shares)))
+    losses = np.array([_loss(one) for one in fits])
+    coefs = np.array([one.coef for one in fits])
+    return Path(
+        Cs=values,
+        l1_ratio=grid.options.l1_ratio,
+        terms=tuple(terms),
+        classes=tuple(grid.classes),
+        coef=coefs[:, :, 1:],
+        intercept=coefs[:, :, 0],
+        scale=grid.units.scale[1:],
+        loss=losses,
+        deviance_explained=1 - losses / null_loss,
+        violation=np.array([one.worst.last.gradient_norm for one in fits]),
+        converged=np.array([one.converged for one in fits]),
+        passes=sum(one.passes for one in fits),
+    )
+
+
+def _loss(one: Fit) -> float:
+    return one.loss
