@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from zeroloop.errors import ZeroloopError as ZeroloopError
     from zeroloop.errors import ZeroloopWarning as ZeroloopWarning
     from zeroloop.estimator import LogisticRegression as LogisticRegression
+    from zeroloop.estimator_cv import LogisticRegressionCV as LogisticRegressionCV
     from zeroloop.model import Model as Model
     from zeroloop.model import load as load
+    from zeroloop.paths import Path as Path
+    from zeroloop.paths import logistic_path as logistic_path
+    from zeroloop.paths import path as path
     from zeroloop.predict import predict_file as predict_file
     from zeroloop.scoring import evaluate as evaluate
     from zeroloop.training import train as train
@@ -19,11 +23,15 @@ if TYPE_CHECKING:
 # Where each public name lives; imported when first asked for, so that `import zeroloop` costs nothing.
 _HOMES = {
     "LogisticRegression": "estimator",
+    "LogisticRegressionCV": "estimator_cv",
     "Model": "model",
+    "Path": "paths",
     "ZeroloopError": "errors",
     "ZeroloopWarning": "errors",
     "evaluate": "scoring",
     "load": "model",
+    "logistic_path": "paths",
+    "path": "paths",
     "predict_file": "predict",
     "train": "training",
 }

@@ -223,6 +223,7 @@ def fit(
     seed: int = 0,
     start: FloatArray | None = None,
     on_pass: OnPass | None = None,
+    in_fold: bool = False,
 ) -> Fit:
     """Fit a logistic regression to a source's rows.
 
@@ -236,13 +237,14 @@ def fit(
         seed: of the rows that are sampled.
         start: `(n_outputs, n_coefs)` to start from; by default zero, with the classes' shares as intercepts.
         on_pass: called after each pass with (number of passes, evaluation).
+        in_fold: whether the rows are a fold's, which may lack a class.
 
     Raises:
-        DataError: when the rows' weight is zero or a class has none of it.
+        DataError: when the rows' weight is zero or lies on one class, or a class has no row.
         OptionError: for a solver that cannot do what is asked.
 
     """
-    labels = count_labels(source, classes)
+    labels = count_labels(source, classes, in_fold)
     if len(classes) > 2 and options.multi_class == "ovr":
         fits = [
             _fit_one(
@@ -365,30 +367,37 @@ class Labels:
         """Return coefficients of zero, with intercepts that give each class its share."""
         coef = np.zeros((len(self.rows) if len(self.rows) > 2 else 1, n_coefs))
         if fit_intercept:
-            logs = np.log(self.weights)
+            # A class without weight has its optimum at minus infinity; half a row is where to start towards it.
+            logs = np.log(np.maximum(self.weights, 0.5 * self.total / sum(self.rows)))
             coef[:, 0] = logs - np.mean(logs) if len(logs) > 2 else logs[1] - logs[0]
         return coef
 
 
-def count_labels(source: Source, classes: Sequence[Any]) -> Labels:
+def count_labels(source: Source, classes: Sequence[Any], in_fold: bool = False) -> Labels:
     """Return how a source's labels are spread.
 
+    Args:
+        source: the rows.
+        classes: what the labels stand for.
+        in_fold: whether one class with weight is enough, as it must be in a fold of a cross-validation: then no
+            coefficient but the intercept can be learned.
+
     Raises:
-        DataError: when the rows' weight is zero or a class has none of it.
+        DataError: when the rows' weight is zero or lies on one class, or a class has no row.
 
     """
     weights, rows = source.reduce(partial(_label_totals, n_classes=len(classes)))
     if np.sum(weights) <= 0:
         raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
-    if np.sum(weights > 0) == 1:
+    if np.sum(weights > 0) == 1 and not in_fold:
         raise DataError(
             "All rows used for training (those with a positive weight) have the same class; "
             "a logistic regression needs rows of both."
         )
-    if np.any(weights <= 0):
+    if np.any(rows == 0):
         raise DataError(
-            f"None of the rows used for training has the class {classes[int(np.argmin(weights))]!r} and a positive "
-            "weight; give it some, or leave all rows of that class out."
+            f"None of the rows used for training has the class {classes[int(np.argmin(rows))]!r}; "
+            "hold out fewer rows, or leave those of that class out."
         )
     return Labels(weights, tuple(rows.astype(int).tolist()))
 

@@ -36,7 +36,6 @@ DECADES = 4.0  # that a path spans, or two with fewer rows than coefficients, as
 
 SIDE_BY_SIDE = 4  # parts of a path
 FEWEST_IN_PART = 8
-AIM = 0.9  # of tol: the next penalty's fit starts from the last one's optimum, which need not be more exact
 
 Rule = Literal["min", "1se"]
 
@@ -127,8 +126,8 @@ def fit_grid(
     source: Source,
     grid: Grid,
     Cs: FloatArray,
-    labels: Labels | None = None,
     on_fit: Callable[[int], None] = lambda done: None,
+    in_fold: bool = False,
 ) -> list[Fit]:
     """Fit every C of an increasing array, each from the last one's optimum.
 
@@ -139,11 +138,11 @@ def fit_grid(
         source: rows with labels.
         grid: what is fitted.
         Cs: `(n_C,)`, increasing.
-        labels: of the rows, where they are known.
         on_fit: called with the number of fits done.
+        in_fold: whether the rows are a fold's, which may lack a class.
 
     """
-    labels = count_labels(source, grid.classes) if labels is None else labels
+    labels = count_labels(source, grid.classes, in_fold)
     n_outputs = len(grid.classes) if len(grid.classes) > 2 else 1
     one_by_one = n_outputs > 1 and grid.options.multi_class == "ovr"
     has_hessian = choose_solver(source, n_outputs) != "lbfgs" and grid.options.solver in ("auto", "proximal-newton")
@@ -160,6 +159,7 @@ def fit_grid(
                     fit_intercept=grid.fit_intercept,
                     seed=grid.seed,
                     start=fits[-1].coef if fits else None,
+                    in_fold=in_fold,
                 )
             )
             on_fit(len(fits))
@@ -205,7 +205,7 @@ def _fit_with_hessian(
         if fits:
             objective = grid.objective(source, labels, float(C))
             at = objective.without_pass(at, theta, last.penalty)
-        solution, curvature = descend(objective, theta, at, curvature, tol=grid.options.tol, max_iter=max_iter, aim=AIM)
+        solution, curvature = descend(objective, theta, at, curvature, tol=grid.options.tol, max_iter=max_iter)
         theta, at = solution.theta, solution.last
         fits.append(Fit(objective.coef(theta), "proximal-newton", (solution,), objective.passes, labels))
         on_fit()
@@ -298,7 +298,7 @@ def cross_validate(
             done += 1
             on_fit(done)
 
-        return fit_grid(rows, grid, Cs, on_fit=count)
+        return fit_grid(rows, grid, Cs, count, in_fold=True)
 
     together = Together(others)
     fits = together.run(of_fold)

@@ -318,9 +318,10 @@ class Objective:
         coef = self._coef(theta)
         coef[:, 0] -= coef[:, 1 : 1 + self._units.centre.size] @ self._units.centre
         if self.n_outputs > 1:
-            # The same added to every class's coefficient changes no probability: where no penalty decides, mean zero.
+            # The same added to every class's coefficient changes no probability, and a mean of zero has the least L2
+            # penalty: only L1 and bounds want another.
             p = self._of_coefs
-            decided = (p.l1 > 0) | (p.l2 > 0) | np.isfinite(p.lower) | np.isfinite(p.upper)
+            decided = (p.l1 > 0) | np.isfinite(p.lower) | np.isfinite(p.upper)
             coef = np.where(decided, coef, coef - np.mean(coef, axis=0))
         return coef
 

@@ -9,6 +9,7 @@ from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
 
 MOST_PRODUCTS = 250  # conjugate-gradient steps of one Newton step
+AIM = 0.1  # of tol: the last step is cheap, and the error of a coefficient is its gradient over its curvature
 LOOSEST = 0.1  # of the gradient that a step may leave unsolved
 
 
@@ -30,13 +31,14 @@ def newton_cg(objective: Objective, theta: FloatArray, *, tol: float, max_iter: 
     at = objective(theta, order=1)
     best = np.inf
     for n_iter in range(max_iter):
-        if at.gradient_norm <= tol:
+        if at.gradient_norm <= AIM * tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        direction = _direction(objective, theta, at, tol)
+        direction = _direction(objective, theta, at, AIM * tol)
         at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
-            return Solution(theta, at, n_iter, outcome_without_step(at))
+            reached = at.gradient_norm <= tol
+            return Solution(theta, at, n_iter, Outcome.CONVERGED if reached else outcome_without_step(at))
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
     return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)

@@ -64,7 +64,6 @@ def descend(
     *,
     tol: float,
     max_iter: int,
-    aim: float = AIM,
 ) -> tuple[Solution, FloatArray | None]:
     """Take proximal steps until the violation meets `tol`; return the solution and what is known of the curvature.
 
@@ -73,15 +72,14 @@ def descend(
         theta: `(n_theta,)`, where to start.
         at: the objective there, with its gradient; with its Hessian, where `curvature` is None.
         curvature: `(n_theta, n_theta)`, a guess of the loss's Hessian; None to have the Hessian at each step.
-        tol: what `max |smallest subgradient| <= tol` is to be.
+        tol: stop at `max |smallest subgradient| <= tol`, a digit below it where it can be had.
         max_iter: most steps to take.
-        aim: stop at `aim * tol` where that can be had.
 
     """
     exact = curvature is None
     contraction = Contraction(objective, at)
     for n_iter in range(max_iter):
-        if at.gradient_norm <= aim * tol:
+        if at.gradient_norm <= AIM * tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED), curvature
         if not exact and contraction.is_slow(at, tol):
             at = objective(theta, order=2)

@@ -15,7 +15,7 @@ from zeroloop.arrays import prepare
 from zeroloop.blocks import FloatArray
 from zeroloop.charts import new_figure, save
 from zeroloop.errors import OptionError
-from zeroloop.fit import Fit, Options, Shape, count_labels, plain_shape
+from zeroloop.fit import Options, Shape, count_labels, plain_shape
 from zeroloop.grid import Grid, checked, fit_grid, spread
 from zeroloop.objective import Units
 from zeroloop.prepared import Progress, prepare_table, shape_of
@@ -38,7 +38,8 @@ class Path:
         classes: of the labels; with two the coefficients are of the second.
         coef: `(n_C, n_outputs, n_terms)`, in the columns' own units; one output for two classes, else one for each.
         intercept: `(n_C, n_outputs)`.
-        scale: `(n_terms,)`, standard deviations of the columns, 1 for levels: `coef * scale` can be compared.
+        scale: `(n_terms,)`, standard deviations of the terms (of a sparse array's columns the largest absolute value):
+            `coef * scale` can be compared.
         loss: `(n_C,)`, mean log loss of the rows.
         deviance_explained: `(n_C,)`, `1 - loss / null loss`, with the null loss that of the classes' shares: 0 at the
             all-zero end, 1 for a perfect fit (glmnet's `dev.ratio`).
@@ -163,7 +164,7 @@ def logistic_path(
             raise OptionError(f"penalty_factors has shape {factors.shape}; X has {prepared.n_features} columns.")
         shape = Shape(shape.unit, np.append(1.0, factors), shape.lower, shape.upper)
     grid = Grid(options, prepared.units, shape, prepared.classes.tolist(), fit_intercept)
-    return _path(prepared.source, grid, Cs, prepared.names)
+    return _path(prepared.source, grid, Cs, prepared.names, scale[1:])
 
 
 def path(
@@ -211,7 +212,8 @@ def path(
     schema = table.schema
     shape = shape_of(schema, penalty_factors or {}, {})
     grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels)
-    return _path(table.training, grid, Cs, schema.terms[1:], progress)
+    deviations = schema.deviations(table.scanned.n_training)[1:]
+    return _path(table.training, grid, Cs, schema.terms[1:], deviations, progress)
 
 
 def _path(
@@ -219,6 +221,7 @@ def _path(
     grid: Grid,
     Cs: int | Sequence[float],
     terms: Sequence[str],
+    scale: FloatArray,
     progress: Progress = lambda doing, done: None,
 ) -> Path:
     if isinstance(Cs, int):
@@ -228,10 +231,10 @@ def _path(
     else:
         values = checked(Cs)
     labels = count_labels(source, grid.classes)
-    fits = fit_grid(source, grid, values, labels, lambda done: progress("fitting, C", done))
+    fits = fit_grid(source, grid, values, lambda done: progress("fitting, C", done))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))
     null_loss = float(-np.sum(labels.shares * np.log(shares)))
-    losses = np.array([_loss(one) for one in fits])
+    losses = np.array([one.loss for one in fits])
     coefs = np.array([one.coef for one in fits])
     return Path(
         Cs=values,
@@ -240,14 +243,10 @@ def _path(
         classes=tuple(grid.classes),
         coef=coefs[:, :, 1:],
         intercept=coefs[:, :, 0],
-        scale=grid.units.scale[1:],
+        scale=scale,
         loss=losses,
         deviance_explained=1 - losses / null_loss,
         violation=np.array([one.worst.last.gradient_norm for one in fits]),
         converged=np.array([one.converged for one in fits]),
         passes=sum(one.passes for one in fits),
     )
-
-
-def _loss(one: Fit) -> float:
-    return one.loss

@@ -1,0 +1,323 @@
+"""The scikit-learn front door with the penalty chosen by cross-validation."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer, make_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+from zeroloop.arrays import PreparedArrays, prepare
+from zeroloop.blocks import Block, FloatArray
+from zeroloop.errors import OptionError
+from zeroloop.estimator import LogisticRegression
+from zeroloop.fit import fit
+from zeroloop.grid import Grid, checked, choose, fit_grid
+from zeroloop.sources.together import Together
+
+RULES = ("min", "1se")
+
+
+class LogisticRegressionCV(LogisticRegression):
+    """Logistic regression whose C (and l1_ratio) is chosen by cross-validation, with scikit-learn's interface.
+
+    Folds are weights, not copies of rows, and all folds' fits pass over the rows together.
+
+    Args:
+        Cs: values of C, or how many: evenly spread in their logarithm from 1e-4 to 1e4.
+        l1_ratios: shares of the L1 penalty to try; None for L2 alone.
+        cv: number of folds, or anything scikit-learn's `check_cv` takes; None for 5 stratified folds.
+        scoring: name of a score or a scorer, higher is better; None for accuracy.
+        refit: True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
+        rule: "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
+            `lambda.1se`).
+        use_legacy_attributes: scikit-learn's: True for its attributes as they are up to 1.9 (dictionaries by class, with
+            shapes that its documentation tells), False for those listed here.
+        fit_intercept, class_weight, tol, max_iter, solver, multi_class, penalty_factors, bounds, n_jobs, random_state,
+            verbose, learning_rate, penalty, dual, intercept_scaling: as in `LogisticRegression`.
+
+    Attributes:
+        C_: the chosen C; l1_ratio_: the chosen share.
+        Cs_: `(n_Cs,)`; l1_ratios_: `(n_l1_ratios,)`.
+        scores_: `(n_folds, n_l1_ratios, n_Cs)`.
+        coefs_paths_: `(n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)`, the intercept last.
+        n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps.
+        n_passes_: sweeps over all rows, a pass shared by several folds counted once.
+        coef_, intercept_, classes_, converged_, loss_, gradient_norm_, n_features_in_, feature_names_in_: as in
+            `LogisticRegression`, of the final fit (with `refit=False` only the first three and the last two).
+
+    """
+
+    def __init__(
+        self,
+        *,
+        Cs: int | Sequence[float] = 10,
+        l1_ratios: Sequence[float] | None = None,
+        fit_intercept: bool = True,
+        cv: Any = None,
+        dual: bool = False,
+        penalty: str | None = "deprecated",
+        scoring: Any = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 100,
+        class_weight: dict[Any, float] | str | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        refit: bool = True,
+        rule: str = "min",
+        intercept_scaling: float = 1.0,
+        random_state: int | np.random.RandomState | None = None,
+        multi_class: str = "multinomial",
+        learning_rate: float = 0.1,
+        penalty_factors: ArrayLike | None = None,
+        bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        use_legacy_attributes: bool = True,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.dual = dual
+        self.penalty = penalty
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.refit = refit
+        self.rule = rule
+        self.intercept_scaling = intercept_scaling
+        self.random_state = random_state
+        self.multi_class = multi_class
+        self.learning_rate = learning_rate
+        self.penalty_factors = penalty_factors
+        self.bounds = bounds
+        self.use_legacy_attributes = use_legacy_attributes
+
+    __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012  it goes to the scorer
+
+    # What the parent's methods read; here they are chosen.
+    C, l1_ratio, warm_start = 1.0, 0.0, False
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
+        """Choose C by cross-validation and fit to `X` `(m, n_features)` and labels `y` `(m,)`.
+
+        Args:
+            X: float32 and float64 arrays, CSR and CSC matrices are used where they lie.
+            y: two or more distinct values of any type.
+            sample_weight: `(m,)`, at least 0; used to fit, and to score where scikit-learn would.
+            params: for the splitter and the scorer, with metadata routing.
+
+        Raises:
+            ValueError: for arrays that do not fit, NaN or infinity, or one class.
+
+        Warns:
+            ConvergenceWarning: when a fit stopped before its optimum.
+
+        """
+        options = self._options()
+        if self.rule not in RULES:
+            raise OptionError(f"rule is {self.rule!r}; it must be one of {', '.join(RULES)}.")
+        ratios = self._ratios(options.l1_ratio)
+        Cs = np.logspace(-4, 4, self.Cs) if isinstance(self.Cs, int) else np.asarray(self.Cs, dtype=np.float64)
+        increasing = checked(Cs)
+        places = np.searchsorted(increasing, Cs)
+        prepared = prepare(X, y, sample_weight, self.class_weight, self._threads(), self)
+        split_params, score_params = self._routed(sample_weight, params)
+        folds = list(check_cv(self.cv, prepared.y, classifier=True).split(X, prepared.y, **split_params))
+        grids = [
+            Grid(
+                replace(options, l1_ratio=ratio),
+                prepared.units,
+                self._shape(prepared.n_features),
+                prepared.classes.tolist(),
+                self.fit_intercept,
+                self._seed(),
+            )
+            for ratio in ratios
+        ]
+        self.classes_ = prepared.classes
+        members = [
+            prepared.source.reweighted(_Mask(train, len(prepared.y))) for train, _ in folds for _ in range(len(grids))
+        ]
+        together = Together(members)
+        found = together.run(lambda k, rows: fit_grid(rows, grids[k % len(grids)], increasing, in_fold=True))
+        self.n_passes_ = together.passes
+        by_fold = (len(folds), len(ratios))
+        coefs = np.array([[one.coef for one in fits] for fits in found])[:, places]
+        n_iter = np.array([[max(one.n_iter) for one in fits] for fits in found])[:, places]
+        coefs = np.roll(coefs, -1, axis=-1) if self.fit_intercept else coefs[..., 1:]
+        self.coefs_paths_ = coefs.reshape(*by_fold, *coefs.shape[1:])
+        self.n_iter_ = n_iter.reshape(*by_fold, -1)
+        self.Cs_, self.l1_ratios_ = Cs, np.asarray(ratios)
+        self.scores_ = self._scores(prepared, folds, score_params)
+        unfinished = [one for fits in found for one in fits if not one.converged]
+        self._choose(prepared, grids)
+        if unfinished:
+            message = f"{len(unfinished)} of {len(found) * Cs.size} fits to folds are not converged; the worst: "
+            worst = max(unfinished, key=lambda one: one.worst.last.gradient_norm)
+            warnings.warn(message + worst.not_converged(self.tol), ConvergenceWarning, stacklevel=2)
+        if self.use_legacy_attributes:
+            self._as_before()
+        return self
+
+    def _choose(self, prepared: PreparedArrays, grids: Sequence[Grid]) -> None:
+        """Set C_, l1_ratio_ and the coefficients by the folds' scores."""
+        if not self.refit:
+            flat = self.scores_.reshape(len(self.scores_), -1)
+            best = np.unravel_index(np.argmax(flat, axis=1), self.scores_.shape[1:])
+            self.C_, self.l1_ratio_ = float(np.mean(self.Cs_[best[1]])), float(np.mean(self.l1_ratios_[best[0]]))
+            coef = np.mean([path[i, j] for path, i, j in zip(self.coefs_paths_, *best, strict=True)], axis=0)
+            self._set(np.roll(coef, 1, axis=-1) if self.fit_intercept else np.insert(coef, 0, 0.0, axis=-1))
+            return
+        mean = np.mean(self.scores_, axis=0)
+        error = np.std(self.scores_, axis=0) / np.sqrt(max(len(self.scores_) - 1, 1))
+        at, place = np.unravel_index(int(np.argmax(mean)), mean.shape)
+        if self.rule == "1se":
+            order = np.argsort(self.Cs_, kind="stable")
+            place = order[choose(-mean[at, order], error[at, order], "1se")]
+        self.C_, self.l1_ratio_ = float(self.Cs_[place]), float(self.l1_ratios_[at])
+        start = np.mean(self.coefs_paths_[:, at, place], axis=0)
+        grid = grids[at]
+        result = fit(
+            prepared.source,
+            replace(grid.options, C=self.C_),
+            units=grid.units,
+            shape=grid.shape,
+            classes=grid.classes,
+            fit_intercept=self.fit_intercept,
+            seed=grid.seed,
+            start=np.roll(start, 1, axis=-1) if self.fit_intercept else np.insert(start, 0, 0.0, axis=-1),
+        )
+        self._set(result.coef)
+        self.n_passes_ += result.passes
+        self.converged_ = result.converged
+        self.loss_ = result.loss
+        self.gradient_norm_ = result.worst.last.gradient_norm
+        if not result.converged:
+            warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=3)
+
+    def _set(self, coef: FloatArray) -> None:
+        self.coef_, self.intercept_ = coef[:, 1:].copy(), coef[:, 0].copy()
+
+    def _ratios(self, from_penalty: float) -> list[float]:
+        if self.penalty in ("l1", "l2"):
+            return [from_penalty]
+        ratios = [0.0] if self.l1_ratios is None else list(self.l1_ratios)
+        if not ratios or not all(isinstance(ratio, int | float) and 0 <= ratio <= 1 for ratio in ratios):
+            raise OptionError(f"l1_ratios is {self.l1_ratios!r}; it must hold numbers from 0 (L2) to 1 (L1).")
+        return [float(ratio) for ratio in ratios]
+
+    def _scores(
+        self, prepared: PreparedArrays, folds: Sequence[tuple[Any, Any]], params: dict[str, Any]
+    ) -> NDArray[np.float64]:
+        """Return each fold's score on its own rows, `(n_folds, n_l1_ratios, n_Cs)`."""
+        scorer = self._fold_scorer()
+        model = LogisticRegression(multi_class=self.multi_class, n_jobs=self.n_jobs)
+        model.classes_, model.n_features_in_ = self.classes_, self.n_features_in_
+        scores = np.empty(self.coefs_paths_.shape[:3])
+        for f, (_, test) in enumerate(folds):
+            X, y = _safe_indexing(prepared.X, test), _safe_indexing(prepared.y, test)
+            of_fold = _check_method_params(X=prepared.X, params=params, indices=test)
+            for at in np.ndindex(scores.shape[1:]):
+                coef = self.coefs_paths_[f][at]
+                model.C = self.Cs_[at[1]]
+                model.coef_ = coef[:, :-1] if self.fit_intercept else coef
+                model.intercept_ = coef[:, -1] if self.fit_intercept else np.zeros(len(coef))
+                scores[f][at] = scorer(model, X, y, **of_fold)
+        return scores
+
+    def _fold_scorer(self) -> Any:
+        """Return the scorer, told all classes where it asks for them: a fold may lack one."""
+        scorer = self._get_scorer()
+        function = getattr(scorer, "_score_func", None)
+        known = inspect.signature(function).parameters if function is not None else {}
+        if "labels" not in known:
+            return scorer
+        labels: dict[str, Any] = {"labels": self.classes_}
+        if len(self.classes_) == 2 and "pos_label" in known:
+            labels["pos_label"] = self.classes_[1]
+        return make_scorer(
+            function,
+            greater_is_better=scorer._sign == 1,
+            response_method=scorer._response_method,
+            **(scorer._kwargs | labels),
+        )
+
+    def _get_scorer(self) -> Any:
+        return get_scorer(self.scoring or "accuracy")
+
+    def _routed(self, sample_weight: ArrayLike | None, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the parameters of the splitter and of the scorer."""
+        if _routing_enabled():
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
+            return dict(routed.splitter.split), dict(routed.scorer.score)
+        _only_with_routing("fit", params)
+        return {}, {} if sample_weight is None else {"sample_weight": sample_weight}
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> float:
+        """Return the score by `scoring`, accuracy by default, on rows `X` and their labels `y`."""
+        check_is_fitted(self)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        if _routing_enabled():
+            params = dict(process_routing(self, "score", **params).scorer.score)
+        else:
+            _only_with_routing("score", set(params) - {"sample_weight"})
+        return float(self._get_scorer()(self, X, y, **params))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return who gets which metadata: the splitter and the scorer in `fit`, the scorer in `score`."""
+        to_score = MethodMapping().add(caller="score", callee="score").add(caller="fit", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(scorer=self._get_scorer(), method_mapping=to_score)
+        )
+
+    def _as_before(self) -> None:
+        """Shape the attributes as scikit-learn did up to 1.9."""
+        n_outputs = len(self.coef_)
+        names = self.classes_ if n_outputs > 1 else self.classes_[1:]
+        scores = np.swapaxes(self.scores_, 1, 2)  # fold, C, l1_ratio
+        paths = np.moveaxis(self.coefs_paths_, 3, 0).swapaxes(2, 3)  # output, fold, C, l1_ratio, coefficient
+        n_iter = np.swapaxes(self.n_iter_, 1, 2)
+        if self.l1_ratios is None:
+            scores, paths, n_iter = scores[..., 0], paths[..., 0, :], n_iter[..., 0]
+        self.scores_ = dict.fromkeys(names, scores)
+        self.coefs_paths_ = dict(zip(names, paths, strict=True))
+        self.n_iter_ = n_iter[np.newaxis]
+        self.C_, self.l1_ratio_ = np.full(n_outputs, self.C_), np.full(n_outputs, self.l1_ratio_)
+
+
+def _only_with_routing(method: str, names: Iterable[str]) -> None:
+    if names:
+        raise ValueError(
+            f"Passing {', '.join(names)} to {method} is only supported if enable_metadata_routing=True, which "
+            "sklearn.set_config sets."
+        )
+
+
+class _Mask:
+    """The weights of some rows, as given by position; 0 for the others."""
+
+    def __init__(self, rows: NDArray[np.intp], m: int) -> None:
+        self._used = np.bincount(np.arange(m)[rows], minlength=m).astype(np.float64)
+
+    def __call__(self, block: Block) -> FloatArray:
+        used = self._used[block.first_row : block.first_row + block.n_rows]
+        return used if block.weight is None else used * block.weight
