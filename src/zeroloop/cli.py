@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    list[str], typer.Argument(help="Files (CSV, Parquet, Arrow IPC), folders or globs, read as one table.")
+    list[str], typer.Argument(help="Files (CSV, Parquet, Arrow IPC, libsvm), folders or globs, read as one table.")
 ]
 ModelPath = Annotated[Path, typer.Argument(help="A model saved by `zeroloop train`.")]
 Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
@@ -137,7 +137,8 @@ def _train(data: Any, out: Path, as_json: bool, **options: Any) -> None:
 
 def _training_summary(model: Any, out: Path) -> dict[str, Any]:
     training, schema = model.training, model.schema
-    kinds = [(column, "numeric") for column in schema.numeric] + [(c, "categorical") for c in schema.categorical]
+    kinds: list[tuple[Any, str]] = [(schema.sparse, "sparse")] if schema.sparse is not None else []
+    kinds += [(column, "numeric") for column in schema.numeric] + [(c, "categorical") for c in schema.categorical]
     return {
         "rows": training.rows_read,
         "training_rows": training.rows,

@@ -4,7 +4,7 @@ The file is JSON, format version 2::
 
     format           "zeroloop model"
     format_version   2
-    schema           numeric, categorical, left_out, target, weights, missing, float32: as `zeroloop.tables.schema`
+    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32: as `zeroloop.tables.schema`
     coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
                      class -> term -> coefficient
     training         how it was fitted: as `Training`
@@ -35,7 +35,7 @@ from zeroloop.kernels.select import statistics
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.read import RawTable, TableLike, open_table
-from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, Target
+from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, SparseColumn, Target
 from zeroloop.tables.write import replacing
 
 FORMAT = "zeroloop model"
@@ -348,6 +348,7 @@ def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(found: dict[str, Any]) -> Schema:
+    sparse = found.get("sparse")
     return Schema(
         numeric=tuple(Numeric(**column) for column in found["numeric"]),
         categorical=tuple(
@@ -359,6 +360,9 @@ def _schema(found: dict[str, Any]) -> Schema:
         weights=found["weights"],
         missing=found["missing"],
         float32=found["float32"],
+        sparse=None
+        if sparse is None
+        else SparseColumn(sparse["name"], tuple(sparse["scale"]), tuple(sparse["deviations"])),
     )
 
 

@@ -172,6 +172,10 @@ def _columns_table(model: Model) -> Table:
     for numeric in schema.numeric:
         gaps = "; missing values have a term" if numeric.missing else ""
         table.add_row(_plain(numeric.name), "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
+    if schema.sparse is not None:
+        table.add_row(
+            _plain(schema.sparse.name), "sparse", f"{schema.n_sparse:,} columns, scaled by their largest value"
+        )
     for column in schema.categorical:
         count = len(column.levels)
         detail = f"{count:,} level{'s' if count != 1 else ''}"

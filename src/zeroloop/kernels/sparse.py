@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
+from zeroloop.kernels.codes import first_mark
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.sparse import Pointers
 
@@ -153,6 +154,19 @@ def hessian_sparse(
                     hessian[at, other] += h * s.values[q]
             for c in range(codes.shape[0]):
                 hessian[at, codes[c, first + i]] += h
+
+
+@compiled(SUMS)
+def hessian_sparse_marks(
+    s: Lines, marks: NDArray[np.int32], first: int, n_x: int, curvature: FloatArray, hessian: FloatArray
+) -> None:
+    """Scatter the pairs of sparse columns, by row, with marks."""
+    if s.start.size == 0:
+        return
+    for m in range(first_mark(marks, first), first_mark(marks, first + curvature.size)):
+        row = marks[0, m]
+        for p in range(s.start[row], s.stop[row]):
+            hessian[1 + n_x + s.indices[p], marks[1, m]] += curvature[row - first] * s.values[p]
 
 
 @compiled(SUMS)

@@ -12,7 +12,15 @@ from zeroloop.kernels.codes import add_codes, add_marks, gradient_codes, gradien
 from zeroloop.kernels.compiled import SUMS, compiled
 from zeroloop.kernels.dense import TILE_BYTES, add_row_major, add_stacked, gradient_row_major, gradient_stacked
 from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_marks, hessian_numeric, shift
-from zeroloop.kernels.sparse import Lines, add_sparse, diagonal_sparse, gradient_sparse, hessian_sparse, lines
+from zeroloop.kernels.sparse import (
+    Lines,
+    add_sparse,
+    diagonal_sparse,
+    gradient_sparse,
+    hessian_sparse,
+    hessian_sparse_marks,
+    lines,
+)
 
 _NO_LABELS = np.empty(0, np.float32)
 _NO_WEIGHT = np.empty(0)
@@ -92,6 +100,7 @@ def add_hessian(rows: Rows, start: int, centre: FloatArray, curvature: FloatArra
     hessian_sparse(rows.sparse, rows.codes, start, centre.size, v, curvature, hessian)
     hessian_codes(rows.codes, start, v, curvature, hessian)
     hessian_marks(rows.codes, rows.marks, start, v, curvature, hessian)
+    hessian_sparse_marks(rows.sparse, rows.marks, start, centre.size, curvature, hessian)
 
 
 @compiled(SUMS)

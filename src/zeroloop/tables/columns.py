@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
+from zeroloop.sparse import Sparse
 
-Kind = Literal["numeric", "categorical", "empty", "other"]
+Kind = Literal["numeric", "categorical", "sparse", "empty", "other"]
 
 
 def kind_of(data_type: pa.DataType) -> Kind:
@@ -24,6 +25,8 @@ def kind_of(data_type: pa.DataType) -> Kind:
         return "categorical"
     if pt.is_integer(data_type) or pt.is_floating(data_type) or pt.is_decimal(data_type) or pt.is_boolean(data_type):
         return "numeric"
+    if pt.is_map(data_type) and pt.is_integer(data_type.key_type) and kind_of(data_type.item_type) == "numeric":
+        return "sparse"
     return "empty" if pt.is_null(data_type) else "other"
 
 
@@ -32,7 +35,9 @@ def describe(data_type: pa.DataType) -> str:
     if pt.is_temporal(data_type):
         return "a date or time"
     kind = kind_of(data_type)
-    return {"numeric": "numbers", "categorical": "text", "empty": "nothing"}.get(kind, f"of type {data_type}")
+    return {"numeric": "numbers", "categorical": "text", "sparse": "maps of index to number", "empty": "nothing"}.get(
+        kind, f"of type {data_type}"
+    )
 
 
 def fits_float32(data_type: pa.DataType) -> bool:
@@ -63,6 +68,42 @@ def numbers(column: pa.Array, name: str, first_row: int) -> FloatArray:
             "every number must be finite. Correct the value, or leave it empty to count as missing."
         )
     return values
+
+
+def sparse_values(column: pa.Array, name: str, first_row: int) -> Sparse:
+    """Return a column of maps from index to number as sparse rows; a null row is empty.
+
+    Raises:
+        DataError: for an index below 0, and a value that is no finite number, naming column and row.
+
+    """
+    starts = np.asarray(column.offsets.to_numpy(), dtype=np.int64)
+    keys = numbers_of(column.keys, starts).astype(np.int64)
+    values = np.array(numbers_of(column.items, starts), dtype=np.float64)
+    starts = starts - starts[0]
+    counts = np.diff(starts)
+    row = np.repeat(np.arange(len(column)), counts)
+    bad = ~np.isfinite(values) | (keys < 0)
+    if np.any(bad):
+        at = int(np.argmax(bad))
+        raise DataError(
+            f"Column {name!r} holds {keys[at]}: {values[at]:g} in row {first_row + int(row[at]) + 1}; "
+            "an index must be at least 0, and every number finite."
+        )
+    if np.any((np.diff(keys) <= 0) & (np.diff(row) == 0)):  # not sorted, or twice
+        order = np.lexsort((keys, row))
+        row, keys, values = row[order], keys[order], values[order]
+        first = np.flatnonzero(np.append(True, (np.diff(keys) != 0) | (np.diff(row) != 0)))
+        row, keys, values = row[first], keys[first], np.add.reduceat(values, first)
+        starts = np.append(0, np.cumsum(np.bincount(row, minlength=len(column))))
+    n = int(np.max(keys, initial=-1)) + 1
+    return Sparse(values, keys.astype(np.int32), starts[:-1], starts[1:], len(column), n)
+
+
+def numbers_of(child: pa.Array, starts: NDArray[np.int64]) -> FloatArray:
+    """Return the part of a map's keys or items that its rows, which begin at `starts`, refer to."""
+    part = child.slice(starts[0], starts[-1] - starts[0])
+    return numbers(part, "", 0) if part.null_count == 0 else np.where(_absent(part), np.nan, numbers(part, "", 0))
 
 
 MOST_DECIMALS = 7  # a float32 has no more digits

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import as_decimals, coded, describe, kind_of, numbers
+from zeroloop.sparse import from_triples
+from zeroloop.tables.columns import as_decimals, coded, describe, kind_of, numbers, sparse_values
 from zeroloop.tables.roles import row_weights
-from zeroloop.tables.schema import Categorical, Level, Numeric, Schema
+from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Surprises:
         """Return the one warning that counts them; None where there is nothing to say."""
         parts = []
         if self.unseen:
-            parts.append(f"levels never seen in training count as no effect: {_listed(self.unseen)}")
+            parts.append(f"levels or indices never seen in training count as no effect: {_listed(self.unseen)}")
         if self.filled:
             parts.append(f"missing values in columns without any in training count as average: {_listed(self.filled)}")
         return "; ".join(parts).capitalize() + "." if parts else None
@@ -71,7 +72,8 @@ def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
         DataError: naming the column that is missing or of another type, and what holds it.
 
     """
-    columns: tuple[Numeric | Categorical, ...] = (*schema.numeric, *schema.categorical)
+    sparse = () if schema.sparse is None else (schema.sparse,)
+    columns: tuple[Numeric | Categorical | SparseColumn, ...] = (*schema.numeric, *sparse, *schema.categorical)
     for column in columns:
         if column.name not in table.names:
             raise DataError(f"{name}: column {column.name!r}, which the model needs, is missing.")
@@ -80,8 +82,9 @@ def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
             continue
         values = found.value_type if pa.types.is_dictionary(found) else found
         text = isinstance(column, Categorical) and isinstance(column.levels[0], str)
-        if kind_of(values) != ("categorical" if text else "numeric"):
-            wanted = "text" if text else "numbers"
+        kind = "sparse" if isinstance(column, SparseColumn) else "categorical" if text else "numeric"
+        if kind_of(values) != kind:
+            wanted = {"sparse": "maps of index to number", "categorical": "text"}.get(kind, "numbers")
             raise DataError(
                 f"{name}: column {column.name!r} holds {describe(found)}, but held {wanted} in training; convert it."
             )
@@ -109,10 +112,16 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         y=labels(batch, schema) if labelled else None,
         weight=row_weights(batch, schema.weights, first_row) if labelled else None,
         first_row=first_row,
+        sparse=None
+        if schema.sparse is None
+        else sparse_values(batch[schema.sparse.name], schema.sparse.name, first_row),
     )
     complete = np.ones(rows, dtype=bool)
     surprises = Surprises()
-    coefficient = 1 + len(schema.numeric)
+    if schema.sparse is not None and block.sparse is not None:
+        block, unseen = _within(block, schema.n_sparse)
+        surprises.unseen[schema.sparse.name] += unseen
+    coefficient = 1 + len(schema.numeric) + schema.n_sparse
     marks = []
     for j, column in enumerate(schema.numeric):
         values = numbers(batch[column.name], column.name, first_row)
@@ -144,6 +153,18 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         pairs = np.concatenate(marks, axis=1)
         block = replace(block, marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]))
     return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
+
+
+def _within(block: Block, n_columns: int) -> tuple[Block, int]:
+    """Return a block without the sparse columns that training never met, and how many rows have such."""
+    assert block.sparse is not None
+    sparse = replace(block.sparse, n_columns=n_columns)
+    if block.sparse.n_columns <= n_columns:
+        return replace(block, sparse=sparse), 0
+    row, column, values = block.sparse.triples()
+    kept = column < n_columns
+    unseen = np.unique(row[~kept]).size
+    return replace(block, sparse=from_triples(row[kept], column[kept], values[kept], block.n_rows, n_columns)), unseen
 
 
 def _codes(

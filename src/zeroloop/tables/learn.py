@@ -10,7 +10,7 @@ from zeroloop.errors import DataError, OptionError
 from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import ColumnScan, Scan
-from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, Target
+from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, SparseColumn, Target
 
 MOST_CLASSES = 100  # of a target
 MOST_LEVELS = 1_000  # a column of text with more keeps the most frequent and pools the rest
@@ -36,15 +36,23 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     numeric: list[Numeric] = []
     categorical: list[Categorical] = []
     left_out: list[LeftOut] = []
+    sparse: list[SparseColumn] = []
     for name, column in scanned.columns.items():
         learned = _learn_column(name, column, name in roles.categorical, scanned.n_training, reference)
         if isinstance(learned, Numeric):
             numeric.append(learned)
         elif isinstance(learned, Categorical):
             categorical.append(learned)
+        elif isinstance(learned, SparseColumn):
+            sparse.append(learned)
         else:
             left_out.append(learned)
-    if not numeric and not categorical:
+    if len(sparse) > 1:
+        raise DataError(
+            f"Columns {sparse[0].name!r} and {sparse[1].name!r} both hold maps of index to number; one can be used: "
+            "drop the other, or merge them."
+        )
+    if not numeric and not categorical and not sparse:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
         raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
     types = [t for column in numeric for t in scanned.columns[column.name].types]
@@ -57,6 +65,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         roles.weights,
         roles.missing,
         float32=bool(types) and exact and all(fits_float32(t) for t in types),
+        sparse=sparse[0] if sparse else None,
     )
 
 
@@ -116,11 +125,17 @@ def _same(value: float, text: str) -> bool:
 
 def _learn_column(
     name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool
-) -> Numeric | Categorical | LeftOut:
+) -> Numeric | Categorical | SparseColumn | LeftOut:
     kinds = {kind_of(t) for t in column.types} - {"empty"}
     if not asked and "other" in kinds:
         worst = next(t for t in column.types if kind_of(t) == "other")
         return LeftOut(name, f"{describe(worst)}, which makes no term; derive numbers or levels from it")
+    if column.sparse is not None:
+        largest = column.sparse.largest
+        if not np.any(largest > 0):
+            return LeftOut(name, "no value but 0 in any training row")
+        scale = np.where(largest > 0, largest, 1.0)
+        return SparseColumn(name, tuple(scale.tolist()), tuple(column.sparse.deviations.tolist()))
     if column.n_missing == n_rows:
         return LeftOut(name, "no value in any training row")
     if "categorical" in kinds or asked:

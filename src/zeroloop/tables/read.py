@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from zeroloop.blocks import block_rows
 from zeroloop.errors import DataError
+from zeroloop.tables import svmlight
 from zeroloop.tables.columns import describe
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 
@@ -22,8 +23,8 @@ TableLike: TypeAlias = Any
 """A path, a list of paths, a folder or a glob; a pandas or polars DataFrame; a pyarrow Table, RecordBatchReader
 or Dataset; anything with `__arrow_c_stream__`."""
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
-"""What a folder is searched for; a file named by itself is known by its first bytes."""
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
+"""What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
 PARQUET_ROWS = 65_536  # decoded at once
 
@@ -136,11 +137,13 @@ def _open_files(paths: list[Path], name: str, text: Collection[str]) -> RawTable
 
 
 def _format(path: Path) -> str:
-    """Return "parquet", "ipc", "stream" or "csv" by a file's first bytes."""
+    """Return "parquet", "ipc", "stream", "svmlight" or "csv" by a file's first bytes, or its name."""
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise DataError(f"{path}: the file is empty.")
+    if svmlight.is_svmlight(path):
+        return "svmlight"
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"ARROW1"):
@@ -148,7 +151,9 @@ def _format(path: Path) -> str:
     if head.startswith(b"\xff\xff\xff\xff"):
         return "stream"
     if b"\0" in head and not head.startswith(b"\x1f\x8b"):
-        raise DataError(f"{path}: neither CSV, Parquet nor Arrow IPC (Feather 2); convert it to one of them.")
+        raise DataError(
+            f"{path}: neither CSV, Parquet, Arrow IPC (Feather 2) nor a libsvm file named .svm; convert it to one of them."
+        )
     return "csv"
 
 
@@ -164,6 +169,8 @@ def _file_schema(path: Path, text: Collection[str]) -> pa.Schema:
         case "stream":
             with pa.ipc.open_stream(path) as reader:
                 return reader.schema
+        case "svmlight":
+            return svmlight.SCHEMA
         case _:
             return csv_schema(path, text)
 
@@ -184,6 +191,8 @@ def _file_batches(path: Path, columns: Sequence[str], schema: pa.Schema) -> Iter
             with pa.ipc.open_stream(path) as reader:
                 for batch in reader:
                     yield batch.select(columns)
+        case "svmlight":
+            yield from svmlight.svmlight_batches(path, columns)
         case _:
             types = {name: schema.field(name).type for name in columns}
             yield from csv_batches(path, types)

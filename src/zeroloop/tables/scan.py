@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
 from zeroloop.kernels.totals import Moments
-from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, coded, decimal_places, kind_of, numbers, present
+from zeroloop.tables.columns import (
+    NOT_DECIMAL,
+    as_decimals,
+    coded,
+    decimal_places,
+    kind_of,
+    numbers,
+    present,
+    sparse_values,
+)
 from zeroloop.tables.roles import Roles, row_weights, split_rows
 from zeroloop.tables.schema import Level
 
@@ -33,6 +42,7 @@ class ColumnScan:
         low: smallest number.
         high: largest number.
         levels: rows of each distinct value, for categorical columns.
+        sparse: of the columns that maps of index to number hold.
 
     """
 
@@ -44,6 +54,7 @@ class ColumnScan:
     low: float = math.inf
     high: float = -math.inf
     levels: Counter[Level] = field(default_factory=Counter)
+    sparse: SparseScan | None = None
 
     def __add__(self, other: Self) -> ColumnScan:
         both = [m for m in (self.moments, other.moments) if m is not None]
@@ -57,7 +68,45 @@ class ColumnScan:
             min(self.low, other.low),
             max(self.high, other.high),
             self.levels,
+            self.sparse + other.sparse if self.sparse and other.sparse else self.sparse or other.sparse,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SparseScan:
+    """What the columns of a sparse column hold, each `(n_columns,)`; addable, the shorter filled up with zeros.
+
+    Attributes:
+        largest: absolute value.
+        total: sum of the values, weighted.
+        squares: sum of their squares, weighted.
+        weight: of all rows.
+
+    """
+
+    largest: FloatArray
+    total: FloatArray
+    squares: FloatArray
+    weight: float
+
+    def __add__(self, other: Self) -> SparseScan:
+        n = max(self.largest.size, other.largest.size)
+
+        def both(a: FloatArray, b: FloatArray) -> FloatArray:
+            return np.stack([np.pad(part, (0, n - part.size)) for part in (a, b)])
+
+        return SparseScan(
+            np.max(both(self.largest, other.largest), axis=0),
+            np.sum(both(self.total, other.total), axis=0),
+            np.sum(both(self.squares, other.squares), axis=0),
+            self.weight + other.weight,
+        )
+
+    @property
+    def deviations(self) -> FloatArray:
+        """Standard deviation of each column."""
+        mean = self.total / self.weight
+        return np.asarray(np.sqrt(np.maximum(self.squares / self.weight - mean**2, 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +170,8 @@ def _scan_column(
                 f"Column {name!r} has no value in row {first_row + int(np.argmax(gap)) + 1}, and missing is 'error'; "
                 "fill it, or use missing='impute' or 'drop'."
             )
+    if kind == "sparse":
+        return ColumnScan(types, 0, sparse=_scan_sparse(column, name, training, weight, first_row))
     if kind == "categorical":
         levels = _count(column, training)
         return ColumnScan(types, int(np.sum(training)) - levels.total(), levels=levels)
@@ -146,6 +197,19 @@ def _scan_column(
         float(np.min(x, initial=math.inf)),
         float(np.max(x, initial=-math.inf)),
     )
+
+
+def _scan_sparse(
+    column: pa.Array, name: str, training: NDArray[np.bool_], weight: FloatArray | None, first_row: int
+) -> SparseScan:
+    rows = sparse_values(column, name, first_row)
+    row, index, values = rows.take(np.flatnonzero(training)).triples()
+    w = np.ones(int(np.sum(training))) if weight is None else weight[training]
+    largest = np.zeros(rows.n_columns)
+    np.maximum.at(largest, index, np.abs(values))
+    total = np.bincount(index, w[row] * values, rows.n_columns)
+    squares = np.bincount(index, w[row] * values**2, rows.n_columns)
+    return SparseScan(largest, total, squares, float(np.sum(w)))
 
 
 def _count(column: pa.Array, keep: NDArray[np.bool_]) -> Counter[Level]:

@@ -74,6 +74,27 @@ class Categorical:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseColumn:
+    """A column of maps from index to number, as libsvm files hold: a term for each index up to the largest met.
+
+    Attributes:
+        name: the column's.
+        scale: largest absolute value of each index in training, 1 where there is none; the penalty's unit.
+        deviations: standard deviation of each.
+
+    """
+
+    name: str
+    scale: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the column's terms, in coefficient order."""
+        return tuple(f"{self.name}[{j}]" for j in range(len(self.scale)))
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """A column that makes no term, and why."""
 
@@ -113,6 +134,7 @@ class Schema:
         weights: name of the column of row weights, or None.
         missing: what happens to missing values.
         float32: whether blocks store numbers as float32: every numeric column came as such.
+        sparse: a column of maps from index to number, or None.
 
     """
 
@@ -123,11 +145,18 @@ class Schema:
     weights: str | None
     missing: Missing
     float32: bool
+    sparse: SparseColumn | None = None
+
+    @property
+    def n_sparse(self) -> int:
+        """Number of the sparse column's terms."""
+        return 0 if self.sparse is None else len(self.sparse.scale)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns that make terms."""
-        return (*(column.name for column in self.numeric), *(column.name for column in self.categorical))
+        sparse = () if self.sparse is None else (self.sparse,)
+        return tuple(column.name for column in (*self.numeric, *sparse, *self.categorical))
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -135,6 +164,7 @@ class Schema:
         return (
             INTERCEPT,
             *(column.name for column in self.numeric),
+            *(() if self.sparse is None else self.sparse.terms),
             *(f"{column.name} is missing" for column in self.numeric if column.missing),
             *(term for column in self.categorical for term in column.terms),
         )
@@ -145,6 +175,7 @@ class Schema:
         return (
             "",
             *(column.name for column in self.numeric),
+            *(() if self.sparse is None else (self.sparse.name,) * self.n_sparse),
             *(column.name for column in self.numeric if column.missing),
             *(column.name for column in self.categorical for _ in range(column.n_terms)),
         )
@@ -153,7 +184,7 @@ class Schema:
     def n_coefs(self) -> int:
         """Number of coefficients, intercept included."""
         indicators = sum(column.missing > 0 for column in self.numeric)
-        return 1 + len(self.numeric) + indicators + sum(column.n_terms for column in self.categorical)
+        return 1 + len(self.numeric) + self.n_sparse + indicators + sum(column.n_terms for column in self.categorical)
 
     @property
     def centre(self) -> FloatArray:
@@ -162,9 +193,12 @@ class Schema:
 
     @property
     def scale(self) -> FloatArray:
-        """Standard deviations of the numeric columns, 1 for every other term, `(n_coefs,)`."""
+        """Standard deviations of numeric columns, largest values of sparse ones, 1 for other terms, `(n_coefs,)`."""
         scale = np.ones(self.n_coefs)
-        scale[1 : 1 + len(self.numeric)] = [column.scale for column in self.numeric]
+        first_sparse = 1 + len(self.numeric)
+        scale[1:first_sparse] = [column.scale for column in self.numeric]
+        if self.sparse is not None:
+            scale[first_sparse : first_sparse + self.n_sparse] = self.sparse.scale
         return scale
 
     def deviations(self, rows: int) -> FloatArray:
@@ -173,4 +207,5 @@ class Schema:
         for column in self.categorical:
             counts += [*column.counts[column.reference :], *[n for n in (column.other, column.missing) if n]]
         share = np.array(counts) / rows
-        return np.array([0.0, *(column.scale for column in self.numeric), *np.sqrt(share * (1 - share))])
+        sparse = () if self.sparse is None else self.sparse.deviations
+        return np.array([0.0, *(column.scale for column in self.numeric), *sparse, *np.sqrt(share * (1 - share))])
