@@ -226,9 +226,11 @@ class Objective:
         return product
 
     def shared_hessian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return, for several outputs, (the loss's Hessian of a mean output `(n, n)`, each one's share `(n_outputs,)`).
+        """Return, for several outputs, (the loss's Hessian of a mean output `(n, n)`, shares `(n_outputs,) * 2`).
 
-        An output's own part of the Hessian is about its share times the mean one; the L2 penalty is not in it.
+        The part of the Hessian that two outputs make is about their share times the mean one; the L2 penalty is not in
+        it. (A Kronecker product, as Martens and Grosse have it, "Optimizing neural networks with Kronecker-factored
+        approximate curvature", ICML, 2015.)
         """
         total = self._source.reduce(
             partial(self._kernels.shared_hessian, coef=self._coef(theta), centre=self._units.centre)
@@ -236,7 +238,7 @@ class Objective:
         self.passes += 1
         assert total.hessian is not None
         assert total.gradient is not None
-        return self._scaled(total.hessian, 1, total.weight), (total.gradient / np.mean(total.gradient))[:, 0]
+        return self._scaled(total.hessian, 1, total.weight), total.gradient / np.mean(np.diag(total.gradient))
 
     def minimise_quadratic(
         self, at: Evaluation, hessian: FloatArray, theta: FloatArray, tol: float, most_sweeps: int
@@ -268,7 +270,7 @@ class Objective:
         unit[self._free] = self._unit
         found = self._source.reduce(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
         self.passes += 1
-        columns = kernels.assembled(found, which.size, intercept=position[0])
+        columns = kernels.assembled(found)
         by_output = theta.reshape(self.n_outputs, -1)
         p = self.penalty
         terms = kernels.Terms(*(v.reshape(by_output.shape)[:, which] for v in (p.l2, p.l1, p.lower, p.upper)))

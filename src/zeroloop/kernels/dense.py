@@ -140,6 +140,88 @@ def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, grad
 
 
 @compiled(SUMS)
+def add_outputs(x: NDArray[Any], ld: int, by_row: bool, start: int, coef: FloatArray, z: FloatArray) -> None:
+    """`z[k, i] += sum_j coef[k, j] x[j, start + i]`; row-major, four rows and two outputs at a time."""
+    n_outputs, n = coef.shape
+    n_rows = z.shape[1]
+    flat = coef.reshape(-1)
+    whole = n // LANES * LANES
+    four = n_rows // 4 * 4 if by_row else 0
+    for i in range(0, four, 4):
+        at = (start + i) * ld
+        for k in range(0, n_outputs, 2):
+            other = min(k + 1, n_outputs - 1)
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = lanes.spread(0.0)
+            for j in range(0, whole, LANES):
+                c, d = lanes.load(flat, k * n + j), lanes.load(flat, other * n + j)
+                x0, x1 = lanes.load(x, at + j), lanes.load(x, at + ld + j)
+                a0, a1 = lanes.multiply_add(c, x0, a0), lanes.multiply_add(c, x1, a1)
+                b0, b1 = lanes.multiply_add(d, x0, b0), lanes.multiply_add(d, x1, b1)
+                x2, x3 = lanes.load(x, at + 2 * ld + j), lanes.load(x, at + 3 * ld + j)
+                a2, a3 = lanes.multiply_add(c, x2, a2), lanes.multiply_add(c, x3, a3)
+                b2, b3 = lanes.multiply_add(d, x2, b2), lanes.multiply_add(d, x3, b3)
+            lanes.store(z[k], i, lanes.add(lanes.load(z[k], i), lanes.sums(a0, a1, a2, a3)))
+            if other > k:
+                lanes.store(z[other], i, lanes.add(lanes.load(z[other], i), lanes.sums(b0, b1, b2, b3)))
+    for k in range(n_outputs):
+        for i in range(four):
+            for j in range(whole, n):
+                z[k, i] += coef[k, j] * x[(start + i) * ld + j]
+    for k in range(n_outputs):
+        if by_row:
+            add_row_major(x, ld, start + four, coef[k], z[k, four:])
+        else:
+            add_stacked(x, ld, start, coef[k], z[k])
+
+
+@compiled(SUMS)
+def gradient_outputs(x: NDArray[Any], ld: int, by_row: bool, start: int, d: FloatArray, gradient: FloatArray) -> None:
+    """`gradient[k, j] += sum_i d[k, i] x[j, start + i]`; row-major, four rows and two outputs at a time."""
+    n_outputs, n = gradient.shape
+    n_rows = d.shape[1]
+    flat = gradient.reshape(-1)
+    whole = n // LANES * LANES
+    four = n_rows // 4 * 4 if by_row else 0
+    for i in range(0, four, 4):
+        at = (start + i) * ld
+        for k in range(0, n_outputs, 2):
+            other = min(k + 1, n_outputs - 1)
+            one = 1.0 if other > k else 0.0
+            a0, a1, a2, a3 = (
+                lanes.spread(d[k, i]),
+                lanes.spread(d[k, i + 1]),
+                lanes.spread(d[k, i + 2]),
+                lanes.spread(d[k, i + 3]),
+            )
+            b0, b1, b2, b3 = (
+                lanes.spread(one * d[other, i]),
+                lanes.spread(one * d[other, i + 1]),
+                lanes.spread(one * d[other, i + 2]),
+                lanes.spread(one * d[other, i + 3]),
+            )
+            for j in range(0, whole, LANES):
+                x0, x1 = lanes.load(x, at + j), lanes.load(x, at + ld + j)
+                x2, x3 = lanes.load(x, at + 2 * ld + j), lanes.load(x, at + 3 * ld + j)
+                a = lanes.multiply_add(a0, x0, lanes.load(flat, k * n + j))
+                a = lanes.multiply_add(a1, x1, a)
+                a = lanes.multiply_add(a2, x2, a)
+                lanes.store(flat, k * n + j, lanes.multiply_add(a3, x3, a))
+                b = lanes.multiply_add(b0, x0, lanes.load(flat, other * n + j))
+                b = lanes.multiply_add(b1, x1, b)
+                b = lanes.multiply_add(b2, x2, b)
+                lanes.store(flat, other * n + j, lanes.multiply_add(b3, x3, b))
+    for k in range(n_outputs):
+        for i in range(four):
+            for j in range(whole, n):
+                gradient[k, j] += d[k, i] * x[(start + i) * ld + j]
+    for k in range(n_outputs):
+        if by_row:
+            gradient_row_major(x, ld, start + four, d[k, four:], gradient[k])
+        else:
+            gradient_stacked(x, ld, start, d[k], gradient[k])
+
+
+@compiled(SUMS)
 def add_moments(
     x: NDArray[Any],
     ld: int,

@@ -76,9 +76,9 @@ def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: 
 def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
     """Return a stand-in for each class's part of the Hessian; see `zeroloop.kernels.softmax.shared_hessian`."""
     v = _terms(block, centre, slice(None))
-    curvature = _curvature(block, coef @ v)
-    hessian = (v * np.mean(curvature, axis=0)) @ v.T
-    return Sums(0.0, block.total_weight, np.sum(curvature, axis=1, keepdims=True), hessian)
+    p, weight = probabilities(coef @ v), _weight(block)
+    hessian = (v * np.mean(weight * p * (1 - p), axis=0)) @ v.T
+    return Sums(0.0, block.total_weight, np.diag(p @ weight) - (weight * p) @ p.T, hessian)
 
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:

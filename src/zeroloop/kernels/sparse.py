@@ -42,16 +42,18 @@ def add_sparse(s: Lines, first: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_j coef[j] x[j, first + i]`."""
     if s.by_row:
         for i in range(z.size):
+            values, columns = _line(s, first + i)
             total = 0.0
-            for p in range(s.start[first + i], s.stop[first + i]):
-                total += coef[np.uint64(s.indices[p])] * s.values[p]
+            for p in range(values.size):
+                total += coef[np.uint32(columns[p])] * values[p]
             z[i] += total
     else:
         for j in range(s.start.size):
             c = coef[j]
             if c != 0.0:
-                for p in range(s.start[j], s.stop[j]):
-                    z[np.uint64(s.indices[p] - s.origin)] += c * s.values[p]
+                values, rows = _line(s, j)
+                for p in range(values.size):
+                    z[np.uint32(rows[p] - s.origin)] += c * values[p]
 
 
 @compiled(SUMS)
@@ -59,14 +61,23 @@ def gradient_sparse(s: Lines, first: int, d: FloatArray, gradient: FloatArray) -
     """`gradient[j] += sum_i d[i] x[j, first + i]`."""
     if s.by_row:
         for i in range(d.size):
-            for p in range(s.start[first + i], s.stop[first + i]):
-                gradient[np.uint64(s.indices[p])] += d[i] * s.values[p]
+            values, columns = _line(s, first + i)
+            d_i = d[i]
+            for p in range(values.size):
+                gradient[np.uint32(columns[p])] += d_i * values[p]
     else:
         for j in range(s.start.size):
+            values, rows = _line(s, j)
             total = 0.0
-            for p in range(s.start[j], s.stop[j]):
-                total += d[np.uint64(s.indices[p] - s.origin)] * s.values[p]
+            for p in range(values.size):
+                total += d[np.uint32(rows[p] - s.origin)] * values[p]
             gradient[j] += total
+
+
+@compiled(SUMS)
+def _line(s: Lines, at: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the values and places of a line, as arrays of their own: a loop over them is twice as fast."""
+    return s.values[s.start[at] : s.stop[at]], s.indices[s.start[at] : s.stop[at]]
 
 
 @compiled(SUMS)
@@ -76,19 +87,21 @@ def add_sparse_outputs(s: Lines, first: int, coef: FloatArray, z: FloatArray) ->
     total = np.empty(n_outputs)
     if s.by_row:
         for i in range(n_rows):
+            values, columns = _line(s, first + i)
             total[:] = 0.0
-            for p in range(s.start[first + i], s.stop[first + i]):
-                of_column = coef[np.uint64(s.indices[p])]
+            for p in range(values.size):
+                of_column = coef[np.uint32(columns[p])]
                 for k in range(n_outputs):
-                    total[k] += of_column[k] * s.values[p]
+                    total[k] += of_column[k] * values[p]
             for k in range(n_outputs):
                 z[k, i] += total[k]
     else:
         for j in range(s.start.size):
-            for p in range(s.start[j], s.stop[j]):
-                i = np.uint64(s.indices[p] - s.origin)
-                for k in range(n_outputs):
-                    z[k, i] += coef[j, k] * s.values[p]
+            values, rows = _line(s, j)
+            for k in range(n_outputs):
+                c, of_output = coef[j, k], z[k]
+                for p in range(values.size):
+                    of_output[np.uint32(rows[p] - s.origin)] += c * values[p]
 
 
 @compiled(SUMS)
@@ -98,18 +111,22 @@ def gradient_sparse_outputs(s: Lines, first: int, d: FloatArray, gradient: Float
     of_row = np.empty(n_outputs)
     if s.by_row:
         for i in range(n_rows):
+            values, columns = _line(s, first + i)
             for k in range(n_outputs):
                 of_row[k] = d[k, i]
-            for p in range(s.start[first + i], s.stop[first + i]):
-                of_column = gradient[np.uint64(s.indices[p])]
+            for p in range(values.size):
+                of_column = gradient[np.uint32(columns[p])]
                 for k in range(n_outputs):
-                    of_column[k] += of_row[k] * s.values[p]
+                    of_column[k] += of_row[k] * values[p]
     else:
         for j in range(s.start.size):
-            for p in range(s.start[j], s.stop[j]):
-                i = np.uint64(s.indices[p] - s.origin)
-                for k in range(n_outputs):
-                    gradient[j, k] += d[k, i] * s.values[p]
+            values, rows = _line(s, j)
+            for k in range(n_outputs):
+                of_output = d[k]
+                total = 0.0
+                for p in range(values.size):
+                    total += of_output[np.uint32(rows[p] - s.origin)] * values[p]
+                gradient[j, k] += total
 
 
 @compiled(SUMS)

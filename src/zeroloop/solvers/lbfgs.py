@@ -18,6 +18,7 @@ MEMORY = 10  # pairs kept; each costs two vectors and no pass
 MOST_SHARED_COEFS = 4_000  # of an output, where several share one Hessian
 ROWS_A_COEFFICIENT = 10  # of the sample that it is taken from
 SHARED_ROWS = 5_000  # of it, at least
+SHARED_RIDGE = 1e-9  # of its largest value: some directions have no curvature, as the same added to all classes
 
 Precondition = Callable[[FloatArray], FloatArray]
 """Multiplies a gradient by a guess of the inverse Hessian."""
@@ -83,24 +84,24 @@ def _first_guess(objective: Objective, theta: FloatArray) -> Precondition:
 
 
 def _shared_inverse(objective: Objective, theta: FloatArray) -> Precondition:
-    """Return the inverse of a Hessian without cross terms of classes, each class's a multiple of one matrix.
+    """Return the inverse of a Hessian whose part for two classes is a multiple of one matrix, that of a sample.
 
-    That matrix is of a sample, and is inverted once for all: with its eigenvectors V, class k's is
-    `V (share[k] Lambda + l2)^-1 V'`, where l2 is the mean penalty.
+    With eigenvectors U, S of the multiples and V, Lambda of the matrix it is `(U x V) (S x Lambda + l2)^-1 (U x V)'`,
+    where l2 is the mean penalty.
     """
     n = theta.size // objective.n_outputs
     rows = max(SHARED_ROWS, ROWS_A_COEFFICIENT * n)
     over = objective.sample(rows, 0) if 2 * rows < objective.n_rows else objective
     shared, shares = over.shared_hessian(theta)
     values, vectors = np.linalg.eigh(shared)
-    l2 = float(np.mean(objective.penalty.l2))
-    floor = 1e-10 * float(values[-1])
-    inverses = 1.0 / (np.outer(shares, np.maximum(values, floor)) + l2)
+    of_classes, between = np.linalg.eigh(shares)
+    products = np.outer(np.maximum(of_classes, 0.0), np.maximum(values, 0.0))
+    inverses = 1.0 / (products + float(np.mean(objective.penalty.l2)) + SHARED_RIDGE * products.max())
 
     def precondition(gradient: FloatArray) -> FloatArray:
-        turned = gradient.reshape(objective.n_outputs, n) @ vectors
+        turned = between.T @ gradient.reshape(objective.n_outputs, n) @ vectors
         turned *= inverses
-        result: FloatArray = (turned @ vectors.T).ravel()
+        result: FloatArray = (between @ turned @ vectors.T).ravel()
         return result
 
     return precondition
