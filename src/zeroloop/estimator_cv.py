@@ -41,8 +41,8 @@ class LogisticRegressionCV(LogisticRegression):
         refit: True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
         rule: "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
             `lambda.1se`).
-        use_legacy_attributes: scikit-learn's: True for its attributes as they are up to 1.9 (dictionaries by class, with
-            shapes that its documentation tells), False for those listed here.
+        use_legacy_attributes: scikit-learn's: True for its attributes as they are up to 1.9 (dictionaries by class, shaped
+            as its documentation tells), False for those listed here.
         fit_intercept, class_weight, tol, max_iter, solver, multi_class, penalty_factors, bounds, n_jobs, random_state,
             verbose, learning_rate, penalty, dual, intercept_scaling: as in `LogisticRegression`.
 

@@ -104,6 +104,8 @@ def largest_all_zero(source: Source, grid: Grid) -> float:
 
 def spread(source: Source, grid: Grid, n: int) -> FloatArray:
     """Return n values of C, evenly spread in their logarithm, from all-zero to nearly free."""
+    if n < 1:
+        raise OptionError(f"Cs is {n}; it must be at least 1, or a list of values.")
     first = largest_all_zero(source, grid)
     decades = DECADES if source.n_rows > source.n_coefs else DECADES / 2
     return np.asarray(first * np.logspace(0, decades, n))

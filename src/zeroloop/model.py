@@ -4,7 +4,8 @@ The file is JSON, format version 2::
 
     format           "zeroloop model"
     format_version   2
-    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32: as `zeroloop.tables.schema`
+    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32: as
+                     `zeroloop.tables.schema`
     coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
                      class -> term -> coefficient
     training         how it was fitted: as `Training`

@@ -224,12 +224,7 @@ def _path(
     scale: FloatArray,
     progress: Progress = lambda doing, done: None,
 ) -> Path:
-    if isinstance(Cs, int):
-        if Cs < 1:
-            raise OptionError(f"Cs is {Cs}; it must be at least 1, or a list of values.")
-        values = spread(source, grid, Cs)
-    else:
-        values = checked(Cs)
+    values = spread(source, grid, Cs) if isinstance(Cs, int) else checked(Cs)
     labels = count_labels(source, grid.classes)
     fits = fit_grid(source, grid, values, lambda done: progress("fitting, C", done))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))

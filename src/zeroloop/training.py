@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from zeroloop.blocks import FloatArray
 from zeroloop.errors import NotConvergedWarning, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
-from zeroloop.grid import CrossValidation, Grid, Rule, cross_validate, hashed_folds, spread
+from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
@@ -27,7 +28,6 @@ from zeroloop.tables.schema import Missing
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
 CV_FOLDS = 5
-CV_VALUES = 20  # of C, from all-zero to nearly free
 
 
 def train(
@@ -40,6 +40,7 @@ def train(
     categorical: Sequence[str] = (),
     weights: str | None = None,
     C: float | str = 1.0,
+    Cs: int | Sequence[float] = 20,
     l1_ratio: float = 0.0,
     multi_class: str = "multinomial",
     penalty_factors: Mapping[str, float] | None = None,
@@ -72,6 +73,7 @@ def train(
         C: inverse strength of the penalty; `float("inf")` for none, which also makes the first level of each
             categorical column the reference, as in R. "cv" chooses it by cross-validation over five folds of the
             training rows, for the least log loss; "cv-1se" takes the strongest penalty within a standard error of it.
+        Cs: values of C that "cv" tries, or how many, spread as `zeroloop.logistic_path` does.
         l1_ratio: share of the L1 penalty: 0 is L2 alone, 1 is L1 alone, which leaves terms out.
         multi_class: with more than two classes "multinomial" (softmax) or "ovr" (each against the rest).
         penalty_factors: by column, multiplies its terms' penalty; 0 leaves them unpenalised.
@@ -122,7 +124,8 @@ def train(
     chosen = None
     if rule is not None:
         grid = Grid(options, units, shape, schema.target.levels, seed=seed)
-        chosen = _cross_validated(training, grid, rule, progress)
+        values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
+        chosen = _cross_validated(training, grid, values, rule, progress)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
         clock.lap("cross-validate")
     result = fit(
@@ -150,8 +153,9 @@ def train(
     )
 
 
-def _cross_validated(training: MemorySource, grid: Grid, rule: Rule, progress: Progress) -> CrossValidation:
-    Cs = spread(training, grid, CV_VALUES)
+def _cross_validated(
+    training: MemorySource, grid: Grid, Cs: FloatArray, rule: Rule, progress: Progress
+) -> CrossValidation:
     fold_of = partial(hashed_folds, n_folds=CV_FOLDS, seed=grid.seed + 1)
     return cross_validate(
         training, grid, Cs, fold_of, CV_FOLDS, rule, lambda done: progress("cross-validating, fit", done)

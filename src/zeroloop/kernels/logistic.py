@@ -114,8 +114,8 @@ def loss_and_residual(
 ) -> float:
     """Return `sum_i weight[i] log_loss(z[i], y[i])`; fill `residual` and `e`; `z` is scratch.
 
-    `residual[i] = weight[i] (a[i] - y[i])` with `a = sigmoid(z)`, the loss's derivative in z, and `e = exp(-|z|)`. An
-    empty `weight` stands for ones.
+    `residual[i] = weight[i] (a[i] - y[i])` with `a = sigmoid(z)`, the loss's derivative in z, and `e = exp(-|z|)`, or 0
+    in a row without weight. An empty `weight` stands for ones.
     """
     loss = 0.0
     for i in range(z.size):
@@ -127,10 +127,18 @@ def loss_and_residual(
         loss += z[i]
     if weight.size == 0:
         return loss + sum_log1p(e)
+    masked = 0.0  # where all weights are 0 and 1, as in a cross-validation, they only mask
+    for i in range(z.size):
+        residual[i] *= weight[i]
+        masked += abs(weight[i] - weight[i] * weight[i])
     loss = 0.0
+    if masked == 0.0:
+        for i in range(z.size):
+            e[i] *= weight[i]
+            loss += weight[i] * z[i]
+        return loss + sum_log1p(e)
     for i in range(z.size):
         loss += weight[i] * (z[i] + log1p_nonnegative(e[i]))
-        residual[i] *= weight[i]
     return loss
 
 

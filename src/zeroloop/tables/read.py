@@ -152,7 +152,7 @@ def _format(path: Path) -> str:
         return "stream"
     if b"\0" in head and not head.startswith(b"\x1f\x8b"):
         raise DataError(
-            f"{path}: neither CSV, Parquet, Arrow IPC (Feather 2) nor a libsvm file named .svm; convert it to one of them."
+            f"{path}: neither CSV, Parquet, Arrow IPC (Feather 2) nor libsvm (named .svm); convert it to one of them."
         )
     return "csv"
 
