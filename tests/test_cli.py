@@ -147,7 +147,7 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
         "empty.csv": "",
         "header.csv": "bought,x\n",
         "one.csv": "bought,x\n" + "1,1\n1,2\n" * 20,
-        "three.csv": "bought,x\n" + "1,1\n2,2\n3,3\n" * 20,
+        "many.csv": "bought,x\n" + "".join(f"{i % 150},1\n" for i in range(300)),
         "real.csv": "bought,x\n" + "".join(f"{i / 8},1\n" for i in range(50)),
         "text.csv": "bought,x\n" + "1,1\n0,2\n" * 25_000 + "1,abc\n" * 5,
         "inf.csv": "bought,x\n" + "1,1\n0,2\n" * 20 + "1,inf\n",
@@ -167,13 +167,13 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
         ("train", "one.csv", "--target", "bought"): (
             "The target 'bought' has one value only, 1, in every row; a target needs two."
         ),
-        ("train", "three.csv", "--target", "bought"): (
-            "The target 'bought' has 3 values (1, 2, 3); expected two. Keep the rows of two of them, or make a column "
-            "that is 1 for the one of interest."
+        ("train", "many.csv", "--target", "bought"): (
+            "The target 'bought' has 150 values (0, 1, 2, ...); expected at most 100 classes. Group them, or make a "
+            "column that is 1 for the one of interest."
         ),
         ("train", "real.csv", "--target", "bought"): (
             "The target 'bought' holds continuous numbers (0.0, 0.125, 0.25, ...; 50 values); a logistic regression "
-            "predicts one of two values. Make such a column first: whether a limit is passed, say."
+            "predicts one of a few classes. Make such a column first: whether a limit is passed, say."
         ),
         ("train", "text.csv", "--target", "bought"): (
             "text.csv: column 'x' holds 'abc' in row 50,001; all rows before hold numbers. "

@@ -210,12 +210,12 @@ def test_the_diagonal_is_the_hessians(kernels: Any, n: int) -> None:
     block, coef, centre = with_codes(200, n), np.full((1, 9 + n), 0.01), np.arange(n, dtype=np.float64)
     halves = [block.take(np.arange(80)), block.take(np.arange(80, 200))]
     found = kernels.hessian_diagonal(halves[0], coef, centre) + kernels.hessian_diagonal(halves[1], coef, centre)
-    np.testing.assert_allclose(found.diagonal, np.diag(_hessian(kernels.sums(block, coef, centre, 2))), rtol=1e-12)
+    np.testing.assert_allclose(found.diagonal[0], np.diag(_hessian(kernels.sums(block, coef, centre, 2))), rtol=1e-12)
     assert block.weight is not None
     assert found.weight == pytest.approx(np.sum(block.weight))
     terms = one_hot(block) - np.concatenate([[0], centre, np.zeros(8)])
     p = probability(kernels, block, coef, centre)
-    np.testing.assert_allclose(found.squares, (block.weight * p * (1 - p)) ** 2 @ terms**4, rtol=1e-10)
+    np.testing.assert_allclose(found.squares[0], (block.weight * p * (1 - p)) ** 2 @ terms**4, rtol=1e-10)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])

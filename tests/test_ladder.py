@@ -102,7 +102,7 @@ def test_race_times_every_rung_and_draws_it(tmp_path: Path) -> None:
     for name in ("race.png", "race.svg"):
         draw(results, "a race", tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5000
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="does not exist; make it first"):
         draw(results, "a race", tmp_path / "none" / "race.png")
 
 

@@ -35,9 +35,27 @@ def test_a_saved_model_is_the_same_model(model: Model, tmp_path: Path) -> None:
     assert math.inf == loaded.training.C
     document = json.loads((tmp_path / "m.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert document["format"] == "zeroloop model"
-    assert document["format_version"] == 1
+    assert document["format_version"] == 2
     assert tuple(document["coefficients"]) == model.schema.terms
     assert set(document) == {"format", "format_version", "schema", "coefficients", "training", "held_out"}
+
+
+def test_a_model_of_format_1_is_read(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    model.save(path)
+    document = json.loads(path.read_text())
+    training, target = document["training"], document["schema"]["target"]
+    for name in ("l1_ratio", "multi_class", "penalty_factors", "bounds", "cross_validation"):
+        del training[name]
+    training |= {"base_rate": training.pop("shares")[1], "n_iter": training["n_iter"][0]}
+    target["negative"], target["positive"] = target.pop("levels")
+    del document["schema"]["sparse"]
+    path.write_text(json.dumps(document | {"format_version": 1}))
+    loaded = zeroloop.load(path)
+    assert loaded.coef.tobytes() == model.coef.tobytes()
+    assert (loaded.schema, loaded.held_out) == (model.schema, model.held_out)
+    assert loaded.training.C == model.training.C
+    np.testing.assert_allclose(loaded.training.shares, model.training.shares, rtol=1e-15)
 
 
 def test_terms_are_a_table(model: Model) -> None:
@@ -58,7 +76,7 @@ def _without(key: str) -> Any:
         (lambda d: b"\xff\xfe\x00", "no zeroloop model, or a damaged one"),
         (lambda d: [1, 2], "JSON, but no zeroloop model"),
         (lambda d: {"format": "other"}, "JSON, but no zeroloop model"),
-        (lambda d: d | {"format_version": 2}, "written in format 2, and this zeroloop reads up to 1; update"),
+        (lambda d: d | {"format_version": 3}, "written in format 3, and this zeroloop reads up to 2; update"),
         (_without("schema"), "a damaged zeroloop model"),
         (_without("training"), "a damaged zeroloop model"),
         (_without("held_out"), "a damaged zeroloop model"),

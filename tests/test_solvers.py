@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from conftest import made
 from zeroloop.errors import DataError, OptionError
-from zeroloop.fit import MAX_ITER, Fit, Options, choose_solver, fit
+from zeroloop.fit import MAX_ITER, Fit, Options, choose_solver, fit, plain_shape
 from zeroloop.kernels.sweep import moments
-from zeroloop.objective import Outcome
+from zeroloop.objective import Outcome, Units
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.memory import stacked
 
@@ -23,7 +23,7 @@ def fitted(X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None,
     source = stacked(X.T, y, weight)
     columns = source.reduce(moments)
     scale = np.append(1.0, columns.scale())
-    return fit(source, Options(**options), centre=columns.mean, scale=scale, penalty_unit=scale)
+    return fit(source, Options(**options), units=Units(columns.mean, scale), shape=plain_shape(scale))
 
 
 @pytest.mark.parametrize("solver", MAX_ITER)
@@ -32,9 +32,9 @@ def test_a_two_by_two_table_has_the_log_odds_ratio(solver: str) -> None:
     X = np.repeat([0.0, 0.0, 1.0, 1.0], [30, 10, 20, 30])[:, np.newaxis]
     y = np.repeat([0, 1, 0, 1], [30, 10, 20, 30])
     found = fitted(X, y, solver=solver, C=math.inf, tol=1e-10, learning_rate=1.0)
-    assert found.solution.converged
+    assert found.converged
     np.testing.assert_allclose(found.coef[0], [math.log(10 / 30), math.log(30 * 30 / (10 * 20))], rtol=1e-8)
-    assert found.solution.last.gradient_norm <= 1e-10
+    assert found.worst.last.gradient_norm <= 1e-10
     assert found.solver == solver
 
 
@@ -46,7 +46,7 @@ def test_solvers_meet(solver: str, C: float) -> None:
     other = fitted(X, y, C=C, tol=1e-9, solver=solver, learning_rate=1.0)
     np.testing.assert_allclose(other.coef, newton.coef, rtol=1e-6, atol=1e-9)
     a_step = 6 if solver == "newton-cg" else 2  # a product with the Hessian is a pass
-    assert other.solution.n_iter < other.passes <= a_step * other.solution.n_iter + 4
+    assert other.worst.n_iter < other.passes <= a_step * other.worst.n_iter + 4
 
 
 def test_newton_takes_few_passes_from_any_base_rate() -> None:
@@ -59,28 +59,28 @@ def test_newton_takes_few_passes_from_any_base_rate() -> None:
 def test_not_converged_says_how_far_and_what_to_do() -> None:
     X, y = made(300, 3)
     found = fitted(X, y, max_iter=2, solver="gradient-descent")
-    assert found.solution.outcome is Outcome.MAX_ITER
-    assert not found.solution.converged
+    assert found.worst.outcome is Outcome.MAX_ITER
+    assert not found.converged
     text = found.not_converged(1e-6)
     assert "after 3 passes of gradient-descent max |gradient| is" in text
     assert "above tol = 1e-06. The solver reached the limit on iterations; raise max_iter, or loosen tol." in text
-    assert fitted(X, y, max_iter=1).solution.outcome is Outcome.MAX_ITER
+    assert fitted(X, y, max_iter=1).worst.outcome is Outcome.MAX_ITER
 
 
 def test_a_learning_rate_too_large_is_said() -> None:
     X, y = made(300, 3)
     found = fitted(X, y, solver="gradient-descent", learning_rate=1e4)
-    assert found.solution.outcome is Outcome.DIVERGED
+    assert found.worst.outcome is Outcome.DIVERGED
     assert "the learning rate is too large; try a tenth of it" in found.not_converged(1e-6)
 
 
 def test_the_floor_of_rounding_is_called_converged_only_at_the_floor() -> None:
     X, y = made(300, 3)
     found = fitted(X, y, tol=1e-30)
-    assert found.solution.outcome is Outcome.ROUNDING_FLOOR
-    assert found.solution.converged
-    assert found.solution.last.gradient_norm < 1e-13
-    assert "rounding" in found.solution.outcome.value
+    assert found.worst.outcome is Outcome.ROUNDING_FLOOR
+    assert found.converged
+    assert found.worst.last.gradient_norm < 1e-13
+    assert "rounding" in found.worst.outcome.value
 
 
 def test_a_stuck_solver_is_not_converged() -> None:
@@ -91,7 +91,7 @@ def test_a_stuck_solver_is_not_converged() -> None:
         """1000 |theta|: its gradient never shrinks, and no step from the kink goes down."""
 
         def __call__(self, theta: NDArray[np.float64], order: int) -> Evaluation:
-            return Evaluation(float(1000 * abs(theta[0]) + 1), 0.0, np.array([1.0]), np.array([[1.0]]))
+            return Evaluation(float(1000 * abs(theta[0]) + 1), 0.0, np.ones(1), np.array([[1.0]]), np.ones(1))
 
     solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=5)  # type: ignore[arg-type]
     assert solution.outcome is Outcome.STUCK
@@ -103,17 +103,17 @@ def test_columns_that_repeat_do_not_stop_a_free_fit() -> None:
     X, y = made(400, 3)
     free = fitted(X, y, C=math.inf)
     repeated = fitted(np.column_stack([X, X[:, 0], X[:, 1] - X[:, 2]]), y, C=math.inf)
-    assert repeated.solution.converged
-    assert repeated.solution.last.loss == pytest.approx(free.solution.last.loss, rel=1e-10)
+    assert repeated.converged
+    assert repeated.worst.last.loss == pytest.approx(free.worst.last.loss, rel=1e-10)
 
 
 def test_without_an_intercept_the_start_is_zero() -> None:
     X, y = made(300, 2)
     source = stacked(X.T, y)
     ones = np.ones(3)
-    found = fit(source, Options(), centre=np.zeros(2), scale=ones, penalty_unit=ones, fit_intercept=False)
+    found = fit(source, Options(), units=Units(np.zeros(2), ones), shape=plain_shape(ones), fit_intercept=False)
     assert found.coef[0, 0] == 0
-    assert found.solution.converged
+    assert found.converged
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_large_data_has_newtons_optimum(data: Any, solver: str) -> None:
     X, y = data()
     newton = fitted(X, y, solver="newton", tol=1e-8)
     other = fitted(X, y, solver=solver, tol=1e-8)
-    assert other.solution.converged
-    assert other.solution.last.gradient_norm <= 1e-8
-    assert other.solution.last.value == pytest.approx(newton.solution.last.value, rel=1e-10)
+    assert other.converged
+    assert other.worst.last.gradient_norm <= 1e-8
+    assert other.worst.last.value == pytest.approx(newton.worst.last.value, rel=1e-10)
     np.testing.assert_allclose(other.coef, newton.coef, rtol=1e-3, atol=1e-5)
 
 
@@ -168,7 +168,7 @@ def test_a_sample_leaves_few_passes() -> None:
     X, y = made(200_000, 10)
     found = fitted(X, y, solver="sampled-newton")
     assert found.passes <= 6
-    assert found.solution.last.gradient_norm <= 1e-6
+    assert found.worst.last.gradient_norm <= 1e-6
 
 
 def test_poor_contraction_is_rescued_by_a_full_hessian() -> None:
@@ -182,12 +182,11 @@ def test_poor_contraction_is_rescued_by_a_full_hessian() -> None:
     found = fit(
         source,
         Options(solver="sampled-newton"),
-        centre=columns.mean,
-        scale=scale,
-        penalty_unit=scale,
+        units=Units(columns.mean, scale),
+        shape=plain_shape(scale),
         on_pass=lambda passes, evaluation: orders.append(evaluation.hessian.size > 0),
     )
-    assert found.solution.converged
+    assert found.converged
     assert 1 <= sum(orders) <= 3
     assert found.passes <= 25
 
@@ -233,6 +232,7 @@ class Shape:
     n_numeric: int
     n_codes: int
     n_coefs: int
+    n_stored: int = 0
 
 
 @pytest.mark.parametrize(

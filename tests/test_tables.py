@@ -344,8 +344,8 @@ def test_targets_of_two_values(values: list[Any], positive: Any, expected: tuple
     table = a_table()
     target = pa.array([values[label] for label in table["bought"].to_pylist()])
     model = trained(table.set_column(0, "bought", target), positive=positive)
-    assert (model.schema.target.negative, model.schema.target.positive) == expected
-    assert type(model.schema.target.positive) is type(expected[1])
+    assert model.schema.target.levels == expected
+    assert type(model.schema.target.levels[1]) is type(expected[1])
     flipped = expected[1] == values[0]
     np.testing.assert_allclose(model.coef, trained(table).coef * (-1 if flipped else 1), rtol=1e-7, atol=1e-10)
     assert set(model.predict(table)) <= set(values)
@@ -356,9 +356,8 @@ def test_targets_of_two_values(values: list[Any], positive: Any, expected: tuple
     [
         ([1] * 500, r"has one value only, 1, in every row"),
         ([None] * 500, r"has no value in any row"),
-        ([i % 3 for i in range(500)], r"has 3 values \(0, 1, 2\); expected two"),
         ([i / 7 for i in range(500)], r"holds continuous numbers \(0.0, .*; 500 values\)"),
-        ([f"{i % 9}" for i in range(500)], r"has 9 values \('0', '1', '2', ...\)"),
+        ([f"{i % 109}" for i in range(500)], r"has 109 values \('0', '1', '10', ...\); expected at most 100 classes"),
     ],
 )
 def test_other_targets_are_refused(target: list[Any], message: str) -> None:
@@ -452,7 +451,7 @@ def csv(path: Path, text: str | bytes) -> Path:
         ("bought,x\n", "a header and no rows"),
         ("bought,x\n1,2\n3,4,5\n", r"line 3: Expected 2 columns, got 3"),
         ("bought,bought\n1,2\n", "the column 'bought' is there twice"),
-        (b"bought,x\n1,\x00\x00\n", "neither CSV, Parquet nor Arrow IPC"),
+        (b"bought,x\n1,\x00\x00\n", "neither CSV, Parquet, Arrow IPC"),
         (b"PAR1 and then nothing of the kind", "damaged or cut short"),
         (b"ARROW1\0\0 and then nothing of the kind", "damaged or cut short"),
         (gzip.compress(b"bought,x\n" + b"1,2\n" * 9000, mtime=0)[:-30], r"damaged or cut short|cannot be read"),

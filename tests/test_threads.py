@@ -22,7 +22,8 @@ X, Y = made(60_000, 12)
 
 
 def fitted(n_jobs: int | None = None) -> NDArray[np.float64]:
-    return LogisticRegression(n_jobs=n_jobs).fit(X, Y).coef_
+    coef: NDArray[np.float64] = LogisticRegression(n_jobs=n_jobs).fit(X, Y).coef_
+    return coef
 
 
 def test_any_number_of_threads_gives_the_same_bits() -> None:

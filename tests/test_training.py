@@ -107,7 +107,7 @@ def test_held_out_rows_are_chosen_by_hash_and_scored_honestly(flights: str) -> N
     assert model.held_out["auc"] == pytest.approx(roc_auc_score(y, p), rel=1e-10)
     assert model.held_out["brier"] == pytest.approx(brier_score_loss(y, p), rel=1e-10)
     assert model.held_out["accuracy"] == pytest.approx(model.score(held_out), rel=1e-12)
-    base = np.full(len(y), model.training.base_rate)
+    base = np.full(len(y), model.training.shares[1])
     assert model.held_out["base_rate"]["log_loss"] == pytest.approx(log_loss(y, base), rel=1e-10)
     assert model.held_out["base_rate"]["auc"] == 0.5
     # The rows held out teach nothing: a model of the others alone is the same.

@@ -84,7 +84,7 @@ def prepare(
     weight = _weight(class_weight, X, y, codes, classes, sample_weight)
     source = source_of(X, codes, weight, threads)
     kernels = statistics(source.n_rows, source.n_coefs)
-    if sparse.issparse(X):
+    if is_sparse(X):
         scale = source.reduce(kernels.largest).values
         units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
         finite = np.all(scale < MOST_SPARSE)
@@ -93,17 +93,27 @@ def prepare(
         units = Units(columns.mean, np.append(1.0, columns.scale()))
         finite = np.all(np.isfinite(columns.squares))
     if not finite:
-        assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")  # a second pass only in this case
+        assert_finite(X)  # a second pass only in this case
         raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
     names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
     return PreparedArrays(X, y, classes, codes, weight, source, units, tuple(map(str, names)))
+
+
+def is_sparse(X: Any) -> bool:
+    """Return whether X is a SciPy sparse matrix or array."""
+    return bool(sparse.issparse(X))
+
+
+def assert_finite(X: Any) -> None:
+    """Raise ValueError, in scikit-learn's words, where X holds NaN or infinity."""
+    assert_all_finite(X.data if is_sparse(X) else X, input_name="X")
 
 
 def source_of(
     X: Any, codes: NDArray[Any] | None = None, weight: FloatArray | None = None, threads: int | None = None
 ) -> MemorySource:
     """Return a source over an array or a sparse matrix, `(m, n_features)`."""
-    if not sparse.issparse(X):
+    if not is_sparse(X):
         return stacked(X.T, codes, weight, threads)
     X.check_format(full_check=True)
     if not X.has_canonical_format:

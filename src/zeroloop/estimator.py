@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroloop.arrays import prepare, source_of
+from zeroloop.arrays import assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, fit
@@ -166,7 +166,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """Return the most probable class of each row, `(m,)`."""
         z = self._scored(X)
         best = np.argmax(z, axis=0) if z.ndim > 1 else (z > 0).astype(np.intp)
-        return self.classes_[best]
+        predicted: NDArray[Any] = self.classes_[best]
+        return predicted
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class, `(m, n_classes)`."""
@@ -186,15 +187,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, which an L1 penalty makes small; prediction takes either."""
         check_is_fitted(self)
-        self.coef_ = sparse.csr_matrix(self.coef_)
+        self.coef_ = sparse.csr_matrix(self._dense_coef())
         return self
 
     def densify(self) -> Self:
         """Store `coef_` as an array again."""
         check_is_fitted(self)
-        if sparse.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
+        self.coef_ = self._dense_coef()
         return self
+
+    def _dense_coef(self) -> FloatArray:
+        coef: FloatArray = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
+        return coef
 
     def _options(self) -> Options:
         """Return the options, once all parameters are checked."""
@@ -215,9 +219,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             np.full(1 + n_features, -np.inf),
             np.full(1 + n_features, np.inf),
         )
-        given = (("penalty_factors", self.penalty_factors, factor),)
+        given: list[tuple[str, Any, FloatArray]] = [("penalty_factors", self.penalty_factors, factor)]
         if self.bounds is not None:
-            given += (("bounds", self.bounds[0], lower), ("bounds", self.bounds[1], upper))
+            given += [("bounds", self.bounds[0], lower), ("bounds", self.bounds[1], upper)]
         for name, values, part in given:
             if values is not None:
                 values = np.asarray(values, dtype=np.float64)
@@ -232,8 +236,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _start(self, n_classes: int, n_features: int) -> FloatArray | None:
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
-        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
-        start = np.column_stack([self.intercept_, coef]).astype(np.float64)
+        start = np.column_stack([self.intercept_, self._dense_coef()]).astype(np.float64)
         return start if start.shape == (n_classes if n_classes > 2 else 1, 1 + n_features) else None
 
     def _scored(self, X: Any, probability: bool = False) -> FloatArray:
@@ -247,7 +250,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             ensure_all_finite=False,
             reset=False,
         )
-        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        coef = self._dense_coef()
         coef = np.column_stack([np.broadcast_to(self.intercept_, len(coef)), coef]).astype(np.float64)
         source = source_of(X, threads=self._threads())
         kernels = statistics(source.n_rows, source.n_coefs)
@@ -270,7 +273,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         lines = (len(self.classes_),) if probability or len(coef) > 1 else ()
         scored = source.concatenate(of_block, lines)
         if not all(finite):  # the predictor has read X already: no pass for this where all is well
-            assert_all_finite(X.data if sparse.issparse(X) else X, input_name="X")
+            assert_finite(X)
         return scored
 
     def _threads(self) -> int:

@@ -41,7 +41,7 @@ class LogisticRegressionCV(LogisticRegression):
         refit: True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
         rule: "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
             `lambda.1se`).
-        use_legacy_attributes: scikit-learn's: True for its attributes as they are up to 1.9 (dictionaries by class, shaped
+        use_legacy_attributes: True for scikit-learn's attributes as they are up to 1.9 (dictionaries by class, shaped
             as its documentation tells), False for those listed here.
         fit_intercept, class_weight, tol, max_iter, solver, multi_class, penalty_factors, bounds, n_jobs, random_state,
             verbose, learning_rate, penalty, dual, intercept_scaling: as in `LogisticRegression`.
@@ -106,6 +106,12 @@ class LogisticRegressionCV(LogisticRegression):
         self.penalty_factors = penalty_factors
         self.bounds = bounds
         self.use_legacy_attributes = use_legacy_attributes
+
+    C_: Any
+    l1_ratio_: Any
+    scores_: Any
+    coefs_paths_: Any
+    n_iter_: Any
 
     __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012  it goes to the scorer
 
@@ -185,10 +191,10 @@ class LogisticRegressionCV(LogisticRegression):
             return
         mean = np.mean(self.scores_, axis=0)
         error = np.std(self.scores_, axis=0) / np.sqrt(max(len(self.scores_) - 1, 1))
-        at, place = np.unravel_index(int(np.argmax(mean)), mean.shape)
+        at, place = (int(i) for i in np.unravel_index(int(np.argmax(mean)), mean.shape))
         if self.rule == "1se":
             order = np.argsort(self.Cs_, kind="stable")
-            place = order[choose(-mean[at, order], error[at, order], "1se")]
+            place = int(order[choose(-mean[at, order], error[at, order], "1se")])
         self.C_, self.l1_ratio_ = float(self.Cs_[place]), float(self.l1_ratios_[at])
         start = np.mean(self.coefs_paths_[:, at, place], axis=0)
         grid = grids[at]
@@ -230,14 +236,14 @@ class LogisticRegressionCV(LogisticRegression):
         model.classes_, model.n_features_in_ = self.classes_, self.n_features_in_
         scores = np.empty(self.coefs_paths_.shape[:3])
         for f, (_, test) in enumerate(folds):
-            X, y = _safe_indexing(prepared.X, test), _safe_indexing(prepared.y, test)
+            rows, labels = _safe_indexing(prepared.X, test), _safe_indexing(prepared.y, test)
             of_fold = _check_method_params(X=prepared.X, params=params, indices=test)
             for at in np.ndindex(scores.shape[1:]):
                 coef = self.coefs_paths_[f][at]
                 model.C = self.Cs_[at[1]]
                 model.coef_ = coef[:, :-1] if self.fit_intercept else coef
                 model.intercept_ = coef[:, -1] if self.fit_intercept else np.zeros(len(coef))
-                scores[f][at] = scorer(model, X, y, **of_fold)
+                scores[f][at] = scorer(model, rows, labels, **of_fold)
         return scores
 
     def _fold_scorer(self) -> Any:

@@ -160,7 +160,7 @@ class Model:
             return np.asarray(levels[best])
         predicted = levels.astype(object)[best]
         predicted[unknown] = None
-        return predicted
+        return np.asarray(predicted)
 
     def probabilities(self, z: FloatArray) -> FloatArray:
         """Return the probability of each class `(n_classes, rows)` of predictors, `(rows,)` or `(n_classes, rows)`."""
@@ -169,7 +169,7 @@ class Model:
             shares: FloatArray = kernels.probabilities(z)
             return shares
         shares = np.stack([kernels.probabilities(of_class)[1] for of_class in z])
-        return shares / np.sum(shares, axis=0)
+        return np.asarray(shares / np.sum(shares, axis=0))
 
     def as_logs(self, z: FloatArray) -> FloatArray:
         """Return predictors whose softmax is the classes' probabilities; with "ovr" the logarithms of those."""

@@ -39,7 +39,7 @@ class Surprises:
         """Return the one warning that counts them; None where there is nothing to say."""
         parts = []
         if self.unseen:
-            parts.append(f"levels or indices never seen in training count as no effect: {_listed(self.unseen)}")
+            parts.append(f"levels never seen in training count as no effect: {_listed(self.unseen)}")
         if self.filled:
             parts.append(f"missing values in columns without any in training count as average: {_listed(self.filled)}")
         return "; ".join(parts).capitalize() + "." if parts else None
@@ -119,8 +119,8 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     complete = np.ones(rows, dtype=bool)
     surprises = Surprises()
     if schema.sparse is not None and block.sparse is not None:
-        block, unseen = _within(block, schema.n_sparse)
-        surprises.unseen[schema.sparse.name] += unseen
+        block, n_unseen = _within(block, schema.n_sparse)
+        surprises.unseen[f"indices of {schema.sparse.name}"] += n_unseen
     coefficient = 1 + len(schema.numeric) + schema.n_sparse
     marks = []
     for j, column in enumerate(schema.numeric):

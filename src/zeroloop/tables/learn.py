@@ -131,10 +131,9 @@ def _learn_column(
         worst = next(t for t in column.types if kind_of(t) == "other")
         return LeftOut(name, f"{describe(worst)}, which makes no term; derive numbers or levels from it")
     if column.sparse is not None:
-        largest = column.sparse.largest
-        if not np.any(largest > 0):
+        if not np.any(column.sparse.largest > 0):
             return LeftOut(name, "no value but 0 in any training row")
-        scale = np.where(largest > 0, largest, 1.0)
+        scale = np.where(column.sparse.largest > 0, column.sparse.largest, 1.0)
         return SparseColumn(name, tuple(scale.tolist()), tuple(column.sparse.deviations.tolist()))
     if column.n_missing == n_rows:
         return LeftOut(name, "no value in any training row")

@@ -207,8 +207,8 @@ def _scan_sparse(
     w = np.ones(int(np.sum(training))) if weight is None else weight[training]
     largest = np.zeros(rows.n_columns)
     np.maximum.at(largest, index, np.abs(values))
-    total = np.bincount(index, w[row] * values, rows.n_columns)
-    squares = np.bincount(index, w[row] * values**2, rows.n_columns)
+    total: FloatArray = np.bincount(index, w[row] * values, rows.n_columns).astype(np.float64)
+    squares: FloatArray = np.bincount(index, w[row] * values**2, rows.n_columns).astype(np.float64)
     return SparseScan(largest, total, squares, float(np.sum(w)))
 
 
