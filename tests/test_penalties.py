@@ -251,7 +251,7 @@ def test_paths_of_ridge_classes_and_sparse_columns(tmp_path: Path) -> None:
     table = ridge.to_pylist()
     assert table[3]["C"] == ridge.Cs[3]
     assert table[3]["2: x1"] == ridge.coef[3, 2, 1]
-    with pytest.raises(OutputError, match="written as .png or .svg"):
+    with pytest.raises(OutputError, match=r"written as \.png or \.svg"):
         ridge.plot(tmp_path / "path.gif")
     rng = np.random.default_rng(0)
     wide = scipy.sparse.random_array((600, 5_000), density=0.01, format="csr", rng=rng)

@@ -121,7 +121,8 @@ def largest(block: Block) -> Largest:
     assert block.sparse is not None
     found = np.zeros(block.sparse.n_columns)
     _, column, values = block.sparse.triples()
-    np.maximum.at(found, column, np.abs(values))
+    with np.errstate(invalid="ignore"):  # NaN stays; whoever asks looks whether the result is finite
+        np.maximum.at(found, column, np.abs(values))
     return Largest(found)
 
 

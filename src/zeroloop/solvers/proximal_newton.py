@@ -191,5 +191,6 @@ def _solved(
     share = min(1.0, float(np.min(room)))
     if not np.isfinite(share):
         return x
-    moved[free] = np.clip(here + share * step, low, high)
+    ends = np.where(step > 0, high, low)
+    moved[free] = np.where(room <= share, ends, np.clip(here + share * step, low, high))
     return moved
