@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,14 +16,21 @@ import typer
 from benchmarks.fits import run_case
 from benchmarks.page import write_page
 from benchmarks.passes import growth, passes
+from benchmarks.penalties import CASES, compare
 from benchmarks.plots import write_plots
 from benchmarks.problems import PROBLEMS
 from benchmarks.solvers import solvers
 from benchmarks.wholes import wholes
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {"solvers": solvers, "passes": passes, "growth": growth, "wholes": wholes}
-LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost")
+PARTS = {
+    **{name: partial(compare, name) for name in CASES},
+    "solvers": solvers,
+    "passes": passes,
+    "growth": growth,
+    "wholes": wholes,
+}
+LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost", "celer", "skglm")
 
 
 def machine() -> str:

@@ -107,7 +107,7 @@ def mixed_block(m: int, n_classes: int, by_row: bool = True) -> Block:
 def test_compiled_statistics_are_numpys_for_any_columns_and_outputs(by_row: bool, n_outputs: int) -> None:
     rng = np.random.default_rng(2)
     block = mixed_block(333, max(n_outputs, 2), by_row)
-    coef, direction = rng.standard_normal((2, n_outputs, 14)) / 3
+    coef, direction = rng.standard_normal((2, n_outputs, 14)).astype(np.float64) / 3
     centre = np.array([0.5, -1.0, 2.0])
     for order in (0, 1, 2):
         a, b = (kernels.sums(block, coef, centre, order) for kernels in (small, sweep))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -249,3 +250,31 @@ def test_help_has_an_example_and_the_python_call(tmp_path: Path) -> None:
         text = run(command, "--help", cwd=tmp_path).stdout
         assert f"Example: zeroloop {command}" in text
         assert "In Python:" in text
+
+
+def test_path(folder: Path) -> None:
+    done = run("path", "shop.csv", "--target", "bought", "--n", "12", "-o", "p.csv", "--plot", "p.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "12 values of C" in done.stdout
+    assert "Wrote p.csv" in done.stdout
+    assert (folder / "p.png").read_bytes().startswith(b"\x89PNG")
+    written = pacsv.read_csv(folder / "p.csv")
+    assert written.num_rows == 12
+    path = zeroloop.path(str(folder / "shop.csv"), "bought", Cs=12)
+    np.testing.assert_allclose(written[path.terms[0]], path.coef[:, 0, 0], rtol=1e-12, atol=1e-300)
+    rows = json.loads(run("path", "shop.csv", "--target", "bought", "--n", "3", "--json", cwd=folder).stdout)
+    assert rows[0]["nonzero"] == 0
+    for arguments, message in (
+        (("--l1-ratio", "2"), "l1_ratio is 2.0"),
+        (("--plot", "p.gif"), "p.gif: a chart is written as .png or .svg"),
+        (("-o", "p.txt"), "p.txt"),
+        (("--penalty-factor", "size"), "penalty-factor is 'size'; expected COLUMN=NUMBER"),
+        (("--penalty-factor", "nothing=2"), "penalty_factors: 'nothing' is no column that makes terms"),
+    ):
+        bad = run("path", "shop.csv", "--target", "bought", *arguments, cwd=folder)
+        assert bad.returncode == 2
+        assert message in bad.stderr
+        assert "Traceback" not in bad.stderr
+    best = run("train", "shop.csv", "--target", "bought", "--C", "best", "-o", "m9.json", cwd=folder)
+    assert best.returncode == 2
+    assert "C is 'best'; it must be a number above 0, or one of cv, cv-1se." in best.stderr

@@ -37,6 +37,15 @@ def test_training_needs_neither_scikit_learn_nor_matplotlib(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
+def test_the_command_line_does_not_wait_for_scikit_learn() -> None:
+    script = (
+        "import sys, zeroloop.terminal, zeroloop.training, zeroloop.paths\n"
+        "sys.exit(', '.join({'sklearn', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_small_data_does_not_wait_for_the_compiler() -> None:
     script = (
         "import sys, numpy as np\n"
@@ -66,7 +75,7 @@ def test_the_changelog_knows_this_version() -> None:
 def test_the_command_line_page_knows_every_option() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     script = "from zeroloop.cli import main; main()"
-    for command in ("train", "predict", "evaluate", "summary", "ladder", "demo"):
+    for command in ("train", "path", "predict", "evaluate", "summary", "ladder", "demo"):
         help_text = subprocess.run(
             [sys.executable, "-c", script, command, "--help"], capture_output=True, text=True, check=True
         ).stdout

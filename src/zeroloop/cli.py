@@ -166,6 +166,83 @@ def _training_summary(model: Any, out: Path) -> dict[str, Any]:
 
 
 @app.command()
+def path(
+    data: Data,
+    target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write every coefficient along the path, .csv or .parquet.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the coefficients to this .png or .svg file.")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Of two classes, the one to give the probability of; by default the greater.")
+    ] = None,
+    features: Annotated[
+        list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")
+    ] = [],  # noqa: B006
+    drop: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to leave out.")] = [],  # noqa: B006
+    categorical: Annotated[
+        list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
+    ] = [],  # noqa: B006
+    weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of values of C, from all-zero to nearly free.")] = 100,
+    l1_ratio: Annotated[float, typer.Option(help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.")] = 1.0,
+    penalty_factor: Annotated[
+        list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
+    ] = [],  # noqa: B006
+    tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
+    missing: Annotated[
+        str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")
+    ] = "impute",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a path of penalties to a table: which terms enter, in which order, and what they explain.
+
+    Example: zeroloop path flights.parquet --target late --plot path.png
+
+    In Python: zeroloop.path("flights.parquet", target="late").plot("path.png")
+    """
+    from zeroloop import paths
+    from zeroloop.charts import check_chart_path
+    from zeroloop.tables.write import check_table_path, check_writable, write_rows
+    from zeroloop.terminal import ProgressBar, console, show_path
+
+    if plot is not None:
+        check_chart_path(plot)
+    if out is not None:
+        check_table_path(out)
+        check_writable(out)
+    with ProgressBar() as bar:
+        found = paths.path(
+            data,
+            target,
+            positive=positive,
+            features=_names(features) or None,
+            drop=_names(drop),
+            categorical=_names(categorical),
+            weights=weights,
+            Cs=n,
+            l1_ratio=l1_ratio,
+            penalty_factors=_factors(penalty_factor),
+            missing=missing,  # type: ignore[arg-type]
+            tol=tol,
+            threads=threads,
+            progress=bar,
+        )
+    if out is not None:
+        write_rows(found.to_pylist(), out)
+    if plot is not None:
+        found.plot(plot)
+    if as_json:
+        print(json.dumps(found.to_pylist()))
+        return
+    show_path(found)
+    for file in (out, plot):
+        if file is not None:
+            console.print(f"Wrote [bold]{file}[/]")
+
+
+@app.command()
 def predict(
     model: ModelPath,
     data: Data,

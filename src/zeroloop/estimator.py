@@ -32,7 +32,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     Minimises `C * sum(sample_weight * log loss) + l1_ratio ||coef||_1 + (1 - l1_ratio) / 2 ||coef||^2`, the intercept
     not penalised: the same numbers as `sklearn.linear_model.LogisticRegression`, on every core and without a copy of
-    `X`. With more than two classes the loss is that of softmax.
+    `X`. With more than two classes the loss is that of softmax. There is no `partial_fit`: a fit reads each row a few
+    times. For rows that arrive over time, fit again with `warm_start=True`.
 
     Args:
         C: inverse strength of the penalty; `np.inf` for none.

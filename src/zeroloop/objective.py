@@ -304,10 +304,6 @@ class Objective:
         other.penalty = replace(self.penalty, l2=self.penalty.l2 + extra)
         return other
 
-    def with_penalty(self, penalty: Penalty) -> Objective:
-        """Return the objective of the same rows under another penalty, with passes of its own."""
-        return Objective(self._source, self._units, penalty, self._class_rows, self._fit_intercept, self._on_pass)
-
     def theta(self, coef: FloatArray) -> FloatArray:
         """Return the theta of coefficients `(n_outputs, n_coefs)` in the columns' own units, put within its bounds."""
         about_centre = coef.copy()

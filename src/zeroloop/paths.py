@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zeroloop.arrays import prepare
 from zeroloop.blocks import FloatArray
 from zeroloop.charts import new_figure, save
 from zeroloop.errors import OptionError
@@ -154,6 +153,8 @@ def logistic_path(
         ValueError: for arrays that do not fit, NaN or infinity, one class, or an option out of its range.
 
     """
+    from zeroloop.arrays import prepare  # here, because it loads scikit-learn, which a table's path does not need
+
     options = Options(l1_ratio=l1_ratio, tol=tol)
     prepared = prepare(X, y, sample_weight, threads=thread_count(n_jobs))
     scale = prepared.units.scale

@@ -15,8 +15,10 @@ from rich.table import Table
 
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
+from zeroloop.paths import Path
 
 STRONGEST = 10  # terms shown after a fit
+SHOWN_OF_PATH, NEW_TERMS = 12, 4
 SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
 
 # Piped into a file or a program, tables are not cut to a terminal's width.
@@ -125,6 +127,28 @@ def show_cross_validation(record: dict[str, Any], C: float) -> None:
     for value, loss, error in zip(record["C"], record["log_loss"], record["standard_error"], strict=True):
         table.add_row(f"{value:.4g}", f"{loss:.5f}", f"{error:.5f}", "chosen" if value == C else "")
     console.print(table)
+
+
+def show_path(path: Path) -> None:
+    """Print some points of a path, and the terms that each adds."""
+    table = _table(
+        f"{len(path.Cs)} values of C, {path.passes} passes",
+        [">C", ">terms off zero", ">deviance explained", "new terms"],
+    )
+    shown = np.unique(np.linspace(0, len(path.Cs) - 1, SHOWN_OF_PATH).astype(int))
+    off_zero = np.any(path.coef != 0, axis=1)
+    known = np.zeros(len(path.terms), dtype=bool)
+    for i in shown:
+        new = np.flatnonzero(off_zero[i] & ~known)
+        known |= off_zero[i]
+        strongest = new[np.argsort(-np.max(np.abs(path.coef[i] * path.scale), axis=0)[new], kind="stable")]
+        names = ", ".join(path.terms[j] for j in strongest[:NEW_TERMS]) + (", ..." if new.size > NEW_TERMS else "")
+        state = "" if path.converged[i] else "  [bold red]not converged[/]"
+        explained = f"{path.deviance_explained[i]:.2%}"
+        table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, _plain(names) + state)
+    console.print(table)
+    if not np.all(path.converged):
+        console.print(f"[bold red]{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged[/]")
 
 
 def _target(model: Model) -> str:

@@ -17,6 +17,7 @@ MEMORY = 10  # pairs kept; each costs two vectors and no pass
 
 MOST_SHARED_COEFS = 4_000  # of an output, where several share one Hessian
 ROWS_A_COEFFICIENT = 10  # of the sample that it is taken from
+SHARED_STEPS = 40  # with one
 SHARED_ROWS = 5_000  # of it, at least
 SHARED_RIDGE = 1e-9  # of its largest value: some directions have no curvature, as the same added to all classes
 
@@ -71,16 +72,26 @@ def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int)
 
     """
     at = objective(theta, order=1)
-    return descend(objective, theta, at, _first_guess(objective, theta), tol=tol, max_iter=max_iter)
-
-
-def _first_guess(objective: Objective, theta: FloatArray) -> Precondition:
-    """Return the first guess of the inverse Hessian: diagonal, or for several outputs what their Hessians share."""
     if objective.n_outputs > 1 and theta.size // objective.n_outputs <= MOST_SHARED_COEFS:
-        return _shared_inverse(objective, theta)
+        return _with_shared_hessian(objective, theta, at, tol, max_iter)
     diagonal = objective.hessian_diagonal(theta).values
     inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
-    return lambda gradient: inverse * gradient
+    return descend(objective, theta, at, lambda gradient: inverse * gradient, tol=tol, max_iter=max_iter)
+
+
+def _with_shared_hessian(
+    objective: Objective, theta: FloatArray, at: Evaluation, tol: float, max_iter: int
+) -> Solution:
+    """Descend from what the outputs' Hessians share, taken anew where many steps have led away from it."""
+    steps = 0
+
+    def refresh(theta: FloatArray, _: Evaluation, stuck: bool) -> Precondition | None:
+        nonlocal steps
+        steps += 1
+        return _shared_inverse(objective, theta) if not stuck and steps % SHARED_STEPS == 0 else None
+
+    guess = _shared_inverse(objective, theta)
+    return descend(objective, theta, at, guess, tol=tol, max_iter=max_iter, rescue=refresh)
 
 
 def _shared_inverse(objective: Objective, theta: FloatArray) -> Precondition:

@@ -78,11 +78,12 @@ def descend(
     """
     exact = curvature is None
     contraction = Contraction(objective, at)
+    hessian_at: FloatArray | None = None
     for n_iter in range(max_iter):
         if at.gradient_norm <= AIM * tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED), curvature
         if not exact and contraction.is_slow(at, tol):
-            at = objective(theta, order=2)
+            at, hessian_at = objective(theta, order=2), theta
             curvature = at.hessian - np.diag(objective.penalty.l2)
             contraction = Contraction(objective, at)
         hessian = at.hessian if curvature is None else curvature + np.diag(objective.penalty.l2)
@@ -90,7 +91,7 @@ def descend(
         step = _line_search(objective, theta, at, target - theta, order=2 if exact else 1)
         if step is None:
             outcome = Outcome.CONVERGED if at.gradient_norm <= tol else outcome_without_step(at)
-            if outcome is not Outcome.STUCK or exact or contraction.is_fresh:
+            if outcome is not Outcome.STUCK or exact or hessian_at is theta:
                 return Solution(theta, at, n_iter, outcome), curvature
             contraction.stuck = True
             continue

@@ -126,11 +126,6 @@ class Contraction:
         self._first_norm = at.gradient_norm
         self.stuck = False
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether no pass was made since the guess."""
-        return self._objective.passes == self._first_pass
-
     def is_slow(self, at: Evaluation, tol: float) -> bool:
         """Return whether the passes still needed cost more than a full Hessian and a few passes."""
         passes = self._objective.passes - self._first_pass

@@ -44,7 +44,10 @@ class Together:
             finally:
                 self._leave()
 
-        threads = [threading.Thread(target=one, args=(k,), name=f"zeroloop-fit-{k}") for k in range(len(self._sources))]
+        threads = [
+            threading.Thread(target=one, args=(k,), name=f"zeroloop-fit-{k}", daemon=True)
+            for k in range(len(self._sources))
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -66,6 +67,17 @@ def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
     with replacing(path) as temporary, _writer(path, temporary, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows, dictionaries of the same keys, to `path`, .parquet or .csv; an existing file is replaced in one step.
+
+    Raises:
+        OutputError: when the file cannot be written.
+
+    """
+    table = pa.Table.from_pylist(list(rows))
+    write_batches(table.to_batches(), table.schema, path)
 
 
 def check_table_path(path: Path) -> None:

@@ -1,0 +1,326 @@
+"""Penalties, paths, classes, sparse rows, cross-validation: zeroloop and the peers that have the same.
+
+Each contestant runs in a process of its own: `python -m benchmarks.penalties CASE PEER FOLDER` prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from benchmarks.problems import dense, flights, labels
+
+MOST_SECONDS = 100  # of a contestant's process, importing and loading included
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is fitted.
+
+    Attributes:
+        make: returns (X, y).
+        C: scikit-learn's; l1_ratio: its share of L1.
+        wanted: how many times faster than the fastest peer zeroloop is to be.
+        peers: by name, a function from (X, y, C, l1_ratio) to coefficients `(n_outputs, n)` and intercepts, or None
+            where only the time is compared; zeroloop first.
+
+    """
+
+    make: Callable[[], tuple[Any, NDArray[Any]]]
+    C: float
+    l1_ratio: float
+    wanted: float
+    peers: dict[str, Callable[..., Any]]
+
+
+def zeroloop(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    from zeroloop import LogisticRegression
+
+    fit = LogisticRegression(C=C, l1_ratio=l1_ratio).fit(X, y)
+    assert fit.converged_
+    return fit.coef_, fit.intercept_
+
+
+def scikit_learn(solver: str) -> Callable[..., Any]:
+    def fit(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        found = LogisticRegression(C=C, l1_ratio=l1_ratio, solver=solver).fit(X, y)
+        return found.coef_, found.intercept_
+
+    return fit
+
+
+def snapml(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    from snapml import LogisticRegression
+
+    from zeroloop.sources.threads import thread_count
+
+    options = {"penalty": "l1", "dual": False} if l1_ratio else {"dual": False}
+    fit = LogisticRegression(regularizer=1 / C, fit_intercept=True, n_jobs=thread_count(None), **options).fit(X, y)
+    return np.atleast_2d(fit.coef_), np.ravel(fit.intercept_)
+
+
+def celer(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    from celer import LogisticRegression
+
+    fit = LogisticRegression(C=C, fit_intercept=False).fit(_by_column(X), np.where(y > 0, 1, -1))
+    return np.atleast_2d(fit.coef_), np.zeros(1)
+
+
+def skglm(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    from skglm import SparseLogisticRegression
+
+    fit = SparseLogisticRegression(alpha=1 / (C * len(y))).fit(_by_column(X), y)
+    return np.atleast_2d(fit.coef_), np.ravel(fit.intercept_)
+
+
+def _by_column(X: Any) -> Any:
+    return X.tocsc() if sp.issparse(X) else np.asfortranarray(X)
+
+
+def glmnet(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    """One penalty; its clock is R's, without handing the data over."""
+    return _in_r(X, y, f"list(glmnet(X, y, family='binomial', alpha={l1_ratio}, lambda={1 / (C * len(y))!r}))")
+
+
+def glmnet_path(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    return _in_r(X, y, "list(glmnet(X, y, family='binomial', standardize=FALSE))")
+
+
+def _in_r(X: Any, y: Any, call: str) -> Any:
+    if shutil.which("Rscript") is None:
+        raise RuntimeError("R is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        np.asfortranarray(X).T.tofile(f"{folder}/X")
+        np.asarray(y, dtype=np.float64).tofile(f"{folder}/y")
+        m, n = X.shape
+        script = f"""
+        suppressMessages(library(glmnet))
+        X <- matrix(readBin("{folder}/X", "double", {m * n}), nrow = {m}); y <- readBin("{folder}/y", "double", {m})
+        s <- Sys.time(); f <- {call}[[1]]; seconds <- as.numeric(Sys.time() - s, units = "secs")
+        writeBin(c(seconds, length(f$lambda), f$lambda, as.vector(as.matrix(coef(f)))), "{folder}/out")
+        """
+        subprocess.run(["Rscript", "-e", script], check=True, capture_output=True)
+        out = np.fromfile(f"{folder}/out")
+    k = int(out[1])
+    coef = out[2 + k :].reshape(k, n + 1)
+    return {"seconds": out[0], "coef": coef[:, 1:], "intercept": coef[:, 0], "strengths": out[2 : 2 + k]}
+
+
+def zeroloop_path(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    import zeroloop
+
+    path = zeroloop.logistic_path(X, y, standardize=False)
+    assert np.all(path.converged)
+    strengths = 1 / (path.Cs * len(y))
+    return {"coef": path.coef[:, 0], "intercept": path.intercept[:, 0], "strengths": strengths}
+
+
+def zeroloop_cv(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    from zeroloop import LogisticRegressionCV
+
+    LogisticRegressionCV(scoring="neg_log_loss").fit(X, y)
+
+
+def zeroloop_table_cv(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+    import zeroloop
+
+    table = flights().table
+    start = time.perf_counter()
+    zeroloop.train(table, "late", C="cv", Cs=np.logspace(-4, 4, 10).tolist(), test_fraction=0)
+    return {"seconds": time.perf_counter() - start}
+
+
+def scikit_learn_cv(solver: str, n_jobs: int | None = None) -> Callable[..., Any]:
+    def fit(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
+        from sklearn.linear_model import LogisticRegressionCV
+
+        LogisticRegressionCV(scoring="neg_log_loss", solver=solver, n_jobs=n_jobs).fit(X, y)
+
+    return fit
+
+
+def words(m: int = 200_000, n: int = 50_000, a_row: int = 50) -> tuple[Any, NDArray[np.float64]]:
+    """Rows of words by Zipf's law, 9.3 million values stored; one word in twenty matters."""
+    rng = np.random.default_rng(0)
+    share = 1 / np.arange(1, n + 1) ** 0.9
+    columns = np.sort(rng.choice(n, size=(m, a_row), p=share / share.sum()).astype(np.int32), axis=1)
+    values = np.exp(0.5 * rng.standard_normal(m * a_row))
+    X = sp.csr_matrix((values, columns.ravel(), np.arange(0, m * a_row + 1, a_row)), shape=(m, n))
+    X.sum_duplicates()
+    z = X @ np.where(rng.random(n) < 0.05, rng.standard_normal(n), 0)
+    return X, labels(rng, z / z.std() * 2.5 - 0.5)
+
+
+def images(m: int = 60_000, n_classes: int = 10) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """28 x 28 pixels from 0 to 1: a pattern of 7 x 7 patches a class, patches that vary together, and noise."""
+    rng = np.random.default_rng(0)
+
+    def enlarged(patches: NDArray[np.float64]) -> NDArray[np.float64]:
+        return patches.reshape(-1, 7, 7).repeat(4, axis=1).repeat(4, axis=2).reshape(-1, 784)
+
+    pattern = enlarged(rng.standard_normal((n_classes, 49)))
+    y = rng.integers(0, n_classes, m)
+    common = enlarged(rng.standard_normal((m, 49)) @ rng.standard_normal((49, 49)) / 7)
+    X = pattern[y] * 0.1 + common * 0.6 + 0.5 * rng.standard_normal((m, 784))
+    return np.clip(X * 0.25 + 0.3, 0, 1), y
+
+
+def correlated(m: int, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    problem = dense(m, n, 2)
+    return problem.X, problem.y
+
+
+def one_hot_flights() -> tuple[Any, NDArray[np.float64]]:
+    problem = flights()
+    return problem.X, problem.y
+
+
+SPARSE_L1: dict[str, Callable[..., Any]] = {
+    "zeroloop": zeroloop,
+    "snapml": snapml,
+    "scikit-learn liblinear": scikit_learn("liblinear"),
+    "skglm": skglm,
+    "celer, without an intercept": celer,
+}
+CASES: dict[str, Case] = {
+    "L1, 1,000,000 x 50": Case(
+        lambda: correlated(1_000_000, 50),
+        1e-3,
+        1.0,
+        10,
+        {**SPARSE_L1, "scikit-learn saga": scikit_learn("saga"), "glmnet": glmnet},
+    ),
+    "L1 path of 100 penalties, 100,000 x 200": Case(
+        lambda: correlated(100_000, 200), 1.0, 1.0, 5, {"zeroloop": zeroloop_path, "glmnet": glmnet_path}
+    ),
+    "L2, sparse 200,000 x 50,000": Case(
+        words,
+        1.0,
+        0.0,
+        3,
+        {
+            "zeroloop": zeroloop,
+            "snapml": snapml,
+            "scikit-learn lbfgs": scikit_learn("lbfgs"),
+            "scikit-learn newton-cg": scikit_learn("newton-cg"),
+            "scikit-learn liblinear": scikit_learn("liblinear"),
+        },
+    ),
+    "L1, sparse 200,000 x 50,000": Case(words, 0.1, 1.0, 3, SPARSE_L1),
+    "10 classes, 60,000 x 784": Case(
+        images,
+        1.0,
+        0.0,
+        3,
+        {"zeroloop": zeroloop, "scikit-learn lbfgs": scikit_learn("lbfgs"), "snapml": snapml},
+    ),
+    "5 folds x 10 values of C, flights": Case(
+        one_hot_flights,
+        1.0,
+        0.0,
+        10,
+        {
+            "zeroloop, the table": zeroloop_table_cv,
+            "zeroloop, the one-hot CSR matrix": zeroloop_cv,
+            "scikit-learn lbfgs": scikit_learn_cv("lbfgs"),
+            "scikit-learn lbfgs, n_jobs=-1": scikit_learn_cv("lbfgs", -1),
+            "scikit-learn newton-cholesky": scikit_learn_cv("newton-cholesky"),
+        },
+    ),
+}
+
+
+def violation(X: Any, y: NDArray[Any], strength: float, l1_ratio: float, coef: Any, intercept: Any) -> float:
+    """Return the violation of the optimality conditions of the mean objective, for columns of unit scale."""
+    unit = abs(X).max(axis=0).toarray().ravel() if sp.issparse(X) else X[:20_000].std(axis=0)
+    z = np.asarray(X @ coef.T) + intercept
+    if len(coef) == 1:
+        residual = 0.5 + 0.5 * np.tanh(z / 2) - np.reshape(y, (-1, 1))
+    else:
+        z -= z.max(axis=1, keepdims=True)
+        np.exp(z, out=z)
+        residual = z / z.sum(axis=1, keepdims=True)
+        residual[np.arange(len(y)), y] -= 1
+    residual /= len(y)
+    g = np.asarray(X.T @ residual).T + (1 - l1_ratio) * strength * coef
+    l1 = l1_ratio * strength
+    slope = np.where(coef == 0, np.maximum(np.abs(g) - l1, 0), np.abs(g + l1 * np.sign(coef)))
+    return max(float(np.max(slope / np.where(unit > 0, unit, 1))), float(np.max(np.abs(residual.sum(axis=0)))))
+
+
+def run_one(case: Case, peer: str, folder: Path) -> Found:
+    """Fit, twice where that is quick, judge, and return what was found."""
+    X = sp.load_npz(folder / "X.npz").tocsr() if (folder / "X.npz").exists() else np.load(folder / "X.npy")
+    y = np.load(folder / "y.npy")
+    taken: list[float] = []
+    while not taken or (len(taken) < 3 and sum(taken) < 15):
+        start = time.perf_counter()
+        found = case.peers[peer](X, y, case.C, case.l1_ratio)
+        taken.append(time.perf_counter() - start)
+        if isinstance(found, dict) and "seconds" in found:
+            taken[-1] = found["seconds"]
+    result: Found = {"seconds": min(taken)}
+    if isinstance(found, tuple):
+        found = {"coef": found[0], "intercept": found[1], "strengths": [1 / (case.C * len(y))]}
+        return result | {
+            "violation": violation(X, y, found["strengths"][0], case.l1_ratio, found["coef"], found["intercept"]),
+            "nonzero": int(np.sum(found["coef"] != 0)),
+        }
+    if isinstance(found, dict) and "coef" in found:
+        at = range(0, len(found["strengths"]), 7)
+        worst = [
+            violation(X, y, found["strengths"][i], 1.0, found["coef"][i : i + 1], found["intercept"][i]) for i in at
+        ]
+        result |= {"violation": max(worst), "nonzero": int(np.sum(found["coef"][-1] != 0)), "fits": len(found["coef"])}
+    return result
+
+
+def compare(name: str) -> list[Found]:
+    """Return a row for each contestant of a case."""
+    case, rows = CASES[name], []
+    with tempfile.TemporaryDirectory() as folder:
+        X, y = case.make()
+        if sp.issparse(X):
+            sp.save_npz(f"{folder}/X.npz", X, compressed=False)
+        else:
+            np.save(f"{folder}/X.npy", X)
+        np.save(f"{folder}/y.npy", y)
+        del X
+        for peer in case.peers:
+            print(f"{name}: {peer} ...", flush=True)
+            if peer.startswith("zeroloop"):
+                _process(name, peer, folder)  # compiles what no fit on this machine has needed yet
+            rows.append({"case": name, "peer": peer, "wanted": case.wanted} | _process(name, peer, folder))
+    return rows
+
+
+def _process(case: str, peer: str, folder: str) -> Found:
+    command = [sys.executable, "-m", "benchmarks.penalties", case, peer, folder]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"stopped": f"not done within {MOST_SECONDS} s"}
+    if done.returncode != 0:
+        return {"stopped": (done.stderr.strip().splitlines() or ["killed"])[-1][:120]}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(json.dumps(run_one(CASES[sys.argv[1]], sys.argv[2], Path(sys.argv[3]))))
