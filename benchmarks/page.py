@@ -95,8 +95,8 @@ def _penalties(rows: list[Row]) -> str:
     lines = [
         "## Penalties, paths, classes, sparse rows, cross-validation\n",
         "Each at its defaults, the same objective; fastest of up to 3 fits. Violation is that of the optimality",
-        "conditions of the mean objective, for columns of unit scale, computed by the benchmark (of a path its worst at",
-        "every seventh penalty). snapml and liblinear penalise the intercept.\n",
+        "conditions of the mean objective, for columns of unit scale, computed by the benchmark; of a path the worst of",
+        "every seventh penalty. snapml and liblinear penalise the intercept.\n",
         "| case | | fit | over zeroloop | violation | coefficients off zero |",
         "|---|---|---|---|---|---|",
     ]

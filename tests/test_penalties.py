@@ -261,6 +261,18 @@ def test_paths_of_ridge_classes_and_sparse_columns(tmp_path: Path) -> None:
     assert path.n_nonzero[0] == 0
 
 
+def test_a_path_without_an_intercept() -> None:
+    X, y = made(800, 4)
+    path = zeroloop.logistic_path(X, y, Cs=15, fit_intercept=False, tol=1e-10)
+    assert path.n_nonzero[0] == 0
+    assert path.n_nonzero[1] >= 1
+    assert np.all(path.intercept == 0)
+    assert path.deviance_explained[0] == pytest.approx(0, abs=1e-9)
+    scaled = X / path.scale
+    fit = zeroloop.LogisticRegression(C=path.Cs[7], l1_ratio=1, fit_intercept=False, tol=1e-10).fit(scaled, y)
+    np.testing.assert_allclose(path.coef[7] * path.scale, fit.coef_, atol=1e-6)
+
+
 def test_unpenalised_columns_are_free_all_along() -> None:
     X, y = made(1_000, 4)
     path = zeroloop.logistic_path(X, y, Cs=10, penalty_factors=[0, 1, 1, 1], tol=1e-10)

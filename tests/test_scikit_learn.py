@@ -50,7 +50,6 @@ NOT_APPLICABLE = {
     "test_penalty_none": WARNING,
     "test_sample_and_class_weight_equivalence_liblinear": "asks for liblinear's dual form",
     "test_zero_max_iter": "a fit takes at least one step",
-    "test_elasticnet_l1_ratio_err_helpful": WARNING,
 }
 
 with pytest.MonkeyPatch.context() as patch:

@@ -222,6 +222,8 @@ class LogisticRegressionCV(LogisticRegression):
     def _ratios(self, from_penalty: float) -> list[float]:
         if self.penalty in ("l1", "l2"):
             return [from_penalty]
+        if self.penalty == "elasticnet" and self.l1_ratios is None:
+            raise OptionError("l1_ratios is None, and penalty is 'elasticnet'; name the shares of L1 to try.")
         ratios = [0.0] if self.l1_ratios is None else list(self.l1_ratios)
         if not ratios or not all(isinstance(ratio, int | float) and 0 <= ratio <= 1 for ratio in ratios):
             raise OptionError(f"l1_ratios is {self.l1_ratios!r}; it must hold numbers from 0 (L2) to 1 (L1).")

@@ -73,16 +73,13 @@ def largest_all_zero(source: Source, grid: Grid) -> float:
     Without an L1 penalty there is none, and the answer is that of an L1 share of `LEAST_L1`, as in glmnet.
     """
     labels = count_labels(source, grid.classes)
-    null = grid
-    if np.any(grid.shape.factor[1:] == 0) or grid.fit_intercept:
-        held = np.where(grid.shape.factor == 0, np.inf, 0.0)  # the null model: what is unpenalised, and nothing else
-        shape = replace(grid.shape, lower=np.maximum(grid.shape.lower, -held), upper=np.minimum(grid.shape.upper, held))
-        null = replace(grid, shape=shape)
+    free = np.where(grid.shape.factor == 0, np.inf, 0.0)  # the null model: what is unpenalised, and nothing else
+    bounds = {"lower": np.maximum(grid.shape.lower, -free), "upper": np.minimum(grid.shape.upper, free)}
     null_fit = fit(
         source,
         replace(grid.options, C=1.0, l1_ratio=0.0, solver="auto"),
-        units=null.units,
-        shape=null.shape,
+        units=grid.units,
+        shape=replace(grid.shape, **bounds),
         classes=grid.classes,
         fit_intercept=grid.fit_intercept,
         seed=grid.seed,
