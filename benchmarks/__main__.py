@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from benchmarks.solvers import solvers
 from benchmarks.wholes import wholes
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = {
+PARTS: dict[str, Callable[[], Any]] = {
     **{name: partial(compare, name) for name in CASES},
     "solvers": solvers,
     "passes": passes,

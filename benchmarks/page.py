@@ -95,8 +95,8 @@ def _penalties(rows: list[Row]) -> str:
     lines = [
         "## Penalties, paths, classes, sparse rows, cross-validation\n",
         "Each at its defaults, the same objective; fastest of up to 3 fits. Violation is that of the optimality",
-        "conditions of the mean objective, for columns of unit scale, computed by the benchmark; of a path the worst of",
-        "every seventh penalty. snapml and liblinear penalise the intercept.\n",
+        "conditions of the mean objective, for columns of unit scale, computed by the benchmark; of a path the worst",
+        "of every seventh penalty. snapml and liblinear penalise the intercept.\n",
         "| case | | fit | over zeroloop | violation | coefficients off zero |",
         "|---|---|---|---|---|---|",
     ]
@@ -106,7 +106,7 @@ def _penalties(rows: list[Row]) -> str:
             lines.append(f"| {row['case']} | {row['peer']} | {row['stopped']} | | | |")
             continue
         judged = f"{row['violation']:.0e} | {row['nonzero']:,}" if "violation" in row else " | "
-        title = row["peer"] + (f", {row['fits']} penalties" if "fits" in row else "")
+        title = row["peer"] + (f", {row['fits']} penalties" if row.get("fits", 1) > 1 else "")
         times = f"{row['seconds'] / ours[row['case']]:.1f}x"
         lines.append(f"| {row['case']} | {title} | {clock(row['seconds'])} | {times} | {judged} |")
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.fits import measure, takers
 from benchmarks.page import write_page
+from benchmarks.penalties import CASES, Case, run_one, violation
 from benchmarks.problems import PROBLEMS, Problem, judge, load
 
 from conftest import made
@@ -56,3 +57,30 @@ def test_every_peer_takes_part_somewhere_and_zeroloop_first_everywhere() -> None
         assert taking[0] == ("zeroloop", False)
         assert {("glum", False), ("glum", True), ("scikit-learn lbfgs", False)} <= set(taking)
     assert ("statsmodels", False) in takers("1,000,000 x 50")
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_judge_of_penalties_agrees_with_the_fit(l1_ratio: float, n_classes: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 4))
+    y = np.argmax(X @ rng.standard_normal((4, n_classes)) + rng.gumbel(size=(500, n_classes)), axis=1)
+    fitted = LogisticRegression(C=0.1, l1_ratio=l1_ratio, tol=1e-10).fit(X, y)
+    strength = 1 / (0.1 * 500)
+    assert violation(X, y, strength, l1_ratio, fitted.coef_, fitted.intercept_) < 1e-9
+    assert violation(X, y, strength, l1_ratio, fitted.coef_ + 0.1, fitted.intercept_) > 1e-3
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    case = Case(lambda: (X, y), 0.1, l1_ratio, 1.0, {"zeroloop": CASES["L1, 1,000,000 x 50"].peers["zeroloop"]})
+    found = run_one(case, "zeroloop", tmp_path)
+    assert found["violation"] < 1e-6
+    assert found["nonzero"] == np.sum(fitted.coef_ != 0)
+    figures = [{"case": "L1, 1,000,000 x 50", "peer": "zeroloop", "wanted": 10} | found]
+    figures.append({"case": "L1, 1,000,000 x 50", "peer": "no such peer", "wanted": 10, "stopped": "KeyError"})
+    result = {"machine": "a machine", "date": "2026-01-01", "figures": figures}
+    write_page({"L1, 1,000,000 x 50": result}, tmp_path)
+    assert "| L1, 1,000,000 x 50 | no such peer | KeyError |" in (tmp_path / "README.md").read_text()
+
+
+def test_zeroloop_is_first_in_every_comparison() -> None:
+    assert all(next(iter(case.peers)).startswith("zeroloop") for case in CASES.values())

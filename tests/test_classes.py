@@ -140,7 +140,8 @@ def test_compiled_statistics_are_numpys_for_any_columns_and_outputs(by_row: bool
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_the_gradient_is_the_losss(n_outputs: int) -> None:
     block = mixed_block(50, max(n_outputs, 2))
-    coef, centre = np.full((n_outputs, 14), 0.1) * np.arange(1, n_outputs + 1)[:, np.newaxis], np.zeros(3)
+    coef: NDArray[np.float64] = np.linspace(0.1, 0.2, n_outputs * 14).reshape(n_outputs, 14)
+    centre = np.zeros(3)
     at = sweep.sums(block, coef, centre, 1)
     assert at.gradient is not None
     for k, j in np.ndindex(coef.shape):
@@ -155,7 +156,8 @@ def test_sums_together_are_those_one_by_one() -> None:
     block = mixed_block(300, 2)
     from dataclasses import replace
 
-    blocks = [replace(block, weight=weight) for weight in (None, rng.uniform(0, 2, 300), (rng.random(300) < 0.5) * 1.0)]
+    masked: NDArray[np.float64] = (rng.random(300) < 0.5).astype(np.float64)
+    blocks = [replace(block, weight=weight) for weight in (None, rng.uniform(0, 2, 300), masked)]
     coefs, centre = [rng.standard_normal((1, 14)) for _ in blocks], np.ones(3)
     for kernels in (small, sweep):
         for found, one, coef in zip(kernels.sums_together(blocks, coefs, centre), blocks, coefs, strict=True):

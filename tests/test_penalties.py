@@ -21,6 +21,7 @@ import zeroloop
 from conftest import HERE, made
 from zeroloop.errors import OptionError, OutputError
 
+sparse: Any = scipy.sparse  # its stubs know less than its arrays can
 NUMERIC = ["a", "b", "c", "d"]
 CASES = ["dense", "dense as it is", "penalty factors", "bounds", "sparse", "classes"]
 
@@ -54,7 +55,7 @@ def of_case(case: str) -> tuple[Any, NDArray[np.int64]]:
     """Return X and y of a case."""
     y = rows()["class" if case == "classes" else "y"].to_numpy()
     if case == "sparse":
-        return scipy.sparse.csr_array(columns([f"s{j}" for j in range(12)])), y
+        return sparse.csr_array(columns([f"s{j}" for j in range(12)])), y
     return columns(NUMERIC), y
 
 
@@ -128,7 +129,7 @@ def test_optima_are_sagas(layout: str, solver: str, l1_ratio: float, n_classes: 
     X = np.where(rng.random((400, 12)) < 0.4, rng.standard_normal((400, 12)), 0)
     y = np.argmax(X @ rng.standard_normal((12, n_classes)) + rng.gumbel(size=(400, n_classes)), axis=1)
     ours = zeroloop.LogisticRegression(C=0.1, l1_ratio=l1_ratio, solver=solver, tol=1e-10)
-    ours.fit(X if layout == "dense" else scipy.sparse.csr_array(X).asformat(layout), y)
+    ours.fit(X if layout == "dense" else sparse.csr_array(X).asformat(layout), y)
     peer = Peer(C=0.1, l1_ratio=l1_ratio, solver="saga", tol=1e-12, max_iter=100_000).fit(X, y)
     assert ours.converged_
     np.testing.assert_allclose(ours.coef_, peer.coef_, atol=1e-6)
@@ -161,9 +162,9 @@ def test_tall_data_start_on_samples_and_meet_the_optimality_conditions(l1_ratio:
 
 def test_wide_sparse_data_are_solved_over_few_columns() -> None:
     rng = np.random.default_rng(2)
-    X = scipy.sparse.random_array((3_000, 6_000), density=0.01, format="csr", rng=rng)
+    X = sparse.random_array((3_000, 6_000), density=0.01, format="csr", rng=rng)
     y = (X[:, :50] @ rng.standard_normal(50) * 5 + 0.3 * rng.standard_normal(3_000) > 0).astype(np.float64)
-    dense = scipy.sparse.csc_array(X)
+    dense = sparse.csc_array(X)
     for rows_of in (X, dense, X.toarray()):
         fit = zeroloop.LogisticRegression(C=3.0, l1_ratio=1).fit(rows_of, y)
         assert fit.converged_
@@ -254,7 +255,7 @@ def test_paths_of_ridge_classes_and_sparse_columns(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"written as \.png or \.svg"):
         ridge.plot(tmp_path / "path.gif")
     rng = np.random.default_rng(0)
-    wide = scipy.sparse.random_array((600, 5_000), density=0.01, format="csr", rng=rng)
+    wide = sparse.random_array((600, 5_000), density=0.01, format="csr", rng=rng)
     labels = wide[:, :20].sum(axis=1) > 0.05
     path = zeroloop.logistic_path(wide, labels, Cs=10)
     assert np.all(path.converged)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import scipy.sparse as sp
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -25,8 +25,10 @@ from zeroloop.errors import DataError
 from zeroloop.sources.memory import sparse_rows
 from zeroloop.sparse import concatenate_rows, from_triples
 
+sp: Any = scipy.sparse  # its stubs know less than its arrays can
 
-def made(m: int, n: int, seed: int = 0, density: float = 0.2) -> tuple[sp.csr_array, NDArray[np.float64]]:
+
+def made(m: int, n: int, seed: int = 0, density: float = 0.2) -> tuple[Any, NDArray[np.float64]]:
     rng = np.random.default_rng(seed)
     X = sp.random_array((m, n), density=density, format="csr", rng=rng, data_sampler=rng.standard_normal)
     y = (X @ rng.standard_normal(n) + 0.5 * rng.standard_normal(m) > 0).astype(np.float64)
@@ -151,7 +153,8 @@ def test_bad_matrices_are_refused(form: str, damage: Any, message: str) -> None:
 
 def test_frames_with_sparse_columns() -> None:
     X, y = made(300, 5)
-    frame = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(X), columns=list("abcde"))
+    pandas: Any = pd
+    frame = pandas.DataFrame.sparse.from_spmatrix(sp.csr_matrix(X), columns=list("abcde"))
     fit = LogisticRegression(tol=1e-10).fit(frame, y)
     assert list(fit.feature_names_in_) == list("abcde")
     np.testing.assert_allclose(fit.coef_, LogisticRegression(tol=1e-10).fit(X, y).coef_, rtol=1e-8)

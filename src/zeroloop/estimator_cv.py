@@ -242,7 +242,7 @@ class LogisticRegressionCV(LogisticRegression):
             of_fold = _check_method_params(X=prepared.X, params=params, indices=test)
             for at in np.ndindex(scores.shape[1:]):
                 coef = self.coefs_paths_[f][at]
-                model.C = self.Cs_[at[1]]
+                model.C = float(self.Cs_[at[1]])
                 model.coef_ = coef[:, :-1] if self.fit_intercept else coef
                 model.intercept_ = coef[:, -1] if self.fit_intercept else np.zeros(len(coef))
                 scores[f][at] = scorer(model, rows, labels, **of_fold)

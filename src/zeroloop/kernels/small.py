@@ -105,9 +105,11 @@ def _curvature(block: Block, z: FloatArray) -> FloatArray:
     """Return `weight p (1 - p)` of each output and row, `(n_outputs, rows)`."""
     if len(z) > 1:
         p = probabilities(z)
-        return _weight(block) * p * (1 - p)
-    e = np.exp(-np.abs(z))
-    return _weight(block) * e / (1 + e) ** 2
+        curvature = p * (1 - p)
+    else:
+        e = np.exp(-np.abs(z))
+        curvature = e / (1 + e) ** 2
+    return np.asarray(_weight(block) * curvature)
 
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
@@ -155,7 +157,7 @@ def probabilities(z: FloatArray) -> FloatArray:
     """Return the probabilities `(n_classes, rows)` of the predictor `z`: labels 0 and 1, or softmax."""
     if z.ndim > 1:
         shares: FloatArray = np.exp(z - np.max(z, axis=0))
-        return shares / np.sum(shares, axis=0)
+        return np.asarray(shares / np.sum(shares, axis=0))
     e = np.exp(-np.abs(z))
     share = 1 / (1 + e)
     positive = z >= 0
