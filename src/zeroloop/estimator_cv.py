@@ -156,9 +156,8 @@ class LogisticRegressionCV(LogisticRegression):
             for ratio in ratios
         ]
         self.classes_ = prepared.classes
-        members = [
-            prepared.source.reweighted(_Mask(train, len(prepared.y))) for train, _ in folds for _ in range(len(grids))
-        ]
+        of_folds = [prepared.source.reweighted(_Mask(train, len(prepared.y))) for train, _ in folds]
+        members = [of_fold for of_fold in of_folds for _ in grids]
         together = Together(members)
         found = together.run(lambda k, rows: fit_grid(rows, grids[k % len(grids)], increasing, in_fold=True))
         self.n_passes_ = together.passes
