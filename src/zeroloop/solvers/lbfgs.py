@@ -10,7 +10,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
+from zeroloop.solvers.line_search import SHORTEST, backtrack, only_rounding_left, outcome_without_step
 
 PATIENCE = 0.1  # a step that must be shorter comes from a poor guess of the Hessian: ask for a better one first
 MEMORY = 10  # pairs kept; each costs two vectors and no pass
@@ -126,7 +126,7 @@ def descend(
     *,
     tol: float,
     max_iter: int,
-    rescue: Rescue = lambda theta, at, stuck: None,
+    rescue: Rescue | None = None,
 ) -> Solution:
     """Take L-BFGS steps over full passes until the gradient meets `tol`.
 
@@ -145,7 +145,7 @@ def descend(
     for n_iter in range(max_iter):
         if at.gradient_norm <= tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        better = rescue(theta, at, False)
+        better = rescue(theta, at, False) if rescue is not None else None
         if better is not None:
             precondition, history = better, History()
         direction = history.direction(at.gradient, precondition)
@@ -153,8 +153,9 @@ def descend(
             history = History()
             direction = -precondition(at.gradient)
         at_floor = only_rounding_left(at, direction, best)
-        step = None if at_floor else backtrack(objective, theta, at, direction, 1, shortest=PATIENCE)
-        if step is None:
+        patience = SHORTEST if rescue is None else PATIENCE
+        step = None if at_floor else backtrack(objective, theta, at, direction, order=1, shortest=patience)
+        if step is None and rescue is not None:
             better = rescue(theta, at, True)
             if better is not None:
                 precondition, history = better, History()

@@ -11,6 +11,7 @@ from zeroloop.objective import Evaluation, Objective, Outcome
 
 SUFFICIENT = 1e-4  # Armijo's constant, the textbook's
 SHORTEST = 1e-10
+SHORTER = 0.1  # at least, of the step before
 BLUR = 1e-9  # relative: more than rounding ever makes of a mean over rows
 
 
@@ -49,7 +50,7 @@ def backtrack(
     order: int,
     shortest: float = SHORTEST,
 ) -> Step | None:
-    """Halve the step along `direction` until the objective falls enough; None where it never does.
+    """Shorten the step along `direction` until the objective falls enough; None where it never does.
 
     A step is accepted when `value(theta + t d) <= value(theta) + 1e-4 t slope` (Armijo, 1966). Near the optimum
     rounding in the value hides that fall, so a step is accepted too when the value is the same to `BLUR` and the
@@ -75,5 +76,8 @@ def backtrack(
         level = evaluation.value <= at.value + BLUR * abs(at.value)
         if falls or (level and float(evaluation.gradient @ direction) <= (2 * SUFFICIENT - 1) * slope):
             return Step(trial, evaluation)
-        t /= 2
+        # Where the parabola through both values and the slope is lowest (Nocedal and Wright, equation 3.58).
+        rise = evaluation.value - at.value - t * slope
+        lowest = -slope * t / (2 * rise) if rise > 0 else 0.5
+        t *= min(max(lowest, SHORTER), 0.5)
     return None
