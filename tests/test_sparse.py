@@ -258,6 +258,8 @@ def test_bad_maps_are_refused() -> None:
     for pairs, message in (
         ([(-1, 2.0)], "'words' holds -1: 2 in row 3"),
         ([(1, float("nan"))], "'words' holds 1: nan in row 3"),
+        ([(1, float("inf"))], "'words' holds 1: inf in row 3"),
+        ([(2**40, 1.0)], "'words' holds 1099511627776: 1 in row 3; an index must be from 0 to 67,108,863"),
         ([(1, None)], "'words' holds 1: nan in row 3"),
     ):
         maps = table["words"].to_pylist()

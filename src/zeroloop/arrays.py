@@ -32,7 +32,7 @@ class PreparedArrays:
         weight: `(m,)`, or None for ones.
         source: the rows.
         units: of the columns.
-        names: `(n_features,)`, the columns', or x0, x1, ...
+        given_names: `(n_features,)`, the columns', or None where X has none.
 
     """
 
@@ -43,7 +43,13 @@ class PreparedArrays:
     weight: FloatArray | None
     source: MemorySource
     units: Units
-    names: tuple[str, ...]
+    given_names: NDArray[Any] | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, or x0, x1, ..."""
+        names = [f"x{j}" for j in range(self.n_features)] if self.given_names is None else self.given_names
+        return tuple(map(str, names))
 
     @property
     def n_features(self) -> int:
@@ -95,8 +101,7 @@ def prepare(
     if not finite:
         assert_finite(X)  # a second pass only in this case
         raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
-    names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
-    return PreparedArrays(X, y, classes, codes, weight, source, units, tuple(map(str, names)))
+    return PreparedArrays(X, y, classes, codes, weight, source, units, getattr(estimator, "feature_names_in_", None))
 
 
 def is_sparse(X: Any) -> bool:

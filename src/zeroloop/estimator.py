@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,9 +17,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from zeroloop.arrays import assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError
-from zeroloop.fit import Options, Shape, fit
+from zeroloop.fit import Options, Shape, fit, plain_shape
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
+from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import find_blas, thread_count
 
 find_blas()  # at import, so that no first fit waits for it
@@ -180,7 +182,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if z.ndim == 1:
             return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
         if self.multi_class == "ovr":
-            z = -np.logaddexp(0, -z)
+            z = as_softmax(z)
         shifted = z - np.max(z, axis=0)
         logs: FloatArray = (shifted - np.log(np.sum(np.exp(shifted), axis=0))).T
         return logs
@@ -215,21 +217,17 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return Options(C, l1_ratio, solver, self.tol, self.max_iter, self.learning_rate, multi_class)
 
     def _shape(self, n_features: int) -> Shape:
-        factor, lower, upper = (
-            np.ones(1 + n_features),
-            np.full(1 + n_features, -np.inf),
-            np.full(1 + n_features, np.inf),
-        )
-        given: list[tuple[str, Any, FloatArray]] = [("penalty_factors", self.penalty_factors, factor)]
+        shape = plain_shape(np.ones(1 + n_features))
+        given: list[tuple[str, Any, FloatArray]] = [("penalty_factors", self.penalty_factors, shape.factor)]
         if self.bounds is not None:
-            given += [("bounds", self.bounds[0], lower), ("bounds", self.bounds[1], upper)]
+            given += [("bounds", self.bounds[0], shape.lower), ("bounds", self.bounds[1], shape.upper)]
         for name, values, part in given:
             if values is not None:
                 values = np.asarray(values, dtype=np.float64)
                 if values.ndim > 0 and values.shape != (n_features,):
                     raise OptionError(f"{name} has shape {values.shape}; X has {n_features} columns: one number each.")
                 part[1:] = values
-        return Shape(np.ones(1 + n_features), factor, lower, upper)
+        return replace(shape)  # checks it
 
     def _seed(self) -> int:
         return 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
@@ -264,11 +262,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             finite.append(bool(np.isfinite(np.sum(z))))
             if not probability:
                 return z
-            if one_by_one:
-                shares = np.stack([kernels.probabilities(of_class)[1] for of_class in z])
-                shares /= np.sum(shares, axis=0)
-                return shares
-            probabilities: FloatArray = kernels.probabilities(z)
+            probabilities: FloatArray = kernels.probabilities(as_softmax(z) if one_by_one else z)
             return probabilities
 
         lines = (len(self.classes_),) if probability or len(coef) > 1 else ()

@@ -28,6 +28,7 @@ from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation, Objective, Units
 from zeroloop.solvers.proximal_newton import descend, start_curvature
 from zeroloop.sources.memory import MemorySource
+from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.sources.together import Together
 
@@ -327,7 +328,7 @@ def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> Floa
     weight = np.ones(block.n_rows) if block.weight is None else block.weight
     found = [float(np.sum(weight))]
     for coef in coefs:
-        logs = -np.logaddexp(0, -kernels.predictor(block, coef, centre))
+        logs = as_softmax(kernels.predictor(block, coef, centre))
         right = logs[block.y.astype(np.intp), np.arange(block.n_rows)]
         found.append(float(np.sum(weight * (np.log(np.sum(np.exp(logs), axis=0)) - right))))
     return np.array(found)

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
 from zeroloop.kernels.select import statistics
+from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.read import RawTable, TableLike, open_table
@@ -164,19 +165,12 @@ class Model:
 
     def probabilities(self, z: FloatArray) -> FloatArray:
         """Return the probability of each class `(n_classes, rows)` of predictors, `(rows,)` or `(n_classes, rows)`."""
-        kernels = statistics(z.shape[-1], self.schema.n_coefs)
-        if z.ndim == 1 or self.training.multi_class == "multinomial":
-            shares: FloatArray = kernels.probabilities(z)
-            return shares
-        shares = np.stack([kernels.probabilities(of_class)[1] for of_class in z])
-        return np.asarray(shares / np.sum(shares, axis=0))
+        shares: FloatArray = statistics(z.shape[-1], self.schema.n_coefs).probabilities(self.as_softmax(z))
+        return shares
 
-    def as_logs(self, z: FloatArray) -> FloatArray:
-        """Return predictors whose softmax is the classes' probabilities; with "ovr" the logarithms of those."""
-        if z.ndim == 1 or self.training.multi_class == "multinomial":
-            return z
-        logs: FloatArray = -np.logaddexp(0, -z)
-        return logs
+    def as_softmax(self, z: FloatArray) -> FloatArray:
+        """Return what softmax makes the classes' probabilities of; of two classes the predictor itself."""
+        return as_softmax(z) if z.ndim > 1 and self.training.multi_class == "ovr" else z
 
     def score(self, data: TableLike, threads: int | None = None) -> float:
         """Return the accuracy on rows with a target, weighted as the model was trained.

@@ -122,7 +122,7 @@ def evaluate(model: Model, data: TableLike, threads: int | None = None) -> dict[
         assert y is not None
         use = ~np.isnan(y) & scored.known
         labels.append(y[use].astype(np.float64))
-        predictors.append(model.as_logs(scored.z[..., use]))
+        predictors.append(model.as_softmax(scored.z[..., use]))
         weights.append(np.ones(int(np.sum(use))) if weight is None else weight[use])
     w = np.concatenate(weights) if weights else np.empty(0)
     if not np.sum(w) > 0:

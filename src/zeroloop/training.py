@@ -23,6 +23,7 @@ from zeroloop.objective import Evaluation, Units
 from zeroloop.prepared import PreparedTable, Progress, prepare_table, shape_of
 from zeroloop.scoring import held_out_scores
 from zeroloop.sources.memory import MemorySource
+from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
 
@@ -174,7 +175,7 @@ def _held_out(source: MemorySource, result: Fit, multi_class: str) -> dict[str, 
         partial(statistics(source.n_rows, source.n_coefs).predictor, coef=result.coef, centre=centre), lines
     )
     if lines and multi_class == "ovr":
-        z = -np.logaddexp(0, -z)
+        z = as_softmax(z)
     weight = None if source.blocks[0].weight is None else gathered("weight")
     if weight is not None and not np.sum(weight) > 0:
         return None

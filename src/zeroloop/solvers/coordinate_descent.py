@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Objective, Outcome, Solution
-from zeroloop.solvers.line_search import outcome_without_step
-from zeroloop.solvers.sampled_newton import AIM
+from zeroloop.solvers.line_search import AIM, outcome_without_step
 
 FIRST_WORKING_SET = 1_000  # coefficients, at least
 TIGHTER = 0.1  # each working set is solved to this share of the violation that it starts from

@@ -10,6 +10,9 @@ from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome
 
 SUFFICIENT = 1e-4  # Armijo's constant, the textbook's
+# Solvers to which a digit is a pass or less aim a digit below tol: the error of a coefficient is its gradient over its
+# curvature, and with a curvature of 0.1 a gradient of 1e-6 would leave five digits.
+AIM = 0.1
 SHORTEST = 1e-10
 SHORTER = 0.1  # at least, of the step before
 BLUR = 1e-9  # relative: more than rounding ever makes of a mean over rows

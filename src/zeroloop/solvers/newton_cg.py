@@ -6,10 +6,9 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
+from zeroloop.solvers.line_search import AIM, backtrack, only_rounding_left, outcome_without_step
 
 MOST_PRODUCTS = 250  # conjugate-gradient steps of one Newton step
-AIM = 0.1  # of tol: the last step is cheap, and the error of a coefficient is its gradient over its curvature
 LOOSEST = 0.1  # of the gradient that a step may leave unsolved
 
 

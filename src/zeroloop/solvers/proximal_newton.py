@@ -8,8 +8,8 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.line_search import BLUR, SHORTEST, SUFFICIENT, outcome_without_step, rounding
-from zeroloop.solvers.sampled_newton import AIM, Contraction, Start, start_on_samples
+from zeroloop.solvers.line_search import AIM, BLUR, SHORTEST, SUFFICIENT, outcome_without_step, rounding
+from zeroloop.solvers.sampled_newton import Contraction, Start, start_on_samples
 
 EXACT_ENOUGH = 0.01  # of the violation that a step starts from: what the quadratic model may leave
 SWEEPS = 20  # of coordinate descent, before the coefficients off zero are solved for at once

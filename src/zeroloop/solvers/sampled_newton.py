@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.lbfgs import Precondition, descend
+from zeroloop.solvers.line_search import AIM
 
 GROWTH = 10  # each sample is so many times the one before
 ROWS_A_COEFFICIENT = 50  # of the last sample: its Hessian then errs by sqrt(1 / 50) in each direction
@@ -22,9 +23,6 @@ FIRST_ROWS = 2_000
 SAMPLE_STEPS = 50  # most steps on one sample
 RARE_ROWS = 100  # of a sample: too few to let them alone decide on a coefficient
 FEW_ROWS = 5  # of a sample: too few to tell a coefficient's curvature, let alone its correlations
-# The passes aim a digit below tol, which is one pass more: the error of a coefficient is its gradient over its
-# curvature, and with a curvature of 0.1 a gradient of 1e-6 would leave five digits.
-AIM = 0.1
 LOOK_BACK = 3  # passes before contraction is judged
 # Passes that the full Hessian at the sample's optimum may cost where there are rare levels: it saves four or five, and
 # the one for their exact curvature.

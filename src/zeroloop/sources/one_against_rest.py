@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from zeroloop.blocks import Block, Source
+from zeroloop.blocks import Block, FloatArray, Source
 
 S = TypeVar("S")
 
@@ -62,6 +62,15 @@ class OneAgainstRest:
         """Return a source over some rows, drawn by a hash of their index, weighted as `Block.sample` does."""
         of_classes = [fractions[k == self.label] for k in range(self.n_classes)]
         return OneAgainstRest(self.source.sample(of_classes, seed), self.label, self.n_classes)
+
+
+def as_softmax(z: FloatArray) -> FloatArray:
+    """Return what softmax makes the classes' probabilities of, `(n_classes, rows)`, of each class's own predictor.
+
+    These probabilities are each model's sigmoid, divided by their sum over the classes.
+    """
+    logs: FloatArray = -np.logaddexp(0, -z)
+    return logs
 
 
 def _of_relabelled(block: Block, statistic: Callable[[Block], S], label: int) -> S:

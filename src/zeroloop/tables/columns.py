@@ -53,13 +53,7 @@ def numbers(column: pa.Array, name: str, first_row: int) -> FloatArray:
         DataError: for an infinite value, naming column and row.
 
     """
-    if pt.is_null(column.type):
-        return np.full(len(column), np.nan)
-    if pt.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    values: FloatArray = _view(column.cast(pa.float64(), safe=False), np.float64)
-    if column.null_count:
-        values = np.where(_bools(pc.is_null(column)), np.nan, values)
+    values = _floats(column)
     infinite = np.isinf(values)
     if np.any(infinite):
         row = int(np.argmax(infinite))
@@ -70,25 +64,38 @@ def numbers(column: pa.Array, name: str, first_row: int) -> FloatArray:
     return values
 
 
+def _floats(column: pa.Array) -> FloatArray:
+    """Return a numeric column as float64, NaN where missing, infinity as it is."""
+    if pt.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if pt.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    values: FloatArray = _view(column.cast(pa.float64(), safe=False), np.float64)
+    return np.where(_bools(pc.is_null(column)), np.nan, values) if column.null_count else values
+
+
+MOST_INDICES = 2**26  # of a map: each up to the largest has a coefficient
+
+
 def sparse_values(column: pa.Array, name: str, first_row: int) -> Sparse:
     """Return a column of maps from index to number as sparse rows; a null row is empty.
 
     Raises:
-        DataError: for an index below 0, and a value that is no finite number, naming column and row.
+        DataError: for an index out of range, and a value that is no finite number, naming column and row.
 
     """
     starts = np.asarray(column.offsets.to_numpy(), dtype=np.int64)
-    keys = numbers_of(column.keys, starts).astype(np.int64)
-    values = np.array(numbers_of(column.items, starts), dtype=np.float64)
+    used = slice(int(starts[0]), int(starts[-1]))  # of the map's keys and items, which other rows share
+    keys, values = _floats(column.keys)[used].astype(np.int64), _floats(column.items)[used]
     starts = starts - starts[0]
     counts = np.diff(starts)
     row = np.repeat(np.arange(len(column)), counts)
-    bad = ~np.isfinite(values) | (keys < 0)
+    bad = ~np.isfinite(values) | (keys < 0) | (keys >= MOST_INDICES)
     if np.any(bad):
         at = int(np.argmax(bad))
         raise DataError(
             f"Column {name!r} holds {keys[at]}: {values[at]:g} in row {first_row + int(row[at]) + 1}; "
-            "an index must be at least 0, and every number finite."
+            f"an index must be from 0 to {MOST_INDICES - 1:,}, and every number finite."
         )
     if np.any((np.diff(keys) <= 0) & (np.diff(row) == 0)):  # not sorted, or twice
         order = np.lexsort((keys, row))
@@ -98,12 +105,6 @@ def sparse_values(column: pa.Array, name: str, first_row: int) -> Sparse:
         starts = np.append(0, np.cumsum(np.bincount(row, minlength=len(column))))
     n = int(np.max(keys, initial=-1)) + 1
     return Sparse(values, keys.astype(np.int32), starts[:-1], starts[1:], len(column), n)
-
-
-def numbers_of(child: pa.Array, starts: NDArray[np.int64]) -> FloatArray:
-    """Return the part of a map's keys or items that its rows, which begin at `starts`, refer to."""
-    part = child.slice(starts[0], starts[-1] - starts[0])
-    return numbers(part, "", 0) if part.null_count == 0 else np.where(_absent(part), np.nan, numbers(part, "", 0))
 
 
 MOST_DECIMALS = 7  # a float32 has no more digits
