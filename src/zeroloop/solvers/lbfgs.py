@@ -55,11 +55,12 @@ class History:
 
 
 def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int) -> Solution:
-    """Minimise by L-BFGS, preconditioned with the diagonal of the Hessian at the start.
+    """Minimise by L-BFGS, preconditioned with the diagonal of the Hessian at the start; with several outputs by more.
 
     Choose it where there are thousands of coefficients, too many for a Hessian: some dozens of gradient passes and
     two dozen vectors of memory. SciPy's `minimize(method="L-BFGS-B")`, which scikit-learn's "lbfgs" calls, scales by
-    one number where this scales each coefficient by its own curvature.
+    one number where this scales each coefficient by its own curvature. Several outputs share a sample's Hessian, taken
+    anew after every 40 steps.
 
     Source: Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
     Programming, 1989.
