@@ -51,6 +51,7 @@ class Block:
         marks: `(2, n_marks)` int32, C order: terms of 0 and 1 that few rows have (missing-indicators), as pairs of the
             row within the block and the coefficient, sorted by row.
         sparse: further numeric columns of which few values are stored; their coefficients follow those of `numeric`.
+        rows: `(rows,)` int64, the rows' indices in their source; None where they follow `first_row`.
 
     """
 
@@ -62,6 +63,7 @@ class Block:
     first_row: int = 0
     marks: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
     sparse: Sparse | None = None
+    rows: NDArray[np.int64] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -73,6 +75,17 @@ class Block:
         """Sum of the rows' weights."""
         return float(self.n_rows if self.weight is None else np.sum(self.weight))
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that its arrays take."""
+        sparse = () if self.sparse is None else self.sparse.arrays
+        arrays = (self.numeric, self.codes, self.y, self.weight, self.marks, *sparse)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def hashes(self, seed: int) -> NDArray[np.uint64]:
+        """Return a hash of each row's index in its source and the seed, `(rows,)`."""
+        return hash_rows(self.first_row, self.n_rows, seed) if self.rows is None else hash_of(self.rows, seed)
+
     @cached_property
     def flat(self) -> tuple[NDArray[Any], int, bool]:
         """`numeric` as BLAS addresses it: flat array, leading dimension, and whether it is row-major.
@@ -82,17 +95,23 @@ class Block:
         return _flat(self.numeric)
 
     def take(self, rows: NDArray[np.intp]) -> Block:
-        """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one."""
+        """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one.
+
+        Its rows are counted from the same `first_row` on, as if those left out had never been.
+        """
+        if rows.size == self.n_rows:
+            return self
         by_row = self.numeric.strides[0] == self.numeric.itemsize
         return Block(
-            numeric=self.numeric.T[rows].T if by_row else np.take(self.numeric, rows, axis=1),
-            codes=np.take(self.codes, rows, axis=1),
+            numeric=self.numeric.T[rows].T if by_row else np.take(self.numeric, rows, axis=1, mode="clip"),
+            codes=np.take(self.codes, rows, axis=1, mode="clip"),
             n_coefs=self.n_coefs,
             y=None if self.y is None else self.y[rows],
             weight=None if self.weight is None else self.weight[rows],
             first_row=self.first_row,
             marks=self._marks_of(rows),
             sparse=None if self.sparse is None else self.sparse.take(rows),
+            rows=None if self.rows is None else self.rows[rows],
         )
 
     def _marks_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -222,8 +241,12 @@ def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     wherever the rows live. SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", OOPSLA 2014), started at a mixed seed.
     """
-    rows = np.arange(first_row, first_row + n_rows, dtype=np.uint64)
-    hashes: NDArray[np.uint64] = splitmix(mixed(seed) + rows * STRIDE)
+    return hash_of(np.arange(first_row, first_row + n_rows, dtype=np.int64), seed)
+
+
+def hash_of(rows: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each of some rows' indices and the seed; see `hash_rows`."""
+    hashes: NDArray[np.uint64] = splitmix(mixed(seed) + rows.astype(np.uint64) * STRIDE)
     return hashes
 
 

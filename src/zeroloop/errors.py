@@ -4,10 +4,13 @@
 
     ZeroloopError                 everything below; the command line prints it and exits with 2
     ├── OptionError (ValueError)  an option out of its range: C = -1, tol = nan
-    ├── DataError (ValueError)    the data: a column, a row, a value, a file that cannot be read
+    ├── DataError (ValueError)    the data: a column, a row, a value
+    │   └── BadFileError          a file that cannot be read, or not with the others
+    ├── CheckpointError           a checkpoint that does not belong to this run
     ├── ModelFileError            a saved model that is damaged, foreign or too new
     └── OutputError               a place that cannot be written
 
+    Interrupted (KeyboardInterrupt)  Ctrl-C, with what was kept
     ZeroloopWarning (UserWarning) the work goes on, and the reader should know
     └── NotConvergedWarning       the solver stopped before the optimum
 
@@ -27,12 +30,35 @@ class DataError(ZeroloopError, ValueError):
     """The data cannot be used as asked."""
 
 
+class BadFileError(DataError):
+    """A file that cannot be read, or not as one table with the others.
+
+    Attributes:
+        path: which.
+        reason: what is wrong with it.
+
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class CheckpointError(ZeroloopError):
+    """A checkpoint is of other data, options or versions."""
+
+
 class ModelFileError(ZeroloopError):
     """A model file cannot be read as one."""
 
 
 class OutputError(ZeroloopError):
     """A result cannot be written where it was asked for."""
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818  as what it extends
+    """Work was interrupted; the message says what was kept and how to go on."""
 
 
 class ZeroloopWarning(UserWarning):

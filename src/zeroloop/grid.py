@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Source, hash_rows
+from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import OptionError
 from zeroloop.fit import (
     MAX_ITER,
@@ -336,4 +336,4 @@ def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> Floa
 
 def hashed_folds(block: Block, n_folds: int, seed: int) -> NDArray[np.intp]:
     """Return the fold of each row of a block, by a hash of its index."""
-    return (hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(32)).astype(np.int64) % n_folds
+    return (block.hashes(seed) >> np.uint64(32)).astype(np.int64) % n_folds

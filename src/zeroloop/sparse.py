@@ -50,6 +50,16 @@ class Sparse:
         """Number of values stored in these rows."""
         return int(np.sum(self.stop - self.start))
 
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What it is made of."""
+        return self.values, self.indices, self.start, self.stop
+
+    def compact(self) -> Sparse:
+        """Return the same rows with values of their own and no others, by row."""
+        whole = self.by_row and self.values.size == self.n_stored
+        return self if whole else from_triples(*self.triples(), self.n_rows, self.n_columns)
+
     def triples(self) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
         """Return (row, column, value) of each stored value, copied, line by line."""
         counts = self.stop - self.start
@@ -94,7 +104,7 @@ def concatenate_rows(parts: Sequence[Sparse]) -> Sparse:
         starts, stops = [part.start for part in parts], [part.stop for part in parts]
         values, indices = first.values, first.indices
     else:
-        parts = [_compact(part) for part in parts]
+        parts = [part.compact() for part in parts]
         shifts = np.cumsum([0, *(part.values.size for part in parts)])
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=False)]
         stops = [part.stop + shift for part, shift in zip(parts, shifts, strict=False)]
@@ -102,7 +112,3 @@ def concatenate_rows(parts: Sequence[Sparse]) -> Sparse:
         indices = np.concatenate([part.indices for part in parts])
     return Sparse(values, indices, np.concatenate(starts), np.concatenate(stops), n_rows, first.n_columns)
 
-
-def _compact(part: Sparse) -> Sparse:
-    """Return by-row lines that hold their own values and no others."""
-    return from_triples(*part.triples(), part.n_rows, part.n_columns)

@@ -7,13 +7,14 @@ names and arguments are the sweep's, and the tests hold each against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Sums, hash_rows
+from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.kernels.quadratic import minimise_quadratic as minimise_quadratic
-from zeroloop.kernels.totals import DiagonalSums, Largest, Moments, VectorSums
+from zeroloop.kernels.totals import Described, DiagonalSums, Largest, Moments, VectorSums
 
 CHUNK_ROWS = 2_048  # at once: few calls, and temporaries that the system need not fault in anew each time
 
@@ -146,11 +147,25 @@ def moments(block: Block) -> Moments:
     return Moments(np.full(len(mean), total), mean, squares)
 
 
+def describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray | None) -> Described:
+    """Return what the values with `keep` are that are not NaN; see `zeroloop.kernels.values.describe`."""
+    here = keep & ~np.isnan(values)
+    x = values[here].astype(np.float64)
+    w = np.ones(x.size) if weight is None else weight[here]
+    total = float(np.sum(w))
+    with np.errstate(over="ignore", invalid="ignore"):  # whoever asks looks whether the result is finite
+        origin = x[0] if x.size > 0 else 0.0
+        mean = float(origin + np.sum(w * (x - origin)) / total) if total > 0 else 0.0
+        squares = float(np.sum(w * (x - mean) ** 2))
+    low, high = float(np.min(x, initial=np.inf)), float(np.max(x, initial=-np.inf))
+    return Described(int(x.size), total, mean, squares, low, high)
+
+
 def draw(block: Block, fractions: Sequence[float], seed: int) -> NDArray[np.intp]:
     """Return the positions of rows drawn by hash; see `zeroloop.kernels.sweep.draw`."""
     assert block.y is not None
     below = np.array([np.uint64(fraction * 2**53) for fraction in fractions])[block.y.astype(np.intp)]
-    return np.flatnonzero((hash_rows(block.first_row, block.n_rows, seed) >> np.uint64(11)) < below)
+    return np.flatnonzero(block.hashes(seed) >> np.uint64(11) < below)
 
 
 def probabilities(z: FloatArray) -> FloatArray:

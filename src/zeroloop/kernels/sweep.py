@@ -21,8 +21,10 @@ from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_resid
 from zeroloop.kernels.sparse import largest_sparse, lines
 from zeroloop.kernels.tiles import Rows, add_diagonal, add_gradient, add_hessian, fill_predictor, rows_of, tile_rows
 from zeroloop.kernels.totals import DiagonalSums, Largest, Moments, VectorSums
+from zeroloop.kernels.values import describe
 
 __all__ = [
+    "describe",
     "draw",
     "hessian_diagonal",
     "hessian_vector",

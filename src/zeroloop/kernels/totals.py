@@ -89,3 +89,25 @@ class VectorSums:
 
     def __add__(self, other: Self) -> VectorSums:
         return VectorSums(self.weight + other.weight, self.product + other.product)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the values of one column are.
+
+    Attributes:
+        n: how many.
+        weight: theirs.
+        mean: weighted.
+        squares: their weighted squared deviations from it, summed.
+        low: the least; infinity where there is none.
+        high: the greatest; minus infinity where there is none.
+
+    """
+
+    n: int
+    weight: float
+    mean: float
+    squares: float
+    low: float
+    high: float

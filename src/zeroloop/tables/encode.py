@@ -126,14 +126,14 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     for j, column in enumerate(schema.numeric):
         values = numbers(batch[column.name], column.name, first_row)
         if column.decimals is not None and pa.types.is_float32(batch.schema.field(column.name).type):
-            values = as_decimals(values, column.decimals)
+            values = as_decimals(values.astype(np.float64), column.decimals)
+        block.numeric[j] = values
         gaps = np.isnan(values)
         if np.any(gaps):
             complete &= ~gaps
-            values = np.where(gaps, column.mean, values)
+            block.numeric[j, gaps] = column.mean
             if not column.missing and schema.missing == "impute":
                 surprises.filled[column.name] += int(np.sum(gaps))
-        block.numeric[j] = values
         if column.missing:
             met = np.flatnonzero(gaps).astype(np.int32)
             marks.append(np.stack([met, np.full_like(met, coefficient)]))

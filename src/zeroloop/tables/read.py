@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from zeroloop.blocks import block_rows
-from zeroloop.errors import DataError
-from zeroloop.tables import svmlight
+from zeroloop.errors import BadFileError, DataError
 from zeroloop.tables.columns import describe
-from zeroloop.tables.csv_files import csv_batches, csv_schema
+from zeroloop.tables.files import File, find_files, first_line, partitioned, reading
+from zeroloop.tables.formats import Piece, file_batches, file_schema
 
 TableLike: TypeAlias = Any
-"""A path, a list of paths, a folder or a glob; a pandas or polars DataFrame; a pyarrow Table, RecordBatchReader
-or Dataset; anything with `__arrow_c_stream__`."""
+"""A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
+RecordBatchReader or Dataset; anything with `__arrow_c_stream__`."""
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
-"""What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
-PARQUET_ROWS = 65_536  # decoded at once
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +37,66 @@ class RawTable:
         name: what to call it in a message.
         schema: its columns.
         n_bytes: size of its files; 0 for tables in memory.
-        read: yields batches of the named columns, in row order, however cut.
+        n_rows: where it is known before reading.
+        read: yields pieces of the named columns from a row on, in row order, however cut; `n_bytes` counts those of
+            all files so far.
+        again: whether it can be read more than once.
+        files: that it consists of, none for tables in memory.
+        skipped: files left out.
 
     """
 
     name: str
     schema: pa.Schema
     n_bytes: int
-    read: Callable[[Sequence[str]], Iterable[pa.RecordBatch]]
+    n_rows: int | None
+    read: Callable[[Sequence[str], int], Iterable[Piece]]
+    again: bool = True
+    files: tuple[File, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def pieces(self, columns: Collection[str], first_row: int = 0) -> Iterator[Piece]:
+        """Yield batches of as many rows as a block of so many columns has (the last may have fewer).
+
+        Args:
+            columns: those wanted.
+            first_row: of the first batch; a whole number of batches.
+
+        """
+        wanted = [name for name in self.schema.names if name in columns]
+        n_bytes = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal n_bytes
+            for piece in self.read(wanted, first_row):
+                n_bytes = piece.n_bytes
+                yield piece.batch
+
+        for batch in recut(counted(), block_rows(len(wanted))):
+            yield Piece(batch, n_bytes)
 
     def batches(self, columns: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield batches of as many rows as a block of so many columns has (the last may have fewer)."""
-        wanted = [name for name in self.schema.names if name in columns]
-        return recut(self.read(wanted), block_rows(len(wanted)))
+        """Yield the batches of `pieces`."""
+        return (piece.batch for piece in self.pieces(columns))
 
 
-def open_table(data: TableLike, text: Collection[str] = ()) -> RawTable:
+def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool = False) -> RawTable:
     """Return what can be read of `data`.
 
     Args:
         data: see `TableLike`.
         text: columns that may hold text among numbers (they are to be levels); CSV files only.
+        skip_bad_files: whether a file whose columns cannot be read, or are not those of the others, is left out.
 
     Raises:
         DataError: when there is nothing to read, or not as one table.
 
     """
     if isinstance(data, str | PathLike):
-        return _open_files(_expand(str(data)), str(data), text)
+        return open_files(find_files(str(data)), str(data), text, skip_bad_files)
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
-        paths = [path for item in data for path in _expand(str(item))]
-        return _open_files(paths, str(data[0]) if len(data) == 1 else f"{len(paths)} files", text)
+        files = [file for item in data for file in find_files(str(item))]
+        return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
     return _open_memory(data)
 
 
@@ -97,156 +126,169 @@ def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
     return table.unify_dictionaries().combine_chunks().to_batches()[0]
 
 
-def _expand(path: str) -> list[Path]:
-    """Return the files a path stands for: itself, a folder's, or a glob's, in sorted order."""
-    place = Path(path)
-    if place.is_dir():
-        files = [
-            file
-            for file in sorted(place.rglob("*"))
-            if file.is_file()
-            and file.name.lower().endswith(SUFFIXES)
-            and not any(part.startswith((".", "_")) for part in file.relative_to(place).parts)
-        ]
-        if not files:
-            raise DataError(f"{path}: the folder holds no file ending in {', '.join(SUFFIXES)}.")
-        return files
-    if place.exists():
-        return [place]
-    if glob.has_magic(path):
-        files = [Path(match) for match in sorted(glob.glob(path, recursive=True)) if Path(match).is_file()]
-        if not files:
-            raise DataError(f"{path}: no file matches the pattern.")
-        return files
-    raise DataError(f"{path}: no such file or folder.")
+@dataclass(slots=True)
+class _Opened:
+    """A file's columns; `n_rows` is known from the start or after the first reading."""
+
+    file: File
+    types: dict[str, pa.DataType]
+    n_rows: int | None
 
 
-def _open_files(paths: list[Path], name: str, text: Collection[str]) -> RawTable:
-    schemas = []
-    for path in paths:
-        with reading(path):
-            schemas.append(_file_schema(path, text))
-    schema = _unified(schemas, paths)
+def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad_files: bool) -> RawTable:
+    """Return the rows of several files as one table.
 
-    def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        for path in paths:
-            with reading(path):
-                yield from _file_batches(path, columns, schema)
+    Raises:
+        BadFileError: for a file that cannot be read, or whose columns are not the first one's; unless it is skipped.
 
-    return RawTable(name, schema, sum(path.stat().st_size for path in paths), read)
+    """
+    keys, files = partitioned(files)
+    unified = _Unified(tuple(field.name for field in keys))
+    opened: list[_Opened] = []
+    skipped: list[Skipped] = []
+    for file in files:
+        try:
+            with reading(file.path):
+                schema, n_rows = file_schema(file, text)
+            unified.add(file.path, schema)
+        except BadFileError as error:
+            if not skip_bad_files:
+                raise
+            skipped.append(Skipped(error.path, error.reason))
+            continue
+        opened.append(_Opened(file, {}, n_rows))
+    if not opened:
+        raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
+    fields = [*unified.fields(), *keys]
+    for one in opened:
+        one.types.update((field.name, field.type) for field in fields)
 
+    def read(columns: Sequence[str], first_row: int) -> Iterator[Piece]:
+        n_bytes, start = 0, 0
+        for one in opened:
+            if one.n_rows is None or start + one.n_rows > first_row:
+                rows = max(0, first_row - start)
+                with reading(one.file.path):
+                    for piece in file_batches(one.file, columns, one.types, rows):
+                        rows += piece.batch.num_rows
+                        yield Piece(piece.batch, n_bytes + piece.n_bytes)
+                one.n_rows = rows
+            n_bytes += one.file.size
+            start += one.n_rows
 
-def _format(path: Path) -> str:
-    """Return "parquet", "ipc", "stream", "svmlight" or "csv" by a file's first bytes, or its name."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if not head:
-        raise DataError(f"{path}: the file is empty.")
-    if svmlight.is_svmlight(path):
-        return "svmlight"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith(b"ARROW1"):
-        return "ipc"
-    if head.startswith(b"\xff\xff\xff\xff"):
-        return "stream"
-    if b"\0" in head and not head.startswith(b"\x1f\x8b"):
-        raise DataError(
-            f"{path}: neither CSV, Parquet, Arrow IPC (Feather 2) nor libsvm (named .svm); convert it to one of them."
-        )
-    return "csv"
-
-
-def _file_schema(path: Path, text: Collection[str]) -> pa.Schema:
-    match _format(path):
-        case "parquet":
-            import pyarrow.parquet as pq
-
-            return pq.read_schema(path)
-        case "ipc":
-            with pa.ipc.open_file(path) as reader:
-                return reader.schema
-        case "stream":
-            with pa.ipc.open_stream(path) as reader:
-                return reader.schema
-        case "svmlight":
-            return svmlight.SCHEMA
-        case _:
-            return csv_schema(path, text)
-
-
-def _file_batches(path: Path, columns: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    match _format(path):
-        case "parquet":
-            import pyarrow.parquet as pq
-
-            with pq.ParquetFile(path) as file:
-                batches = file.iter_batches(PARQUET_ROWS, columns=list(columns))
-                yield from (batch.select(columns) for batch in batches)
-        case "ipc":
-            with pa.ipc.open_file(path) as reader:
-                for i in range(reader.num_record_batches):
-                    yield reader.get_batch(i).select(columns)
-        case "stream":
-            with pa.ipc.open_stream(path) as reader:
-                for batch in reader:
-                    yield batch.select(columns)
-        case "svmlight":
-            yield from svmlight.svmlight_batches(path, columns)
-        case _:
-            types = {name: schema.field(name).type for name in columns}
-            yield from csv_batches(path, types)
+    rows = [one.n_rows for one in opened if one.n_rows is not None]
+    return RawTable(
+        name,
+        pa.schema(fields),
+        sum(one.file.size for one in opened),
+        sum(rows) if len(rows) == len(opened) else None,
+        read,
+        files=tuple(one.file for one in opened),
+        skipped=tuple(skipped),
+    )
 
 
-def _unified(schemas: Sequence[pa.Schema], paths: Sequence[Path]) -> pa.Schema:
-    """Return the one schema of all files; their columns may differ in order, and in the width of numbers."""
-    first = schemas[0]
-    for schema, path in zip(schemas, paths, strict=True):
+class _Unified:
+    """The one schema of several files; their columns may differ in order, and in the width of numbers."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self._keys = keys
+        self._types: dict[str, tuple[pa.DataType, str]] = {}
+        self._first = ""
+
+    def add(self, path: str, schema: pa.Schema) -> None:
+        """Take in a file's columns.
+
+        Raises:
+            BadFileError: when they are not those of the files before; nothing of them is then taken in.
+
+        """
         twice = [name for i, name in enumerate(schema.names) if name in schema.names[:i]]
         if twice:
-            raise DataError(f"{path}: the column {twice[0]!r} is there twice; rename one.")
-        gone = [name for name in first.names if name not in schema.names]
-        new = [name for name in schema.names if name not in first.names]
+            raise BadFileError(path, f"the column {twice[0]!r} is there twice; rename one.")
+        own = [name for name in schema.names if name not in self._keys]  # a folder's name goes before a column's
+        if not self._types:
+            self._first = path
+            self._types = {name: (schema.field(name).type, path) for name in own}
+            return
+        gone = [name for name in self._types if name not in own]
+        new = [name for name in own if name not in self._types]
         if gone or new:
             differs = [f"it lacks {', '.join(map(repr, gone))}"] if gone else []
             differs += [f"it adds {', '.join(map(repr, new))}"] if new else []
-            raise DataError(
-                f"{path}: its columns are not those of {paths[0]}: {' and '.join(differs)}. "
-                "Files read as one table must have the same columns."
+            raise BadFileError(
+                path,
+                f"its columns are not those of {self._first}: {' and '.join(differs)}. "
+                "Files read as one table must have the same columns.",
             )
-    return pa.schema([(name, _common_type(name, schemas, paths)) for name in first.names])
+        self._types = {name: self._common(name, path, schema.field(name).type) for name in self._types}
 
+    def fields(self) -> list[pa.Field]:
+        """Return the columns, in the order of the first file."""
+        return [pa.field(name, data_type) for name, (data_type, _) in self._types.items()]
 
-def _common_type(name: str, schemas: Sequence[pa.Schema], paths: Sequence[Path]) -> pa.DataType:
-    common, common_path = schemas[0].field(name).type, paths[0]
-    for schema, path in zip(schemas[1:], paths[1:], strict=True):
-        found = schema.field(name).type
+    def _common(self, name: str, path: str, found: pa.DataType) -> tuple[pa.DataType, str]:
+        common, common_path = self._types[name]
         if found == common or pa.types.is_null(found):
-            continue
+            return common, common_path
         if pa.types.is_null(common):
-            common, common_path = found, path
-        elif describe(found) == describe(common) == "numbers":
-            common = common if pa.types.is_integer(found) and pa.types.is_integer(common) else pa.float64()
-        elif describe(found) != describe(common):
-            raise DataError(
-                f"{path}: column {name!r} holds {describe(found)}, but {describe(common)} in {common_path}; "
-                "convert one."
+            return found, path
+        if describe(found) == describe(common) == "numbers":
+            whole = pa.types.is_integer(found) and pa.types.is_integer(common)
+            return (common if whole else pa.float64()), common_path
+        if describe(found) != describe(common):
+            raise BadFileError(
+                path,
+                f"column {name!r} holds {describe(found)}, but {describe(common)} in {common_path}; convert one.",
             )
-    return common
+        return common, common_path
 
 
 def _open_memory(data: TableLike) -> RawTable:
     import pyarrow.dataset as ds
 
     if isinstance(data, ds.Dataset):
-        return RawTable("the dataset", data.schema, 0, lambda columns: data.to_batches(columns=list(columns)))
+
+        def of_dataset(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            # Batches decoded ahead are memory that no budget knows of.
+            yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
+
+        return RawTable("the dataset", data.schema, 0, None, _from_batches(of_dataset))
     if isinstance(data, pa.RecordBatchReader):
-        return RawTable("the reader", data.schema, 0, lambda columns: (batch.select(columns) for batch in data))
+        return _open_reader(data)
+    if _is_duckdb(data):
+        return _open_reader(data.fetch_record_batch())
     table = _as_table(data)
     twice = [name for i, name in enumerate(table.column_names) if name in table.column_names[:i]]
     if twice:
         raise DataError(f"The column {twice[0]!r} is there twice; rename one.")
-    return RawTable("the table", table.schema, 0, lambda columns: table.select(list(columns)).to_batches())
+    select = _from_batches(lambda columns: table.select(list(columns)).to_batches())
+    return RawTable("the table", table.schema, 0, len(table), select)
+
+
+def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
+    selected = _from_batches(lambda columns: (batch.select(columns) for batch in reader))
+    return RawTable("the reader", reader.schema, 0, None, selected, again=False)
+
+
+def _is_duckdb(data: TableLike) -> bool:
+    duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
+    return duckdb is not None and isinstance(data, duckdb.DuckDBPyRelation | duckdb.DuckDBPyConnection)
+
+
+def _from_batches(
+    batches: Callable[[Sequence[str]], Iterable[pa.RecordBatch]],
+) -> Callable[[Sequence[str], int], Iterator[Piece]]:
+    """Return what reads batches from a row on, of what can only be read from the start."""
+
+    def read(columns: Sequence[str], first_row: int) -> Iterator[Piece]:
+        start = 0
+        for batch in batches(columns):
+            if start + batch.num_rows > first_row:
+                yield Piece(batch.slice(max(0, first_row - start)), 0)
+            start += batch.num_rows
+
+    return read
 
 
 def _as_table(data: TableLike) -> pa.Table:
@@ -257,23 +299,8 @@ def _as_table(data: TableLike) -> pa.Table:
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
     except (pa.ArrowException, OverflowError) as error:
-        raise DataError(f"The table cannot be read as Arrow: {_first_line(error)}") from error
+        raise DataError(f"The table cannot be read as Arrow: {first_line(error)}") from error
     raise DataError(
         f"Cannot read a {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "
         "or a pyarrow Table, RecordBatchReader or Dataset (arrays go to zeroloop.LogisticRegression)."
     )
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into one sentence that names it."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: the file is damaged or cut short ({_first_line(error)}).") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or _first_line(error)}).") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -134,7 +134,7 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> Floa
         return None
     if kind_of(batch.schema.field(name).type) != "numeric":
         raise DataError(f"The weights column {name!r} holds {describe(batch[name].type)}; it must hold numbers.")
-    weight = numbers(batch[name], name, first_row)
+    weight: FloatArray = numbers(batch[name], name, first_row).astype(np.float64, copy=False)
     bad = ~(weight >= 0)
     if np.any(bad):
         row = int(np.argmax(bad))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
-from zeroloop.kernels.totals import Moments
+from zeroloop.kernels.select import statistics
+from zeroloop.kernels.totals import Described, Moments
 from zeroloop.tables.columns import (
     NOT_DECIMAL,
     as_decimals,
@@ -81,6 +83,7 @@ class SparseScan:
         total: sum of the values, weighted.
         squares: sum of their squares, weighted.
         weight: of all rows.
+        n_stored: number of values.
 
     """
 
@@ -88,6 +91,7 @@ class SparseScan:
     total: FloatArray
     squares: FloatArray
     weight: float
+    n_stored: int
 
     def __add__(self, other: Self) -> SparseScan:
         n = max(self.largest.size, other.largest.size)
@@ -100,6 +104,7 @@ class SparseScan:
             np.sum(both(self.total, other.total), axis=0),
             np.sum(both(self.squares, other.squares), axis=0),
             self.weight + other.weight,
+            self.n_stored + other.n_stored,
         )
 
     @property
@@ -111,10 +116,21 @@ class SparseScan:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What the table holds: a `ColumnScan` a feature, the target's values, rows by use; addable."""
+    """What the table holds; addable.
+
+    Attributes:
+        columns: a `ColumnScan` a feature.
+        target: rows of each of the target's values.
+        class_rows: those of them that train.
+        class_weights: their weight.
+        n_training, n_held_out, n_no_target, n_incomplete: rows by use.
+
+    """
 
     columns: dict[str, ColumnScan]
     target: Counter[Level]
+    class_rows: Counter[Level]
+    class_weights: dict[Level, float]
     n_training: int
     n_held_out: int
     n_no_target: int
@@ -122,9 +138,14 @@ class Scan:
 
     def __add__(self, other: Self) -> Scan:
         self.target.update(other.target)
+        self.class_rows.update(other.class_rows)
+        for level, weight in other.class_weights.items():
+            self.class_weights[level] = self.class_weights.get(level, 0.0) + weight
         return Scan(
             {name: column + other.columns[name] for name, column in self.columns.items()},
             self.target,
+            self.class_rows,
+            self.class_weights,
             self.n_training + other.n_training,
             self.n_held_out + other.n_held_out,
             self.n_no_target + other.n_no_target,
@@ -132,8 +153,20 @@ class Scan:
         )
 
 
-def scan(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Scan:
+    @property
+    def no_decimals(self) -> frozenset[str]:
+        """Names of the float32 columns that hold other numbers than short decimals."""
+        return frozenset(name for name, column in self.columns.items() if column.decimals == NOT_DECIMAL)
+
+
+def scan(batch: pa.RecordBatch, roles: Roles, first_row: int, no_decimals: Collection[str] = ()) -> Scan:
     """Return what one batch holds.
+
+    Args:
+        batch: rows of the table.
+        roles: of its columns.
+        first_row: index in the table of the batch's first row.
+        no_decimals: float32 columns known to hold other numbers than short decimals, which are not looked at for that.
 
     Raises:
         DataError: for an infinite number, for a bad weight, and, with `missing="error"`, for a missing value.
@@ -141,9 +174,19 @@ def scan(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Scan:
     """
     rows = split_rows(batch, roles, first_row)
     weight = row_weights(batch, roles.weights, first_row)
+    # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
+    describe = statistics(batch.num_rows, len(roles.features)).describe
+
+    def column(name: str) -> ColumnScan:
+        return _scan_column(batch[name], name, roles, rows.training, weight, first_row, name in no_decimals, describe)
+
+    target = batch[roles.target]
+    class_rows = _count(target, rows.training)
     return Scan(
-        {name: _scan_column(batch[name], name, roles, rows.training, weight, first_row) for name in roles.features},
-        _count(batch[roles.target], ~rows.no_target),
+        {name: column(name) for name in roles.features},
+        _count(target, ~rows.no_target),
+        class_rows,
+        dict(class_rows) if weight is None else _weigh(target, rows.training, weight),
         int(np.sum(rows.training)),
         int(np.sum(rows.held_out)),
         int(np.sum(rows.no_target)),
@@ -158,6 +201,8 @@ def _scan_column(
     training: NDArray[np.bool_],
     weight: FloatArray | None,
     first_row: int,
+    no_decimals: bool,
+    describe: Callable[[NDArray[Any], NDArray[np.bool_], FloatArray | None], Described],
 ) -> ColumnScan:
     kind = "categorical" if name in roles.categorical else kind_of(column.type)
     types = frozenset([column.type])
@@ -175,28 +220,19 @@ def _scan_column(
     if kind == "categorical":
         levels = _count(column, training)
         return ColumnScan(types, int(np.sum(training)) - levels.total(), levels=levels)
-    values = numbers(column, name, first_row)[training]
+    values = numbers(column, name, first_row)
     decimals = 0
     if pt.is_float32(column.type):
-        decimals = decimal_places(values)
+        decimals = NOT_DECIMAL if no_decimals else decimal_places(values[training].astype(np.float64))
         if decimals != NOT_DECIMAL:
-            values = as_decimals(values, decimals)
-    w = np.ones(values.size) if weight is None else weight[training]
-    here = ~np.isnan(values)
-    x, wx = values[here], w[here]
-    total = float(np.sum(wx))
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is told from the total, by name
-        mean = float(np.sum(wx * x) / total) if total > 0 else 0.0
-        moments = Moments(np.array([total]), np.array([mean]), np.array([np.sum(wx * (x - mean) ** 2)]))
-    return ColumnScan(
-        types,
-        int(values.size - x.size),
-        float(np.sum(w[~here])),
-        moments,
-        decimals,
-        float(np.min(x, initial=math.inf)),
-        float(np.max(x, initial=-math.inf)),
-    )
+            values = as_decimals(values.astype(np.float64), decimals)
+    found = describe(values, training, weight)
+    n_missing = int(np.sum(training)) - found.n
+    missing_weight = float(n_missing)
+    if n_missing and weight is not None:
+        missing_weight = float(np.sum(weight[training & np.isnan(values)]))
+    moments = Moments(np.array([found.weight]), np.array([found.mean]), np.array([found.squares]))
+    return ColumnScan(types, n_missing, missing_weight, moments, decimals, found.low, found.high)
 
 
 def _scan_sparse(
@@ -209,7 +245,16 @@ def _scan_sparse(
     np.maximum.at(largest, index, np.abs(values))
     total: FloatArray = np.bincount(index, w[row] * values, rows.n_columns).astype(np.float64)
     squares: FloatArray = np.bincount(index, w[row] * values**2, rows.n_columns).astype(np.float64)
-    return SparseScan(largest, total, squares, float(np.sum(w)))
+    return SparseScan(largest, total, squares, float(np.sum(w)), values.size)
+
+
+def _weigh(column: pa.Array, keep: NDArray[np.bool_], weight: FloatArray) -> dict[Level, float]:
+    """Return the weight of the rows of each value."""
+    codes, values = coded(column)
+    used = keep & (codes >= 0)
+    totals = np.bincount(codes[used], weight[used], len(values))
+    met = np.bincount(codes[used], minlength=len(values)) > 0
+    return {value: float(w) for value, w, here in zip(values.to_pylist(), totals, met, strict=True) if here}
 
 
 def _count(column: pa.Array, keep: NDArray[np.bool_]) -> Counter[Level]:

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from zeroloop.errors import DataError
+from zeroloop.errors import BadFileError
 
 SUFFIXES = (".svm", ".libsvm", ".svmlight", ".svm.gz", ".libsvm.gz", ".svmlight.gz", ".svm.bz2", ".libsvm.bz2")
 LABEL, FEATURES = "label", "features"
 SCHEMA = pa.schema([(LABEL, pa.float64()), (FEATURES, pa.map_(pa.int32(), pa.float64()))])
-CHUNK_BYTES = 2**27  # of a file that is not compressed, parsed at once
+CHUNK_BYTES = 2**24  # of text, parsed at once
 
 
-def is_svmlight(path: Path) -> bool:
+def is_svmlight(path: str) -> bool:
     """Return whether a file is named as a libsvm file is."""
-    return path.name.lower().endswith(SUFFIXES)
+    return path.lower().endswith(SUFFIXES)
 
 
-def svmlight_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def svmlight_batches(stream: Any, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield a file's rows; an index is what the file calls it, 0 or 1 the first.
 
+    Args:
+        stream: the file, opened for reading.
+        path: its name, for messages, and for how it is compressed.
+        columns: those wanted.
+
     Raises:
-        DataError: for a line that is none of a libsvm file.
+        BadFileError: for a line that is none of a libsvm file.
 
     """
     from sklearn.datasets import load_svmlight_file
 
-    compressed = path.suffix.lower() in (".gz", ".bz2")
-    size = path.stat().st_size
-    for offset in range(0, size, size if compressed else CHUNK_BYTES):
-        part = {} if compressed else {"offset": offset, "length": CHUNK_BYTES, "n_features": 2**31 - 1}
+    lower = path.lower()
+    text = gzip.open(stream) if lower.endswith(".gz") else bz2.open(stream) if lower.endswith(".bz2") else stream
+    while chunk := _lines(text, path):
         try:
-            X, y = load_svmlight_file(str(path), zero_based=True, **part)
+            X, y = load_svmlight_file(io.BytesIO(chunk), zero_based=True)
         except ValueError as error:
-            raise DataError(
-                f"{path}: no libsvm file, whose lines are `label index:value index:value ...`, the indices whole "
-                f"numbers in increasing order ({str(error).splitlines()[0]})."
+            raise BadFileError(
+                path,
+                "no libsvm file, whose lines are `label index:value index:value ...`, the indices whole "
+                f"numbers in increasing order ({str(error).splitlines()[0]}).",
             ) from error
         if X.shape[0] > 0:
             rows = pa.MapArray.from_arrays(X.indptr.astype(np.int32), X.indices.astype(np.int32), X.data)
             yield pa.record_batch([pa.array(y), rows], schema=SCHEMA).select(list(columns))
+
+
+def _lines(text: Any, path: str) -> bytes:
+    """Return about `CHUNK_BYTES` of whole lines; nothing at the end."""
+    try:
+        chunk: bytes = text.read(CHUNK_BYTES)
+        return chunk + text.readline()
+    except (EOFError, zlib.error) as error:
+        raise BadFileError(path, f"the file is damaged or cut short ({error}).") from error

@@ -1,0 +1,93 @@
+"""The values of one raw column, described in one sweep: how many, their mean, spread and range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray
+from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.totals import Described
+
+TILE = 512
+NO_NAN = frozenset({"nnan", "nsz", "reassoc"})  # where there is none: else a minimum cannot be taken in vector lanes
+
+
+def describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray | None) -> Described:
+    """Return what the values with `keep` are that are not NaN; `zeroloop.kernels.small.describe` is its twin.
+
+    Args:
+        values: `(rows,)` float32 or float64, finite or NaN.
+        keep: `(rows,)`.
+        weight: `(rows,)`; None for ones.
+
+    """
+    found = np.zeros(6)
+    fixed = values.view()
+    fixed.flags.writeable = False  # Arrow's are; one type, one compilation
+    _describe(fixed, keep, np.empty(0) if weight is None else weight, found)
+    n, w, mean, squares, low, high = found.tolist()
+    return Described(int(n), w, mean, squares, low, high)
+
+
+@compiled(SUMS)
+def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray, found: FloatArray) -> None:
+    """Fill `found` with number, weight, mean, squared deviations, least and greatest value."""
+    n_rows = values.size
+    first = 0
+    while first < n_rows and not (keep[first] and values[first] == values[first]):
+        first += 1
+    if first == n_rows:
+        found[4], found[5] = np.inf, -np.inf
+        return
+    # About the first value, so that the mean of a constant column is that constant to the last bit.
+    origin = np.float64(values[first])
+    delta, here = np.empty(TILE), np.empty(TILE)
+    total, n, w, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
+    for start in range(0, n_rows, TILE):
+        k = min(TILE, n_rows - start)
+        n += _present(values[start : start + k], keep[start : start + k], origin, delta, here)
+        low, high = _range(delta[:k], low, high)
+        if weight.size > 0:
+            for i in range(k):
+                here[i] *= weight[start + i]
+        for i in range(k):
+            w += here[i]
+            total += here[i] * delta[i]
+    mean = total / w if w > 0 else 0.0
+    squares = 0.0
+    for start in range(0, n_rows, TILE):
+        k = min(TILE, n_rows - start)
+        _present(values[start : start + k], keep[start : start + k], origin, delta, here)
+        if weight.size > 0:
+            for i in range(k):
+                here[i] *= weight[start + i]
+        for i in range(k):
+            d = delta[i] - mean
+            squares += here[i] * d * d
+    found[0], found[1], found[2], found[3], found[4], found[5] = n, w, origin + mean, squares, origin + low, origin + high
+
+
+@compiled(SUMS)
+def _present(
+    values: NDArray[Any], keep: NDArray[np.bool_], origin: float, delta: FloatArray, here: FloatArray
+) -> float:
+    """Fill `delta` with the values less their origin, 0 for those not described, and `here` with 1 and 0."""
+    n = 0.0
+    for i in range(values.size):
+        x = np.float64(values[i])
+        one = 1.0 if keep[i] and x == x else 0.0
+        here[i] = one
+        delta[i] = x - origin if one > 0.0 else 0.0
+        n += one
+    return n
+
+
+@compiled(NO_NAN)
+def _range(delta: FloatArray, low: float, high: float) -> tuple[float, float]:
+    for d in delta:
+        low = d if d < low else low
+        high = d if d > high else high
+    return low, high

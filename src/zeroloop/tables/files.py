@@ -1,0 +1,234 @@
+"""Files wherever they live, found by a path, a folder, a glob or a URI; each opened only as it was when found."""
+
+from __future__ import annotations
+
+import glob
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from zeroloop.errors import BadFileError, DataError
+from zeroloop.tables import svmlight
+
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
+"""What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
+
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's word for a missing key
+
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it was found.
+
+    Attributes:
+        path: as a message names it: a local path or a URI.
+        place: what its filesystem calls it.
+        filesystem: a `pyarrow.fs.FileSystem`; None for the local one.
+        size: in bytes.
+        modified: when it was last changed, in nanoseconds; None where its filesystem does not say.
+        keys: name and value of each level of a hive-partitioned folder above it.
+
+    """
+
+    path: str
+    place: str
+    filesystem: Any
+    size: int
+    modified: int | None
+    keys: tuple[Key, ...] = ()
+
+    def open(self) -> pa.NativeFile:
+        """Open the file for reading at any place.
+
+        Raises:
+            BadFileError: when it is gone or no longer the file that was found.
+            OSError: when it cannot be opened.
+
+        """
+        now = _found(self.filesystem, self.place)
+        if now is None:
+            raise BadFileError(self.path, "the file is gone since this run found it; put it back, or start anew.")
+        if now != (self.size, self.modified):
+            raise BadFileError(
+                self.path,
+                f"the file has changed since this run found it ({self.size:,} bytes then, {now[0]:,} now); "
+                "start anew when it is complete.",
+            )
+        return pa.OSFile(self.place) if self.filesystem is None else self.filesystem.open_input_file(self.place)
+
+    def stream(self) -> Any:
+        """Open the file for Python's own readers, buffered."""
+        return io.BufferedReader(self.open())
+
+    def head(self, n_bytes: int) -> bytes:
+        """Return the first bytes."""
+        with self.open() as file:
+            content: bytes = file.read(n_bytes)
+            return content
+
+    @property
+    def identity(self) -> tuple[str, int, int | None]:
+        """What tells this state of the file from any other."""
+        return self.path, self.size, self.modified
+
+
+def find_files(given: str) -> list[File]:
+    """Return the files that a path or URI stands for: itself, a folder's, or a glob's, in sorted order.
+
+    Raises:
+        DataError: when there is none.
+
+    """
+    if "://" in given:
+        return _find_remote(given)
+    place = Path(given)
+    if place.is_dir():
+        paths = [path for path in sorted(place.rglob("*")) if _is_data(path.relative_to(place).parts)]
+        files = [_local(path, path.relative_to(place).parts) for path in paths if path.is_file()]
+        return _some(files, given, folder=True)
+    if place.exists():
+        return [_local(place)]
+    if glob.has_magic(given):
+        root = Path(given[: min(given.find(sign) for sign in "*?[" if sign in given)]).parts
+        paths = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
+        return _some([_local(path, path.parts[len(root) :]) for path in paths if path.is_file()], given, folder=False)
+    raise DataError(f"{given}: no such file or folder.")
+
+
+def _some(files: list[File], given: str, folder: bool) -> list[File]:
+    if not files and folder:
+        raise DataError(f"{given}: the folder holds no file ending in {', '.join(SUFFIXES)}.")
+    if not files:
+        raise DataError(f"{given}: no file matches the pattern.")
+    return files
+
+
+def _is_data(parts: Sequence[str]) -> bool:
+    hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    return not hidden and parts[-1].lower().endswith(SUFFIXES)
+
+
+def _local(path: Path, below: Sequence[str] = ()) -> File:
+    status = path.stat()
+    return File(str(path), str(path), None, status.st_size, status.st_mtime_ns, _keys(below))
+
+
+def _keys(parts: Sequence[str]) -> tuple[Key, ...]:
+    """Return the hive keys of a path's folders: `year=2013/month=1/...`."""
+    pairs = [part.partition("=") for part in parts[:-1] if "=" in part]
+    return tuple((name, None if value == NO_PARTITION else unquote(value)) for name, _, value in pairs)
+
+
+def _find_remote(uri: str) -> list[File]:
+    filesystem, place = _filesystem(uri)
+    prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
+    try:
+        return _listed(filesystem, place, prefix, uri)
+    except OSError as error:
+        raise DataError(f"{uri}: cannot be read ({first_line(error)}).") from error
+
+
+def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> list[File]:
+    import pyarrow.fs as pafs
+
+    if glob.has_magic(place):
+        from fsspec.implementations.arrow import ArrowFSWrapper
+
+        root = place[: min(place.find(sign) for sign in "*?[" if sign in place)].rpartition("/")[0]
+        infos = filesystem.get_file_info(sorted(ArrowFSWrapper(filesystem).glob(place)))
+        found = [(info, info.path[len(root) :]) for info in infos]
+    else:
+        info = filesystem.get_file_info(place)
+        if info.type == pafs.FileType.File:
+            return [_remote(info, filesystem, prefix)]
+        if info.type == pafs.FileType.NotFound:
+            raise DataError(f"{uri}: no such file or folder.")
+        infos = filesystem.get_file_info(pafs.FileSelector(place, recursive=True))
+        below = [(info, info.path.removeprefix(place.lstrip("/")).removeprefix(place)) for info in infos]
+        found = [(info, path) for info, path in below if _is_data([part for part in path.split("/") if part])]
+    found = sorted(((i, path) for i, path in found if i.type == pafs.FileType.File), key=lambda pair: pair[0].path)
+    files = [_remote(info, filesystem, prefix, path.split("/")) for info, path in found]
+    return _some(files, uri, folder=not glob.has_magic(place))
+
+
+def _remote(info: Any, filesystem: Any, prefix: str, below: Sequence[str] = ()) -> File:
+    path = prefix + info.path.lstrip("/") if prefix.endswith("/") else prefix + info.path
+    return File(path, info.path, filesystem, info.size, info.mtime_ns, _keys(below))
+
+
+def _filesystem(uri: str) -> tuple[Any, str]:
+    """Return the filesystem of a URI, pyarrow's own or else fsspec's, and the place in it; credentials come from the
+    environment.
+    """
+    import pyarrow.fs as pafs
+
+    marked = glob.has_magic(uri)
+    try:
+        # A pattern's signs are not allowed in a URI: look up what stands before them.
+        start = uri[: min(uri.find(sign) for sign in "*?[" if sign in uri)].rpartition("/")[0] if marked else uri
+        filesystem, place = pafs.FileSystem.from_uri(start)
+        return filesystem, place + uri[len(start) :] if marked else place
+    except pa.ArrowInvalid:
+        pass
+    except OSError as error:
+        raise DataError(f"{uri}: cannot be read ({first_line(error)}).") from error
+    import fsspec
+
+    try:
+        other, place = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError) as error:
+        raise DataError(f"{uri}: cannot be opened ({first_line(error)}).") from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(other)), place
+
+
+def _found(filesystem: Any, place: str) -> tuple[int, int | None] | None:
+    """Return size and time of change of a file; None where there is none."""
+    if filesystem is None:
+        try:
+            status = Path(place).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_size, status.st_mtime_ns
+    info = filesystem.get_file_info(place)
+    return (info.size, info.mtime_ns) if info.is_file else None
+
+
+def partitioned(files: Sequence[File]) -> tuple[list[pa.Field], list[File]]:
+    """Return the columns that hive keys make, and the files, each with a value for every one of them.
+
+    Keys are whole numbers where all values are, else text.
+    """
+    names = list(dict.fromkeys(name for file in files for name, _ in file.keys))
+    if not names:
+        return [], list(files)
+    complete = [replace(file, keys=tuple((name, dict(file.keys).get(name)) for name in names)) for file in files]
+    fields = []
+    for name in names:
+        values = [dict(file.keys)[name] for file in complete]
+        whole = all(value is None or value.removeprefix("-").isdecimal() for value in values)
+        fields.append(pa.field(name, pa.int64() if whole and any(values) else pa.string()))
+    return fields, complete
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into one sentence that names it."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise BadFileError(path, f"the file is damaged or cut short ({first_line(error)}).") from error
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read ({error.strerror or first_line(error)}).") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, without a full stop."""
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

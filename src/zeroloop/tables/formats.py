@@ -1,0 +1,169 @@
+"""One file -> Arrow record batches: which format it has, its columns, its rows from any row on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from zeroloop.errors import BadFileError
+from zeroloop.tables import svmlight
+from zeroloop.tables.csv_files import csv_batches, csv_schema
+from zeroloop.tables.files import File
+
+PARQUET_ROWS = 65_536  # decoded at once
+PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
+
+Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a file.
+
+    Attributes:
+        batch: the rows.
+        n_bytes: how much of the file has been read, about.
+
+    """
+
+    batch: pa.RecordBatch
+    n_bytes: int
+
+
+def format_of(file: File) -> Format:
+    """Return a file's format, by its first bytes, or its name.
+
+    Raises:
+        BadFileError: for a file that is empty or of no format known.
+
+    """
+    head = file.head(4096)
+    if not head:
+        raise BadFileError(file.path, "the file is empty.")
+    if svmlight.is_svmlight(file.path):
+        return "svmlight"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"ARROW1"):
+        return "ipc"
+    if head.startswith(b"\xff\xff\xff\xff"):
+        return "stream"
+    if b"\0" in head and not head.startswith(b"\x1f\x8b"):
+        raise BadFileError(
+            file.path,
+            "neither CSV, Parquet, Arrow IPC (Feather 2) nor libsvm (named .svm); convert it to one of them.",
+        )
+    return "csv"
+
+
+def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, int | None]:
+    """Return a file's columns, and its number of rows where that is known without reading them.
+
+    Args:
+        file: which.
+        text: columns of a CSV file to read as text unless every value of them is a whole number.
+
+    """
+    match format_of(file):
+        case "parquet":
+            import pyarrow.parquet as pq
+
+            with file.open() as source, pq.ParquetFile(source) as found:
+                return found.schema_arrow, found.metadata.num_rows
+        case "ipc":
+            with file.open() as source, pa.ipc.open_file(source) as reader:
+                return reader.schema, None
+        case "stream":
+            with file.open() as source, pa.ipc.open_stream(source) as reader:
+                return reader.schema, None
+        case "svmlight":
+            return svmlight.SCHEMA, None
+        case _:
+            return csv_schema(file, text), None
+
+
+def file_batches(file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int) -> Iterator[Piece]:
+    """Yield a file's rows from `first_row` on, with the named columns; of a CSV file with `types`, or wider ones.
+
+    Types that turn out too narrow are widened in `types`, so that the next reading starts with the right ones.
+    """
+    own = [name for name in columns if name not in dict(file.keys)]
+    if not own:  # a file is read for its number of rows, at least
+        own = [next(name for name in types if name not in dict(file.keys))]
+    for piece in _skipped(_pieces(file, own, types, first_row), first_row):
+        yield Piece(_with_keys(piece.batch, file, columns, types), piece.n_bytes)
+
+
+def _pieces(file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int) -> Iterator[tuple[int, Piece]]:
+    """Yield pieces with the index of their first row; those before `first_row` may be left out."""
+    match format_of(file):
+        case "parquet":
+            yield from _parquet(file, columns, first_row)
+        case "ipc":
+            with file.open() as source, pa.ipc.open_file(source) as reader:
+                done = 0
+                for i in range(reader.num_record_batches):
+                    batch = reader.get_batch(i).select(columns)
+                    yield done, Piece(batch, file.size * (i + 1) // reader.num_record_batches)
+                    done += batch.num_rows
+        case "stream":
+            with file.open() as source, pa.ipc.open_stream(source) as reader:
+                done = 0
+                for batch in reader:
+                    yield done, Piece(batch.select(columns), source.tell())
+                    done += batch.num_rows
+        case "svmlight":
+            with file.stream() as source:
+                done = 0
+                for batch in svmlight.svmlight_batches(source, file.path, columns):
+                    yield done, Piece(batch, source.tell())
+                    done += batch.num_rows
+        case _:
+            done = 0
+            for batch, n_bytes in csv_batches(file, columns, types):
+                yield done, Piece(batch, n_bytes)
+                done += batch.num_rows
+
+
+def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[int, Piece]]:
+    """Yield a Parquet file's rows; row groups that end before `first_row` are not decoded."""
+    import pyarrow.parquet as pq
+
+    with file.open() as source, pq.ParquetFile(source, buffer_size=PARQUET_BUFFER) as found:
+        rows = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
+        starts = np.cumsum([0, *rows])
+        groups = [i for i in range(len(rows)) if starts[i + 1] > first_row]
+        done = int(starts[groups[0]]) if groups else 0
+        for batch in found.iter_batches(PARQUET_ROWS, row_groups=groups, columns=columns):
+            yield done, Piece(batch.select(columns), file.size * (done + batch.num_rows) // int(starts[-1]))
+            done += batch.num_rows
+
+
+def _skipped(pieces: Iterator[tuple[int, Piece]], first_row: int) -> Iterator[Piece]:
+    for start, piece in pieces:
+        if start >= first_row:
+            yield piece
+        elif start + piece.batch.num_rows > first_row:
+            yield Piece(piece.batch.slice(first_row - start), piece.n_bytes)
+
+
+def _with_keys(
+    batch: pa.RecordBatch, file: File, columns: Sequence[str], types: dict[str, pa.DataType]
+) -> pa.RecordBatch:
+    """Return a batch with the wanted columns, those of the file's hive keys among them."""
+    if not file.keys:
+        return batch
+    keys = dict(file.keys)
+
+    def constant(name: str) -> pa.Array:
+        value = keys[name]
+        typed = None if value is None else int(value) if pa.types.is_integer(types[name]) else value
+        return pa.repeat(pa.scalar(typed, types[name]), batch.num_rows)
+
+    return pa.RecordBatch.from_arrays(
+        [constant(name) if name in keys else batch[name] for name in columns], names=list(columns)
+    )
