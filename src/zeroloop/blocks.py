@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -194,6 +194,21 @@ class Source(Protocol):
 
     def sample(self, fractions: Sequence[float], seed: int) -> Source:
         """Return a source in memory over some rows, drawn by a hash of their index, weighted as `Block.sample` does."""
+
+
+@runtime_checkable
+class TableSource(Source, Protocol):
+    """A source that can be looked at in several ways at once: what cross-validation needs."""
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that sweep it."""
+
+    def viewed(self, view: Callable[[Block], Block]) -> Self:
+        """Return a source over `view(block)` of each block."""
+
+    def reduce_together(self, sources: Sequence[Any], statistic: Callable[[list[Block]], S]) -> S:
+        """Sum `statistic` of the blocks that several views of one source have for the same rows, in block order."""
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:

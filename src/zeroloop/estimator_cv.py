@@ -156,7 +156,7 @@ class LogisticRegressionCV(LogisticRegression):
             for ratio in ratios
         ]
         self.classes_ = prepared.classes
-        of_folds = [prepared.source.reweighted(_Mask(train, len(prepared.y))) for train, _ in folds]
+        of_folds = [prepared.source.viewed(_Mask(train, len(prepared.y))) for train, _ in folds]
         members = [of_fold for of_fold in of_folds for _ in grids]
         together = Together(members)
         found = together.run(lambda k, rows: fit_grid(rows, grids[k % len(grids)], increasing, in_fold=True))
@@ -320,11 +320,11 @@ def _only_with_routing(method: str, names: Iterable[str]) -> None:
 
 
 class _Mask:
-    """The weights of some rows, as given by position; 0 for the others."""
+    """Leaves the weight of some rows, given by position, and takes that of the others."""
 
     def __init__(self, rows: NDArray[np.intp], m: int) -> None:
         self._used = np.bincount(np.arange(m)[rows], minlength=m).astype(np.float64)
 
-    def __call__(self, block: Block) -> FloatArray:
+    def __call__(self, block: Block) -> Block:
         used = self._used[block.first_row : block.first_row + block.n_rows]
-        return used if block.weight is None else used * block.weight
+        return replace(block, weight=used if block.weight is None else used * block.weight)

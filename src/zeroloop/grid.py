@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.blocks import Block, FloatArray, Source, TableSource
 from zeroloop.errors import OptionError
 from zeroloop.fit import (
     MAX_ITER,
@@ -27,7 +27,6 @@ from zeroloop.fit import (
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation, Objective, Units
 from zeroloop.solvers.proximal_newton import descend, start_curvature
-from zeroloop.sources.memory import MemorySource
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.sources.together import Together
@@ -173,7 +172,7 @@ def fit_grid(
         on_fit(done)
 
     with one_blas_thread():
-        if len(parts) == 1 or not isinstance(source, MemorySource):
+        if len(parts) == 1 or not isinstance(source, TableSource):
             return _fit_with_hessian(source, grid, Cs, labels, one_more)
         together = Together([source] * len(parts))
         fits_of_parts = together.run(lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more))
@@ -267,7 +266,7 @@ def choose(mean: FloatArray, error: FloatArray, rule: Rule) -> int:
 
 
 def cross_validate(
-    source: MemorySource,
+    source: TableSource,
     grid: Grid,
     Cs: FloatArray,
     fold_of: Callable[[Block], NDArray[np.intp]],
@@ -289,7 +288,10 @@ def cross_validate(
         on_fit: called with the number of fits done, of `n_folds * n_C`.
 
     """
-    others = [source.reweighted(partial(_weights, fold_of=fold_of, fold=fold, inside=False)) for fold in range(n_folds)]
+    def fold_rows(fold: int, inside: bool) -> TableSource:
+        return source.viewed(partial(_reweighted, fold_of=fold_of, fold=fold, inside=inside))
+
+    others = [fold_rows(fold, inside=False) for fold in range(n_folds)]
     done = 0
 
     def of_fold(_: int, rows: Source) -> list[Fit]:
@@ -304,7 +306,7 @@ def cross_validate(
     fits = together.run(of_fold)
     losses, weights = [], []
     for fold in range(n_folds):
-        rows = source.reweighted(partial(_weights, fold_of=fold_of, fold=fold, inside=True))
+        rows = fold_rows(fold, inside=True)
         coefs = [fitted.coef for fitted in fits[fold]]
         total = rows.reduce(partial(_losses, coefs=coefs, multi_class=grid.options.multi_class))
         weights.append(total[0])
@@ -312,9 +314,10 @@ def cross_validate(
     return CrossValidation(Cs, np.array(losses), np.array(weights), rule, together.passes + n_folds)
 
 
-def _weights(block: Block, fold_of: Callable[[Block], NDArray[np.intp]], fold: int, inside: bool) -> FloatArray:
+def _reweighted(block: Block, fold_of: Callable[[Block], NDArray[np.intp]], fold: int, inside: bool) -> Block:
+    """Return a block with no weight on the rows in a fold, or on those outside of it."""
     used = (fold_of(block) == fold) == inside
-    return used.astype(np.float64) if block.weight is None else np.where(used, block.weight, 0.0)
+    return replace(block, weight=used.astype(np.float64) if block.weight is None else np.where(used, block.weight, 0.0))
 
 
 def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> FloatArray:

@@ -48,22 +48,16 @@ class MemorySource:
         def drawn(block: Block) -> Block:
             return block.sample(draw(block, fractions, seed), fractions)
 
-        parts = map_all(drawn, self.blocks, self.threads)
-        # Blocks small enough that every thread gets some of a sample of 20,000 rows; the cut depends on no thread.
-        blocks: list[Block] = []
-        pending: list[Block] = []
-        for part in parts:
-            pending.append(part)
-            if sum(block.n_rows for block in pending) >= SAMPLE_BLOCK_ROWS:
-                blocks.append(concatenate(pending))
-                pending = []
-        if pending:
-            blocks.append(concatenate(pending))
-        return MemorySource(blocks, self.threads)
+        return cut_sample(map_all(drawn, self.blocks, self.threads), self.threads)
 
-    def reweighted(self, weights: Callable[[Block], FloatArray]) -> MemorySource:
-        """Return a source over the same rows, not copied, with weights `weights(block)` `(rows,)`."""
-        return MemorySource([replace(block, weight=weights(block)) for block in self.blocks], self.threads)
+    def viewed(self, view: Callable[[Block], Block]) -> MemorySource:
+        """Return a source over `view(block)` of each block, made once."""
+        return MemorySource([view(block) for block in self.blocks], self.threads)
+
+    def reduce_together(self, sources: Sequence[MemorySource], statistic: Callable[[list[Block]], S]) -> S:
+        """Sum `statistic` of the blocks that several sources have for the same rows, in block order."""
+        at = range(len(self.blocks))
+        return sum_all(lambda i: statistic([source.blocks[i] for source in sources]), at, self.threads)
 
     def concatenate(self, values: Callable[[Block], FloatArray], lines: tuple[int, ...] = ()) -> FloatArray:
         """Return `values(block)`, `(*lines, rows)`, for all rows in order, `(*lines, n_rows)`."""
@@ -80,6 +74,23 @@ class MemorySource:
     def _threads_worth_waking(self) -> int:
         values = self.n_rows * (self.n_numeric + self.n_codes) + self.n_stored
         return self.threads if values >= FEWEST_VALUES else 1
+
+
+def cut_sample(parts: Sequence[Block], threads: int) -> MemorySource:
+    """Return what was drawn of each block as blocks of their own.
+
+    They are small enough that every thread gets some of a sample of 20,000 rows; the cut depends on no thread.
+    """
+    blocks: list[Block] = []
+    pending: list[Block] = []
+    for part in parts:
+        pending.append(part)
+        if sum(block.n_rows for block in pending) >= SAMPLE_BLOCK_ROWS:
+            blocks.append(concatenate(pending))
+            pending = []
+    if pending:
+        blocks.append(concatenate(pending))
+    return MemorySource(blocks, threads)
 
 
 def stacked(

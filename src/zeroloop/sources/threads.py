@@ -6,10 +6,11 @@ Kernels release the GIL, so Python threads run them in parallel; no process is f
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -51,12 +52,22 @@ def map_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> lis
     results: list[Any] = [None] * len(items)
     numbers = count()
 
+    stopped = False
+
     def work() -> None:
-        while (i := next(numbers)) < len(items):
-            results[i] = function(items[i])
+        nonlocal stopped
+        try:
+            while not stopped and (i := next(numbers)) < len(items):
+                results[i] = function(items[i])
+        except BaseException:  # Ctrl-C among them: the others end after the item they are at
+            stopped = True
+            raise
 
     others = [_pool(threads).submit(work) for _ in range(min(threads, len(items)) - 1)]
-    work()
+    try:
+        work()
+    finally:
+        wait(others)
     for other in others:
         other.result()
     return results
@@ -107,6 +118,45 @@ def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -
     finally:
         for future in waiting:
             future.cancel()
+        wait(waiting)
+
+
+def read_ahead(items: Iterable[A], most: int) -> Iterator[A]:
+    """Yield the items, taken by a thread of its own up to `most` before they are asked for."""
+    ready: queue.Queue[tuple[A | None, BaseException | None]] = queue.Queue(most)
+    stopped = threading.Event()
+
+    def put(item: A | None, error: BaseException | None = None) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put((item, error), timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def read() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001  raised where the items are wanted
+            put(None, error)
+
+    thread = threading.Thread(target=read, name="zeroloop-read", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @contextmanager

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from zeroloop.blocks import Block
+from zeroloop.blocks import Block, Source, TableSource
 from zeroloop.kernels.select import statistics
-from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.threads import sum_all
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -23,7 +21,7 @@ class Together:
     running have asked; then each block is visited once for all of them.
     """
 
-    def __init__(self, sources: Sequence[MemorySource]) -> None:
+    def __init__(self, sources: Sequence[TableSource]) -> None:
         self._sources = sources
         self._changed = threading.Condition()
         self._asked: dict[int, Callable[[Block], Any]] = {}
@@ -81,9 +79,8 @@ class Together:
         self._asked.clear()
         first = self._sources[0]
         try:
-            totals = sum_all(
-                partial(_at_block, asked=asked, sources=self._sources), range(len(first.blocks)), first.threads
-            )
+            size = first.n_rows, first.n_coefs
+            totals = first.reduce_together([self._sources[k] for k, _ in asked], partial(_at_block, asked, size))
             self._answers.update(zip((k for k, _ in asked), totals.parts, strict=True))
             self.passes += 1
         except BaseException as error:  # noqa: BLE001  raised where each fit waits
@@ -94,7 +91,7 @@ class Together:
 class Member:
     """One of the sources, whose passes wait for the others'."""
 
-    def __init__(self, together: Together, k: int, source: MemorySource) -> None:
+    def __init__(self, together: Together, k: int, source: TableSource) -> None:
         self._together = together
         self._k = k
         self._source = source
@@ -109,31 +106,38 @@ class Member:
         total: S = self._together.reduce(self._k, statistic)
         return total
 
-    def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
+    def sample(self, fractions: Sequence[float], seed: int) -> Source:
         """Return a source over some rows, whose passes wait for no one."""
         return self._source.sample(fractions, seed)
 
 
-class _Parts:
+class Parts:
     """Sums of several statistics, added each to its like."""
 
     def __init__(self, parts: list[Any]) -> None:
         self.parts = parts
 
-    def __add__(self, other: Self) -> _Parts:
-        return _Parts([a + b for a, b in zip(self.parts, other.parts, strict=True)])
+    def __add__(self, other: Self) -> Parts:
+        return Parts([a + b for a, b in zip(self.parts, other.parts, strict=True)])
 
 
-def _at_block(at: int, asked: Sequence[tuple[int, Callable[[Block], Any]]], sources: Sequence[MemorySource]) -> _Parts:
-    found = {k: statistic(sources[k].blocks[at]) for k, statistic in asked if not _is_gradient(statistic)}
-    gradients = [(k, statistic.keywords) for k, statistic in asked if _is_gradient(statistic)]  # type: ignore[attr-defined]
+def _at_block(
+    asked: Sequence[tuple[int, Callable[[Block], Any]]], size: tuple[int, int], blocks: Sequence[Block]
+) -> Parts:
+    """Return each statistic of its block; those of gradient passes are made in one sweep over the rows."""
+    found: dict[int, Any] = {}
+    gradients = []
+    for i, (_, statistic) in enumerate(asked):
+        if _is_gradient(statistic):
+            gradients.append(i)
+        else:
+            found[i] = statistic(blocks[i])
     if gradients:
-        blocks = [sources[k].blocks[at] for k, _ in gradients]
-        kernels = statistics(sources[0].n_rows, sources[0].n_coefs)
-        coefs = [keywords["coef"] for _, keywords in gradients]
-        sums = kernels.sums_together(blocks, coefs, gradients[0][1]["centre"])
-        found |= zip((k for k, _ in gradients), sums, strict=True)
-    return _Parts([found[k] for k, _ in asked])
+        of_each = [asked[i][1].keywords for i in gradients]  # type: ignore[attr-defined]
+        coefs = [keywords["coef"] for keywords in of_each]
+        sums = statistics(*size).sums_together([blocks[i] for i in gradients], coefs, of_each[0]["centre"])
+        found |= zip(gradients, sums, strict=True)
+    return Parts([found[i] for i in range(len(asked))])
 
 
 def _is_gradient(statistic: Callable[[Block], Any]) -> bool:
