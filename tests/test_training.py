@@ -150,6 +150,8 @@ def test_gradient_descent_gets_there(flights: str) -> None:
 def test_progress_is_told(flights: str) -> None:
     told: list[tuple[str, int]] = []
     table = pq.read_table(flights).slice(0, 40_000)
-    model = zeroloop.train(table, "late", progress=lambda doing, done: told.append((doing, done)))
-    assert ("reading", 40_000) in told
-    assert [done for doing, done in told if doing.startswith("fitting")] == list(range(1, model.training.passes + 1))
+    model = zeroloop.train(table, "late", progress=lambda work: told.append((work.doing, work.rows)))
+    assert ("scanning", 40_000) in told
+    passes = [doing.partition(",")[2].split()[1].rstrip(",") for doing, _ in told if doing.startswith("fitting")]
+    assert passes == [str(n) for n in range(1, model.training.passes + 2)]
+    assert told[-1][0] == "scoring"

@@ -10,7 +10,9 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,15 +29,45 @@ app = typer.Typer(
     help="Logistic regression from a table: train, predict, evaluate; and the ladder from two loops to none.",
 )
 
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command that ends on Ctrl-C with a word on what was kept."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            function(*arguments, **options)
+        except KeyboardInterrupt as error:
+            print(f"zeroloop: {' '.join(str(error).split()) or 'Interrupted.'}", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    app.command()(run)
+    return run
+
+
 Data = Annotated[
-    list[str], typer.Argument(help="Files (CSV, Parquet, Arrow IPC, libsvm), folders or globs, read as one table.")
+    list[str],
+    typer.Argument(help="Files (CSV, Parquet, Arrow IPC, libsvm), folders, globs or URIs, read as one table."),
 ]
 ModelPath = Annotated[Path, typer.Argument(help="A model saved by `zeroloop train`.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Most rows to hold in memory, such as 4GiB; by default half of what there is."),
+]
+Spill = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|none", help="Where to keep encoded rows beyond --memory; none to decode them in each pass again."
+    ),
+]
+SkipBadFiles = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read, and list them.")
+]
 Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
 
-@app.command()
+@command
 def train(
     data: Data,
     target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
@@ -84,6 +116,17 @@ def train(
     ] = "impute",
     test_fraction: Annotated[float, typer.Option(help="Share of rows held out for the scores.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
+    max_passes: Annotated[
+        int | None,
+        typer.Option(help="Most sweeps over the rows, the first scan counted; 2 gives the one-step estimate."),
+    ] = None,
+    memory: Memory = None,
+    spill: Spill = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep every pass here; the same command goes on after an interruption."),
+    ] = None,
+    skip_bad_files: SkipBadFiles = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -117,6 +160,11 @@ def train(
         missing=missing,
         test_fraction=test_fraction,
         seed=seed,
+        max_passes=max_passes,
+        memory=memory,
+        spill=spill,
+        checkpoint=checkpoint,
+        skip_bad_files=skip_bad_files,
         threads=threads,
     )
 
@@ -153,19 +201,22 @@ def _training_summary(model: Any, out: Path) -> dict[str, Any]:
         "multi_class": training.multi_class,
         "cross_validation": training.cross_validation,
         "solver": training.solver,
+        "max_passes": training.max_passes,
         "passes": training.passes,
         "n_iter": training.n_iter,
         "converged": training.converged,
         "loss": training.loss,
         "objective": training.objective,
         "gradient_norm": training.gradient_norm,
+        "storage": training.storage,
+        "skipped": training.skipped,
         "seconds": training.seconds,
         "held_out": model.held_out,
         "model": str(out),
     }
 
 
-@app.command()
+@command
 def path(
     data: Data,
     target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
@@ -193,6 +244,9 @@ def path(
     missing: Annotated[
         str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")
     ] = "impute",
+    memory: Memory = None,
+    spill: Spill = None,
+    skip_bad_files: SkipBadFiles = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -226,6 +280,9 @@ def path(
             penalty_factors=_factors(penalty_factor),
             missing=missing,  # type: ignore[arg-type]
             tol=tol,
+            memory=memory,
+            spill=spill,
+            skip_bad_files=skip_bad_files,
             threads=threads,
             progress=bar,
         )
@@ -242,7 +299,7 @@ def path(
             console.print(f"Wrote [bold]{file}[/]")
 
 
-@app.command()
+@command
 def predict(
     model: ModelPath,
     data: Data,
@@ -274,12 +331,10 @@ def _predict(model: Any, data: Any, out: Path, keep: list[str], threads: int | N
     from zeroloop.terminal import ProgressBar
 
     with ProgressBar() as bar:
-        return predict_file(
-            model, data, out, keep=keep, threads=threads, on_rows=lambda rows: bar("predicting row", rows)
-        )
+        return predict_file(model, data, out, keep=keep, threads=threads, progress=bar)
 
 
-@app.command()
+@command
 def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Json = False) -> None:
     """Score a model on labelled data, beside the base rate of its training rows.
 
@@ -289,16 +344,17 @@ def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Jso
     """
     from zeroloop import scoring
     from zeroloop.model import load
-    from zeroloop.terminal import show_scores
+    from zeroloop.terminal import ProgressBar, show_scores
 
-    scores = scoring.evaluate(load(model), data, threads)
+    with ProgressBar() as bar:
+        scores = scoring.evaluate(load(model), data, threads, progress=bar)
     if as_json:
         print(json.dumps(scores))
     else:
         show_scores(scores, f"{scores['rows']:,} rows")
 
 
-@app.command()
+@command
 def summary(model: ModelPath, as_json: Json = False) -> None:
     """Print how a model was found, its scores, and all its terms.
 
@@ -316,7 +372,7 @@ def summary(model: ModelPath, as_json: Json = False) -> None:
     show_training(loaded, strongest=None)
 
 
-@app.command()
+@command
 def ladder(
     examples: Annotated[int, typer.Option(min=1, help="Number of examples, m.")] = 100_000,
     features: Annotated[int, typer.Option(min=1, help="Number of features, n_x.")] = 50,
@@ -331,6 +387,7 @@ def ladder(
     In Python: from zeroloop.ladder.race import made_data, race; race(*made_data(100_000, 50))
     """
     from zeroloop.ladder.race import find_rung, made_data, race, source_code
+    from zeroloop.progress import Work
     from zeroloop.terminal import ProgressBar, console, show_race
 
     if show is not None:
@@ -342,7 +399,7 @@ def ladder(
         check_chart_path(plot)
     with ProgressBar() as bar:
         results = race(
-            *made_data(examples, features), on_rung=lambda name: bar(f"timing {name} on examples:", examples)
+            *made_data(examples, features), on_rung=lambda name: bar(Work(f"timing {name} on {examples:,} examples"))
         )
     if plot is not None:
         from zeroloop.ladder.chart import draw
@@ -356,7 +413,7 @@ def ladder(
         console.print(f"Drew [bold]{plot}[/]")
 
 
-@app.command()
+@command
 def demo(threads: Threads = None) -> None:
     """Train on the embedded flights and write model and predictions into the current folder.
 

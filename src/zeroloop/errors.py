@@ -57,7 +57,7 @@ class OutputError(ZeroloopError):
     """A result cannot be written where it was asked for."""
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818  as what it extends
+class Interrupted(KeyboardInterrupt):
     """Work was interrupted; the message says what was kept and how to go on."""
 
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
-from zeroloop.objective import Evaluation, Objective, Penalty, Solution, Units, hessian_cost
+from zeroloop.objective import (
+    Evaluation,
+    Objective,
+    Outcome,
+    OutOfPasses,
+    Penalty,
+    Solution,
+    Units,
+    hessian_cost,
+)
 from zeroloop.solvers.coordinate_descent import coordinate_descent
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
@@ -40,6 +49,7 @@ PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 pen
 MOST_HESSIAN_COEFS = 4_000
 MOST_HESSIAN_COEFS_OF_CLASSES = 1_500  # of all classes together: pairs of classes fill a Hessian for each
 FEWEST_SAMPLED_VALUES = 1_000_000
+FEWEST_ROWS_A_COEFFICIENT = 20  # to fit a sample first, where passes are limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class Options:
         max_iter: most iterations; None for the solver's own limit in `MAX_ITER`.
         learning_rate: of gradient descent.
         multi_class: with more than two classes, "multinomial" (softmax) or "ovr" (each class against the rest).
+        max_passes: most sweeps over the rows, the scan of a table counted as one; with "ovr" of each class. None for
+            no limit but `max_iter`. 2 gives the one-step estimate: a sample's optimum and one Newton step from it.
 
     Raises:
         OptionError: for a value out of its range.
@@ -67,6 +79,7 @@ class Options:
     max_iter: int | None = None
     learning_rate: float = 0.1
     multi_class: str = "multinomial"
+    max_passes: int | None = None
 
     def __post_init__(self) -> None:
         if not self.C > 0:
@@ -77,6 +90,8 @@ class Options:
             raise OptionError(f"tol is {self.tol}; it must be a number above 0, such as 1e-6.")
         if self.max_iter is not None and self.max_iter < 1:
             raise OptionError(f"max_iter is {self.max_iter}; it must be at least 1.")
+        if self.max_passes is not None and self.max_passes < 2:
+            raise OptionError(f"max_passes is {self.max_passes}; it must be at least 2: the scan, and a pass to fit.")
         if not (0 < self.learning_rate < math.inf):
             raise OptionError(f"learning_rate is {self.learning_rate}; it must be a number above 0, such as 0.1.")
         if self.multi_class not in MULTI_CLASS:
@@ -201,6 +216,10 @@ def choose_solver(source: Source, n_outputs: int = 1, smooth: bool = True) -> st
     return "sampled-newton" if is_tall(source, n_outputs) else "newton"
 
 
+def _can_sample(source: Source, n_outputs: int) -> bool:
+    return source.n_rows >= FEWEST_ROWS_A_COEFFICIENT * n_outputs * source.n_coefs
+
+
 def is_tall(source: Source, n_outputs: int) -> bool:
     """Return whether there are so many more rows than coefficients that a sample's Hessian pays."""
     values = source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
@@ -224,6 +243,7 @@ def fit(
     start: FloatArray | None = None,
     on_pass: OnPass | None = None,
     in_fold: bool = False,
+    labels: Labels | None = None,
 ) -> Fit:
     """Fit a logistic regression to a source's rows.
 
@@ -238,13 +258,14 @@ def fit(
         start: `(n_outputs, n_coefs)` to start from; by default zero, with the classes' shares as intercepts.
         on_pass: called after each pass with (number of passes, evaluation).
         in_fold: whether the rows are a fold's, which may lack a class.
+        labels: of the rows, where they have been counted; None to count them.
 
     Raises:
         DataError: when the rows' weight is zero or lies on one class, or a class has no row.
         OptionError: for a solver that cannot do what is asked.
 
     """
-    labels = count_labels(source, classes, in_fold)
+    labels = count_labels(source, classes, in_fold) if labels is None else labels
     if len(classes) > 2 and options.multi_class == "ovr":
         fits = [
             _fit_one(
@@ -281,6 +302,8 @@ def _fit_one(
     solver = options.solver
     if solver == "auto":
         solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
+        if solver == "newton" and options.max_passes is not None and _can_sample(source, objective.n_outputs):
+            solver = "sampled-newton"
     if not objective.is_smooth and solver not in PROXIMAL:
         raise OptionError(
             f"solver is {solver!r}, which knows no L1 penalty and no bounds; use 'auto' or {PROXIMAL[0]!r}."
@@ -288,7 +311,11 @@ def _fit_one(
     theta = objective.theta(labels.start(source.n_coefs, fit_intercept) if start is None else start)
     max_iter = options.max_iter or MAX_ITER[solver]
     with one_blas_thread():
-        solution = _solve(solver, objective, theta, options, max_iter, seed, source)
+        try:
+            solution = _solve(solver, objective, theta, options, max_iter, seed, source)
+        except OutOfPasses:
+            assert objective.best is not None  # every solver's first pass has a gradient
+            solution = Solution(*objective.best, objective.passes, Outcome.PASS_LIMIT)
     return Fit(objective.coef(solution.theta), solver, (solution,), objective.passes, labels)
 
 
@@ -305,7 +332,8 @@ def objective_of(
     penalty = shape.penalty(options.C, options.l1_ratio, labels.total, units.scale)
     if not fit_intercept:
         units = replace(units, centre=np.zeros_like(units.centre))
-    return Objective(source, units, penalty, labels.rows, fit_intercept, on_pass)
+    max_passes = None if options.max_passes is None else options.max_passes - 1
+    return Objective(source, units, penalty, labels.rows, fit_intercept, on_pass, max_passes)
 
 
 def _solve(
@@ -327,7 +355,8 @@ def _solve(
     if solver == "lbfgs":
         return lbfgs(objective, theta, tol=tol, max_iter=max_iter)
     if solver == "proximal-newton":
-        tall = is_tall(source, objective.n_outputs)
+        limited = options.max_passes is not None and _can_sample(source, objective.n_outputs)
+        tall = limited or is_tall(source, objective.n_outputs)
         return proximal_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed, on_samples=tall)
     if solver == "coordinate-descent":
         return coordinate_descent(objective, theta, tol=tol, max_iter=max_iter)
@@ -374,7 +403,7 @@ class Labels:
 
 
 def count_labels(source: Source, classes: Sequence[Any], in_fold: bool = False) -> Labels:
-    """Return how a source's labels are spread.
+    """Return how a source's labels are spread, by a sweep that is not counted as a pass.
 
     Args:
         source: the rows.
@@ -387,19 +416,24 @@ def count_labels(source: Source, classes: Sequence[Any], in_fold: bool = False) 
 
     """
     weights, rows = source.reduce(partial(_label_totals, n_classes=len(classes)))
-    if np.sum(weights) <= 0:
+    return checked_labels(Labels(weights, tuple(rows.astype(int).tolist())), classes, in_fold)
+
+
+def checked_labels(labels: Labels, classes: Sequence[Any], in_fold: bool = False) -> Labels:
+    """Return the labels, if there is something to learn from them; see `count_labels`."""
+    if labels.total <= 0:
         raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
-    if np.sum(weights > 0) == 1 and not in_fold:
+    if np.sum(labels.weights > 0) == 1 and not in_fold:
         raise DataError(
             "All rows used for training (those with a positive weight) have the same class; "
             "a logistic regression needs rows of both."
         )
-    if np.any(rows == 0):
+    if 0 in labels.rows:
         raise DataError(
-            f"None of the rows used for training has the class {classes[int(np.argmin(rows))]!r}; "
+            f"None of the rows used for training has the class {classes[labels.rows.index(0)]!r}; "
             "hold out fewer rows, or leave those of that class out."
         )
-    return Labels(weights, tuple(rows.astype(int).tolist()))
+    return labels
 
 
 def _label_totals(block: Block, n_classes: int) -> FloatArray:

@@ -288,6 +288,7 @@ def cross_validate(
         on_fit: called with the number of fits done, of `n_folds * n_C`.
 
     """
+
     def fold_rows(fold: int, inside: bool) -> TableSource:
         return source.viewed(partial(_reweighted, fold_of=fold_of, fold=fold, inside=inside))
 

@@ -1,9 +1,9 @@
 """A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself.
 
-The file is JSON, format version 2::
+The file is JSON, format version 3::
 
     format           "zeroloop model"
-    format_version   2
+    format_version   3
     schema           numeric, categorical, sparse, left_out, target, weights, missing, float32: as
                      `zeroloop.tables.schema`
     coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
@@ -11,7 +11,8 @@ The file is JSON, format version 2::
     training         how it was fitted: as `Training`
     held_out         scores on the rows held out, or null
 
-Version 1, which knew two classes and an L2 penalty only, is read too.
+Version 1, which knew two classes and an L2 penalty only, and version 2, which knew nothing of files left out, are read
+too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -33,15 +34,17 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
 from zeroloop.kernels.select import statistics
+from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
-from zeroloop.tables.read import RawTable, TableLike, open_table
+from zeroloop.tables.formats import Piece
+from zeroloop.tables.read import RawTable, TableLike, numbered, open_table
 from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, SparseColumn, Target
 from zeroloop.tables.write import replacing
 
 FORMAT = "zeroloop model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Training:
             the violation of the optimality conditions.
         shares: weighted share of each class among the rows fitted.
         cross_validation: how C was chosen, where it was: see `zeroloop.grid.CrossValidation.record`.
-        seconds: spent in `read`, `encode` and `fit`.
+        seconds: spent in `read`, `encode`, `fit` and `score`.
         data: what was read; date: when, UTC; version: of zeroloop.
+        storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
 
     """
 
@@ -93,6 +97,9 @@ class Training:
     date: str
     version: str
     cross_validation: dict[str, Any] | None = None
+    max_passes: int | None = None
+    storage: str = "in memory"
+    skipped: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def rows_read(self) -> int:
@@ -199,6 +206,7 @@ class Model:
         labelled: bool = False,
         keep: Sequence[str] = (),
         threads: int | None = None,
+        progress: Progress = unheard,
     ) -> Iterator[Scored]:
         """Yield the table's rows, batch by batch in order, with their predictor; one warning at the end.
 
@@ -207,6 +215,7 @@ class Model:
             labelled: whether to read the target.
             keep: further columns to read.
             threads: None for every core.
+            progress: told how the work goes on.
 
         Raises:
             DataError: for a column that is missing or of another type.
@@ -218,13 +227,14 @@ class Model:
         for name in (*needed, *keep):
             if name not in table.schema.names:
                 raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
-        batches = table.batches({*self.schema.features, *needed, *keep})
+        pieces = numbered(table.pieces({*self.schema.features, *needed, *keep}))
         surprises = Surprises()
         rows = incomplete = 0
         score = partial(self._score, labelled=labelled)
-        for scored in map_in_order(score, _numbered(batches), thread_count(threads)):
+        for scored, n_bytes in map_in_order(score, pieces, thread_count(threads)):
             surprises += scored.encoded.surprises
             rows += scored.batch.num_rows
+            progress(Work("scoring", rows, table.n_rows, n_bytes, table.n_bytes))
             incomplete += int(np.sum(~scored.known))
             yield scored
         if surprises.sentence():
@@ -237,15 +247,15 @@ class Model:
                 stacklevel=3,
             )
 
-    def _score(self, numbered: tuple[int, pa.RecordBatch], labelled: bool) -> Scored:
-        first_row, batch = numbered
+    def _score(self, numbered: tuple[int, Piece], labelled: bool) -> tuple[Scored, int]:
+        first_row, batch = numbered[0], numbered[1].batch
         encoded = encode(batch, self.schema, first_row, labelled)
         # The coefficients are about zero, so the centre is too.
         kernels = statistics(batch.num_rows, self.schema.n_coefs)
         z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
             z[..., ~encoded.complete] = np.nan
-        return Scored(batch, encoded, z)
+        return Scored(batch, encoded, z), numbered[1].n_bytes
 
     def terms(self) -> pa.Table:
         """Return a row a term: `term`, `coef`, `odds_ratio`; with more than two classes a `class` before them."""
@@ -309,7 +319,7 @@ def load(path: str | PathLike[str]) -> Model:
     try:
         if version == 1:
             document = _from_version_1(document)
-        schema = _schema(document["schema"])
+        schema = schema_of(document["schema"])
         coef = _coef(document["coefficients"], schema)
         training = Training(**_with_infinity(document["training"]))
         return Model(schema, coef, training, document["held_out"])
@@ -342,7 +352,8 @@ def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
     return found | {"schema": schema, "training": training}
 
 
-def _schema(found: dict[str, Any]) -> Schema:
+def schema_of(found: dict[str, Any]) -> Schema:
+    """Return the schema that was written as JSON."""
     sparse = found.get("sparse")
     return Schema(
         numeric=tuple(Numeric(**column) for column in found["numeric"]),
@@ -377,10 +388,3 @@ def _with_infinity(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_infinity(item) for item in value]
     return float(value) if value in ("inf", "-inf") else value
-
-
-def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    first_row = 0
-    for batch in batches:
-        yield first_row, batch
-        first_row += batch.num_rows

@@ -17,16 +17,20 @@ Conventions, stated here once:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray, Source
+from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels.select import columns_kernels, statistics
+
+S = TypeVar("S")
 
 MOST_COLUMN_STEPS = 100  # of a working set
 
@@ -124,6 +128,10 @@ class Diagonal:
     one_row: FloatArray
 
 
+class OutOfPasses(Exception):  # noqa: N818  no error: the passes asked for have been made
+    """No pass is left of those that were allowed."""
+
+
 class Objective:
     """Mean loss + penalty as a function of theta; counts its passes.
 
@@ -134,6 +142,7 @@ class Objective:
         class_rows: how many rows have each label; more than two make an output each.
         fit_intercept: whether theta contains the intercept.
         on_pass: called after each pass with (number of passes, evaluation).
+        max_passes: most passes that may be made; one more raises `OutOfPasses`.
 
     """
 
@@ -145,8 +154,11 @@ class Objective:
         class_rows: tuple[int, ...],
         fit_intercept: bool = True,
         on_pass: Callable[[int, Evaluation], None] | None = None,
+        max_passes: int | None = None,
     ) -> None:
         self._source = source
+        self._max_passes = math.inf if max_passes is None else max_passes
+        self.best: tuple[FloatArray, Evaluation] | None = None
         self._kernels = statistics(source.n_rows, source.n_coefs)
         self._units = units
         self._free = slice(0 if fit_intercept else 1, None)
@@ -163,12 +175,27 @@ class Objective:
         self.n_codes = source.n_codes
         self.hessian_cost = hessian_cost(source, self.n_outputs)
 
+    @property
+    def passes_left(self) -> float:
+        """How many passes may still be made; infinity where there is no limit."""
+        return self._max_passes - self.passes
+
+    def _pass(self, statistic: Callable[[Block], S]) -> S:
+        """Sum a statistic over the rows.
+
+        Raises:
+            OutOfPasses: when no pass is left.
+
+        """
+        if self.passes_left <= 0:
+            raise OutOfPasses
+        total = self._source.reduce(statistic)
+        self.passes += 1
+        return total
+
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
-        total = self._source.reduce(
-            partial(self._kernels.sums, coef=self._coef(theta), centre=self._units.centre, order=order)
-        )
-        self.passes += 1
+        total = self._pass(partial(self._kernels.sums, coef=self._coef(theta), centre=self._units.centre, order=order))
         gradient, hessian, slope = np.empty(0), np.empty((0, 0)), np.empty(0)
         if total.gradient is not None:
             gradient = self._theta(total.gradient) / total.weight + self.penalty.l2 * theta
@@ -178,6 +205,8 @@ class Objective:
             hessian.flat[:: len(hessian) + 1] += self.penalty.l2
         loss = total.loss / total.weight
         evaluation = Evaluation(loss + self.penalty.at(theta), loss, gradient, hessian, slope)
+        if order >= 1 and (self.best is None or evaluation.value < self.best[1].value):
+            self.best = theta, evaluation
         if self._on_pass is not None:
             self._on_pass(self.passes, evaluation)
         return evaluation
@@ -195,10 +224,7 @@ class Objective:
 
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
-        total = self._source.reduce(
-            partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._units.centre)
-        )
-        self.passes += 1
+        total = self._pass(partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._units.centre))
         values, squares = total.diagonal / self._units.scale**2 / total.weight, total.squares
         rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
         # A rare indicator that is 0 in every row here rests, shifted to its centre, evenly on all of them; but then its
@@ -213,7 +239,7 @@ class Objective:
 
     def hessian_vector(self, theta: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the Hessian at theta times `direction`, `(n_theta,)`, in one pass."""
-        total = self._source.reduce(
+        total = self._pass(
             partial(
                 self._kernels.hessian_vector,
                 coef=self._coef(theta),
@@ -221,7 +247,6 @@ class Objective:
                 centre=self._units.centre,
             )
         )
-        self.passes += 1
         product: FloatArray = self._theta(total.product) / total.weight + self.penalty.l2 * direction
         return product
 
@@ -232,10 +257,7 @@ class Objective:
         it. (A Kronecker product, as Martens and Grosse have it, "Optimizing neural networks with Kronecker-factored
         approximate curvature", ICML, 2015.)
         """
-        total = self._source.reduce(
-            partial(self._kernels.shared_hessian, coef=self._coef(theta), centre=self._units.centre)
-        )
-        self.passes += 1
+        total = self._pass(partial(self._kernels.shared_hessian, coef=self._coef(theta), centre=self._units.centre))
         assert total.hessian is not None
         assert total.gradient is not None
         return self._scaled(total.hessian, 1, total.weight), total.gradient / np.mean(np.diag(total.gradient))
@@ -268,8 +290,7 @@ class Objective:
         position[first + which] = np.arange(which.size)
         unit = np.zeros(n_coefs)
         unit[self._free] = self._unit
-        found = self._source.reduce(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
-        self.passes += 1
+        found = self._pass(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
         columns = kernels.assembled(found)
         by_output = theta.reshape(self.n_outputs, -1)
         p = self.penalty
@@ -363,6 +384,10 @@ class Outcome(Enum):
     STUCK = (
         "found no lower point along its direction, with the gradient still above tol; "
         "loosen tol, use a finite C, or drop columns that repeat others"
+    )
+    PASS_LIMIT = (
+        "made all the passes it was allowed; its last step is not measured, and the gradient shown is from before it; "
+        "raise max_passes"
     )
     DIVERGED = "saw the loss rise above its start: the learning rate is too large; try a tenth of it"
 

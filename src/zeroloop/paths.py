@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zeroloop.blocks import FloatArray
+from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import new_figure, save
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, count_labels, plain_shape
 from zeroloop.grid import Grid, checked, fit_grid, spread
 from zeroloop.objective import Units
-from zeroloop.prepared import Progress, prepare_table, shape_of
-from zeroloop.sources.memory import MemorySource
+from zeroloop.prepared import Resources, prepare_table, shape_of
+from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.threads import thread_count
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
@@ -182,8 +182,11 @@ def path(
     penalty_factors: dict[str, float] | None = None,
     missing: Missing = "impute",
     tol: float = 1e-6,
+    memory: str | int | None = None,
+    spill: str | None = None,
+    skip_bad_files: bool = False,
     threads: int | None = None,
-    progress: Progress = lambda doing, done: None,
+    progress: Progress = unheard,
 ) -> Path:
     """Fit a path of penalties to a table, each fit from the last one's optimum.
 
@@ -206,28 +209,27 @@ def path(
         missing=missing,
         test_fraction=0.0,
         seed=0,
-        threads=threads,
         reference=False,
-        progress=progress,
+        resources=Resources(threads, memory, spill, skip_bad_files, progress),
     )
     schema = table.schema
     shape = shape_of(schema, penalty_factors or {}, {})
     grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels)
-    deviations = schema.deviations(table.scanned.n_training)[1:]
+    deviations = schema.deviations(table.counts.training)[1:]
     return _path(table.training, grid, Cs, schema.terms[1:], deviations, progress)
 
 
 def _path(
-    source: MemorySource,
+    source: Source,
     grid: Grid,
     Cs: int | Sequence[float],
     terms: Sequence[str],
     scale: FloatArray,
-    progress: Progress = lambda doing, done: None,
+    progress: Progress = unheard,
 ) -> Path:
     values = spread(source, grid, Cs) if isinstance(Cs, int) else checked(Cs)
     labels = count_labels(source, grid.classes)
-    fits = fit_grid(source, grid, values, lambda done: progress("fitting, C", done))
+    fits = fit_grid(source, grid, values, lambda done: progress(Work(f"fitting, C {done} of {values.size}")))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))
     null_loss = float(-np.sum(labels.shares * np.log(shares)))
     losses = np.array([one.loss for one in fits])

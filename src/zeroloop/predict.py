@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from zeroloop.errors import OptionError
 from zeroloop.model import Model, Scored
+from zeroloop.progress import Progress, unheard
 from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.write import check_table_path, write_batches
 
@@ -24,7 +25,7 @@ def predict_file(
     *,
     keep: Sequence[str] = (),
     threads: int | None = None,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    progress: Progress = unheard,
 ) -> int:
     """Write a row of predictions for each row of `data`, in order; return how many.
 
@@ -38,7 +39,7 @@ def predict_file(
         path: ends in .parquet or .csv; an existing file is replaced in one step, at the end.
         keep: columns of `data` to copy.
         threads: None for every core.
-        on_rows: called with the number of rows done, batch by batch.
+        progress: told how the work goes on.
 
     Raises:
         DataError: for a column that is missing or of another type.
@@ -57,7 +58,7 @@ def predict_file(
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal rows
-        for scored in model.scored(table, keep=keep, threads=threads):
+        for scored in model.scored(table, keep=keep, threads=threads, progress=progress):
             yield pa.record_batch(
                 [
                     *(scored.batch[name].cast(schema.field(name).type) for name in keep),
@@ -66,7 +67,6 @@ def predict_file(
                 schema=schema,
             )
             rows += scored.batch.num_rows
-            on_rows(rows)
 
     kept = [(name, table.schema.field(name).type) for name in keep if name in table.schema.names]
     added = [*((name, pa.float64()) for name in probabilities), (PREDICTION, prediction_type)]

@@ -1,22 +1,30 @@
 """How good predictions are: log loss, AUC, Brier score, accuracy, beside those of the base rate.
 
-Written out here, some twenty lines, because importing a metrics library takes longer than the whole fit; the tests
-compare each score with scikit-learn's.
+Scores are sums over rows, so rows may come block by block, as many as there are; only the AUC needs their order, and
+has it from bins where they are many. Written out here, because importing a metrics library takes longer than the whole
+fit; the tests compare each score with scikit-learn's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray
+from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError
+from zeroloop.kernels.select import statistics
 from zeroloop.model import Model
+from zeroloop.progress import Progress, unheard
+from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.tables.read import TableLike, open_table
+
+EXACT_VALUES = 2**20  # predictors, of all classes, that are ranked one by one; more are ranked by bins
+BIN_BITS, FEWEST_BIN_BITS = 18, 12  # of a predictor: its sign, its exponent and nine bits of its fraction, less of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,122 @@ class Scores:
     accuracy: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Predictors of one output with their rows' weights, those of positive rows apart.
+
+    Attributes:
+        rows: `(3, n)` each: predictor, weight if positive, weight if negative; as long as there are few.
+        bins: `(2, n_bins)`, weight of the positive and the negative rows in each bin of the predictor; else.
+
+    """
+
+    rows: tuple[FloatArray, ...] = ()
+    bins: FloatArray | None = None
+
+    def plus(self, other: Self, most: int, bits: int) -> Ranking:
+        """Return both, in bins of `bits` where they have more than `most` rows."""
+        if self.bins is None and other.bins is None:
+            both = Ranking((*self.rows, *other.rows))
+            return both if sum(part.shape[1] for part in both.rows) <= most else Ranking((), both._in_bins(bits))
+        return Ranking((), self._in_bins(bits) + other._in_bins(bits))
+
+    def _in_bins(self, bits: int) -> FloatArray:
+        return np.asarray(sum(_binned(part, bits) for part in self.rows)) if self.bins is None else self.bins
+
+    def auc(self) -> float | None:
+        """Return the area under the ROC curve, as the Mann-Whitney statistic, ties counted half; None of one class.
+
+        Source: Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology, 1982.
+        """
+        if self.bins is None:
+            z, positive, negative = np.concatenate(self.rows, axis=1)
+            order = np.argsort(z)
+            z, positive, negative = z[order], positive[order], negative[order]
+            ties = np.flatnonzero(np.diff(z, prepend=np.nan) != 0)  # first row of each distinct value
+            positive, negative = np.add.reduceat(positive, ties), np.add.reduceat(negative, ties)
+        else:
+            positive, negative = self.bins
+        total = float(np.sum(positive)) * float(np.sum(negative))
+        if total <= 0:
+            return None
+        below = np.cumsum(negative) - negative
+        return float(np.sum(positive * (below + negative / 2))) / total
+
+
+def _binned(rows: FloatArray, n_bits: int) -> FloatArray:
+    """Return the weights in each bin: the leading bits of the predictor, as a float32, in the order of its values."""
+    bits = rows[0].astype(np.float32).view(np.uint32)
+    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)) >> np.uint32(32 - n_bits)
+    return np.stack([np.bincount(ordered, weight, 1 << n_bits) for weight in rows[1:]])
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSums:
+    """What scores are made of; addable.
+
+    Attributes:
+        rows: number of rows.
+        totals: `(3,)`, weighted sums of log loss, Brier score and right predictions.
+        classes: `(K,)`, weight of each class.
+        rankings: one, or of more than two classes one each.
+
+    """
+
+    rows: int
+    totals: FloatArray
+    classes: FloatArray
+    rankings: tuple[Ranking, ...]
+
+    def __add__(self, other: Self) -> ScoreSums:
+        n = len(self.rankings)
+        most, bits = EXACT_VALUES // n, max(BIN_BITS - (n - 1).bit_length(), FEWEST_BIN_BITS)
+        return ScoreSums(
+            self.rows + other.rows,
+            self.totals + other.totals,
+            self.classes + other.classes,
+            tuple(a.plus(b, most, bits) for a, b in zip(self.rankings, other.rankings, strict=True)),
+        )
+
+    @property
+    def weight(self) -> float:
+        """Weight of all rows."""
+        return float(np.sum(self.classes))
+
+    def scores(self) -> Scores:
+        """Return the scores."""
+        log_loss, brier, accuracy = (self.totals / self.weight).tolist()
+        aucs = [auc for auc in (ranking.auc() for ranking in self.rankings) if auc is not None]
+        return Scores(log_loss, float(np.mean(aucs)) if aucs else None, brier, accuracy)
+
+    def beside_base_rate(self, shares: Sequence[float]) -> dict[str, Any]:
+        """Return the scores and, under `base_rate`, those of predicting each class's share of the training rows.
+
+        Where the AUC is from bins, `auc_bins` says of how many.
+        """
+        found: dict[str, Any] = {"rows": self.rows, **asdict(self.scores())}
+        bins = self.rankings[0].bins
+        if bins is not None:
+            found["auc_bins"] = bins.shape[1]
+        return found | {"base_rate": asdict(_base_rate(self.classes, np.array(shares), found["auc"]))}
+
+
+def _base_rate(classes: FloatArray, shares: FloatArray, auc: float | None) -> Scores:
+    """Return the scores of the same probabilities for every row."""
+    weights = classes / np.sum(classes)
+    off = np.array([np.sum((shares - np.eye(shares.size)[k]) ** 2) for k in range(shares.size)])
+    brier = float(weights @ off) / (2 if shares.size == 2 else 1)
+    best = int(shares[1] > shares[0]) if shares.size == 2 else int(np.argmax(shares))
+    return Scores(float(-weights @ np.log(shares)), None if auc is None else 0.5, brier, float(weights[best]))
+
+
 def score_rows(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -> Scores:
-    """Return the scores of linear predictors against labels `y` `(m,)`.
+    """Return the scores of linear predictors against labels `y` `(m,)`; see `score_sums`."""
+    return score_sums(y, z, weight).scores()
+
+
+def score_sums(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -> ScoreSums:
+    """Return what the scores of some rows are made of.
 
     The predictor instead of the probability, so that a confident mistake has a finite loss.
 
@@ -51,80 +173,65 @@ def score_rows(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -
     """
     w = np.ones(y.size) if weight is None else weight
     if z.ndim > 1:
-        return _score_classes(y.astype(np.intp), z, w)
+        return _sums_of_classes(y.astype(np.intp), z, w)
     e = np.exp(-np.abs(z))
     p = np.where(z >= 0, 1.0, e) / (1 + e)
-
-    def mean(values: FloatArray) -> float:
-        return float(np.average(values, weights=w))
-
-    return Scores(
-        log_loss=mean(np.maximum(z, 0) - y * z + np.log1p(e)),
-        auc=_auc(y, z, w),
-        brier=mean((p - y) ** 2),
-        accuracy=mean((z > 0) == (y > 0.5)),
-    )
+    parts = np.stack([np.maximum(z, 0) - y * z + np.log1p(e), (p - y) ** 2, (z > 0) == (y > 0.5)])
+    classes = np.array([np.sum(w * (1 - y)), np.sum(w * y)])
+    return ScoreSums(y.size, np.sum(parts * w, axis=1), classes, (Ranking((np.stack([z, w * y, w * (1 - y)]),)),))
 
 
-def _score_classes(y: NDArray[np.intp], z: FloatArray, weight: FloatArray) -> Scores:
+def _sums_of_classes(y: NDArray[np.intp], z: FloatArray, w: FloatArray) -> ScoreSums:
     shifted = z - np.max(z, axis=0)
     logs = shifted - np.log(np.sum(np.exp(shifted), axis=0))
     right = y == np.arange(len(z))[:, np.newaxis]
-    aucs = [_auc(right[k].astype(np.float64), logs[k], weight) for k in range(len(z))]
-    known = [auc for auc in aucs if auc is not None]
-    return Scores(
-        log_loss=float(np.average(-logs[y, np.arange(y.size)], weights=weight)),
-        auc=float(np.mean(known)) if len(known) == len(aucs) else None,
-        brier=float(np.average(np.sum((np.exp(logs) - right) ** 2, axis=0), weights=weight)),
-        accuracy=float(np.average(np.argmax(z, axis=0) == y, weights=weight)),
+    parts = np.stack(
+        [-logs[y, np.arange(y.size)], np.sum((np.exp(logs) - right) ** 2, axis=0), np.argmax(z, axis=0) == y]
     )
+    rankings = tuple(Ranking((np.stack([logs[k], w * right[k], w * ~right[k]]),)) for k in range(len(z)))
+    return ScoreSums(y.size, np.sum(parts * w, axis=1), np.bincount(y, w, len(z)).astype(np.float64), rankings)
 
 
-def _auc(y: FloatArray, z: FloatArray, weight: FloatArray) -> float | None:
-    """Return the area under the ROC curve, as the Mann-Whitney statistic, ties counted half.
-
-    Source: Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology, 1982.
-    """
-    order = np.argsort(z)
-    z, positive, negative = z[order], (weight * y)[order], (weight * (1 - y))[order]
-    total = float(np.sum(positive)) * float(np.sum(negative))
-    if total <= 0:
+def source_scores(source: Source, coef: FloatArray, shares: Sequence[float], multi_class: str) -> dict[str, Any] | None:
+    """Return the scores of coefficients `(n_outputs, n_coefs)` on a source's rows; None where they have no weight."""
+    if source.n_rows == 0:
         return None
-    ties = np.flatnonzero(np.diff(z, prepend=np.nan) != 0)  # first row of each distinct value
-    positive, negative = np.add.reduceat(positive, ties), np.add.reduceat(negative, ties)
-    below = np.cumsum(negative) - negative
-    return float(np.sum(positive * (below + negative / 2))) / total
+    total = source.reduce(partial(_block_sums, coef=coef, multi_class=multi_class, n_rows=source.n_rows))
+    return total.beside_base_rate(shares) if total.weight > 0 else None
 
 
-def held_out_scores(y: FloatArray, z: FloatArray, weight: FloatArray | None, shares: Sequence[float]) -> dict[str, Any]:
-    """Return the model's scores and, under `base_rate`, those of predicting each class's share of the training rows."""
-    logs = np.log(shares)
-    constant = np.full_like(z, logs[1] - logs[0]) if z.ndim == 1 else np.tile(logs[:, np.newaxis], y.size)
-    base = asdict(score_rows(y, constant, weight))
-    return {"rows": int(y.size), **asdict(score_rows(y, z, weight)), "base_rate": base}
+def _block_sums(block: Block, coef: FloatArray, multi_class: str, n_rows: int) -> ScoreSums:
+    assert block.y is not None
+    # The coefficients are about zero, so the centre is too.
+    z = statistics(n_rows, block.n_coefs).predictor(block, coef, np.zeros(len(block.numeric)))
+    if z.ndim > 1 and multi_class == "ovr":
+        z = as_softmax(z)
+    return score_sums(block.y.astype(np.float64), z, block.weight)
 
 
-def evaluate(model: Model, data: TableLike, threads: int | None = None) -> dict[str, Any]:
+def evaluate(model: Model, data: TableLike, threads: int | None = None, progress: Progress = unheard) -> dict[str, Any]:
     """Return a model's scores on labelled data: `rows`, `log_loss`, `auc`, `brier`, `accuracy`, `base_rate`.
+
+    Rows are read batch by batch, in bounded memory.
 
     Args:
         model: what predicts.
         data: a table with the model's features and its target; rows without a target are left out.
         threads: None for every core.
+        progress: told how the work goes on.
 
     Raises:
         DataError: for a column that is missing or of another type, or when no row has a target.
 
     """
-    labels, predictors, weights = [], [], []
-    for scored in model.scored(open_table(data), labelled=True, threads=threads):
+    total: ScoreSums | None = None
+    for scored in model.scored(open_table(data), labelled=True, threads=threads, progress=progress):
         y, weight = scored.encoded.block.y, scored.encoded.block.weight
         assert y is not None
         use = ~np.isnan(y) & scored.known
-        labels.append(y[use].astype(np.float64))
-        predictors.append(model.as_softmax(scored.z[..., use]))
-        weights.append(np.ones(int(np.sum(use))) if weight is None else weight[use])
-    w = np.concatenate(weights) if weights else np.empty(0)
-    if not np.sum(w) > 0:
+        z = model.as_softmax(scored.z[..., use])
+        found = score_sums(y[use].astype(np.float64), z, None if weight is None else weight[use])
+        total = found if total is None else total + found
+    if total is None or not total.weight > 0:
         raise DataError(f"No row has a value of the target {model.schema.target.name!r} to score against.")
-    return held_out_scores(np.concatenate(labels), np.concatenate(predictors, axis=-1), w, model.training.shares)
+    return total.beside_base_rate(model.training.shares)

@@ -111,4 +111,3 @@ def concatenate_rows(parts: Sequence[Sparse]) -> Sparse:
         values = np.concatenate([part.values for part in parts])
         indices = np.concatenate([part.indices for part in parts])
     return Sparse(values, indices, np.concatenate(starts), np.concatenate(stops), n_rows, first.n_columns)
-

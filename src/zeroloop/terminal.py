@@ -10,12 +10,14 @@ from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
 from zeroloop.paths import Path
+from zeroloop.progress import Work
+from zeroloop.sources.budget import size_text
 
 STRONGEST = 10  # terms shown after a fit
 SHOWN_OF_PATH, NEW_TERMS = 12, 4
@@ -28,19 +30,36 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 class ProgressBar:
     """A bar on standard error once work takes more than a second; nothing where that is no terminal.
 
-    Called with (what is being done, how many are done), as `zeroloop.train` reports them.
+    Called with the `Work` that is done, as `zeroloop.train` reports it: rows, and bytes where the rows' number is not
+    known yet; the time left is that of the sweep under way.
     """
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=4)
-        self._task = self._bar.add_task("starting", total=None)
+        self._task = self._bar.add_task("starting", total=None, amount="")
+        self._doing = "starting"
         self._timer = Timer(1.0, self._bar.start) if console.is_terminal else None
 
-    def __call__(self, doing: str, done: int) -> None:
-        """Show `doing` and the count."""
-        self._bar.update(self._task, description=f"{doing} {done:,}")
+    def __call__(self, work: Work) -> None:
+        """Show the work."""
+        if work.doing != self._doing:
+            self._doing = work.doing
+            self._bar.reset(self._task)
+        known = work.total_rows is not None
+        done, total = (work.rows, work.total_rows) if known else (work.n_bytes, work.total_bytes or None)
+        amount = f"{work.rows:,} rows" + (f" of {work.total_rows:,}" if known else "") if work.rows else ""
+        if work.n_bytes:
+            amount += f", {size_text(work.n_bytes)} of {size_text(work.total_bytes)}"
+        self._bar.update(self._task, description=work.doing, completed=done, total=total, amount=amount)
 
     def __enter__(self) -> Self:
         if self._timer is not None:
@@ -66,6 +85,10 @@ def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
         + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
         + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
     )
+    if training.storage and not training.storage.startswith("in memory"):
+        console.print(f"Encoded rows: {_plain(training.storage)}")
+    for one in training.skipped:
+        console.print(f"[yellow]Skipped[/] {_plain(one['path'])}: {_plain(one['reason'])}")
     console.print(_target(model))
     console.print(_columns_table(model))
     seconds = ", ".join(f"{name} {value:.2f} s" for name, value in training.seconds.items())
@@ -90,6 +113,8 @@ def show_scores(scores: dict[str, Any], title: str) -> None:
     for key, name in SCORES.items():
         table.add_row(name, _score(scores[key]), _score(scores["base_rate"][key]))
     console.print(table)
+    if "auc_bins" in scores:
+        console.print(f"(AUC from {scores['auc_bins']:,} bins of the predictor, as there are many rows)")
 
 
 def show_terms(model: Model, most: int | None = None) -> None:

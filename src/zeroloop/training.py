@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from zeroloop.blocks import FloatArray
-from zeroloop.errors import NotConvergedWarning, OptionError
+from zeroloop.blocks import FloatArray, TableSource
+from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, fit
 from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
-from zeroloop.kernels.select import statistics
+from zeroloop.learned import run_identity
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
-from zeroloop.prepared import PreparedTable, Progress, prepare_table, shape_of
-from zeroloop.scoring import held_out_scores
-from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.one_against_rest import as_softmax
-from zeroloop.tables.read import TableLike
+from zeroloop.prepared import PreparedTable, Resources, prepare_table, shape_of
+from zeroloop.progress import Progress, Work, unheard
+from zeroloop.scoring import source_scores
+from zeroloop.sources.checkpoint import Checkpoint
+from zeroloop.tables.read import RawTable, TableLike
 from zeroloop.tables.schema import Missing
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
@@ -53,8 +53,13 @@ def train(
     missing: Missing = "impute",
     test_fraction: float = 0.2,
     seed: int = 0,
+    max_passes: int | None = None,
+    memory: str | int | None = None,
+    spill: str | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    skip_bad_files: bool = False,
     threads: int | None = None,
-    progress: Progress = lambda doing, done: None,
+    progress: Progress = unheard,
 ) -> Model:
     """Learn a logistic regression from a table.
 
@@ -63,8 +68,9 @@ def train(
     Coefficients are reported in the columns' own units.
 
     Args:
-        data: a path (CSV, gzip or not, Parquet, Arrow IPC), a list of paths, a folder or a glob; a pandas or
-            polars DataFrame; a pyarrow Table, RecordBatchReader or Dataset.
+        data: a path (CSV, gzip or not, Parquet, Arrow IPC, libsvm), a list of paths, a folder (hive-partitioned or
+            not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars DataFrame; a pyarrow
+            Table, RecordBatchReader or Dataset; a DuckDB relation. It may be larger than memory.
         target: the column to predict, of two or more classes.
         positive: of two classes the one whose probability is modelled; by default the greater in sorted order.
         features: columns to predict from; by default all others.
@@ -88,12 +94,23 @@ def train(
             (complete rows only, in every column that is not in `drop`, as R's `na.omit`) or "error".
         test_fraction: share of the rows held out for honest scores, chosen by a hash of the row's index.
         seed: of that hash, and of the rows that sampled-newton samples.
+        max_passes: most sweeps over the rows, the scan counted; 2 gives the one-step estimate, a sample's optimum and
+            one Newton step from it. None for as many as it takes.
+        memory: most bytes of rows to hold in memory, or text such as "4GiB"; None for half of what the machine or the
+            container has. It changes no bit of the model.
+        spill: folder of the file that rows beyond `memory` are kept in, encoded; "none" to decode them again in each
+            pass; None for the system's temporary folder.
+        checkpoint: a folder in which every pass is kept: a run that was interrupted or killed, started again with the
+            same arguments, goes on from there, to the same bits.
+        skip_bad_files: whether files that cannot be read, or have other columns, are left out instead of an error.
         threads: None for every core. Any number gives the same bits.
         progress: told how the work goes on.
 
     Raises:
         DataError: for data that cannot be used as asked, naming file, column, row or value.
         OptionError: for an option out of its range.
+        CheckpointError: when the checkpoint is of other data, options or versions.
+        Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
 
     Warns:
         ZeroloopWarning: for each column left out.
@@ -103,95 +120,124 @@ def train(
     rule = CV_RULES.get(C) if isinstance(C, str) else None
     if isinstance(C, str) and rule is None:
         raise OptionError(f"C is {C!r}; it must be a number above 0, or one of {', '.join(CV_RULES)}.")
-    options = Options(1.0 if rule else float(C), l1_ratio, solver, tol, max_iter, learning_rate, multi_class)
-    table = prepare_table(
-        data,
-        target,
-        positive=positive,
-        features=features,
-        drop=drop,
-        categorical=categorical,
-        weights=weights,
-        missing=missing,
-        test_fraction=test_fraction,
-        seed=seed,
-        threads=threads,
-        reference=math.isinf(options.C),
-        progress=progress,
+    options = Options(
+        1.0 if rule else float(C), l1_ratio, solver, tol, max_iter, learning_rate, multi_class, max_passes
     )
+    asked = {
+        "penalty_factors": dict(penalty_factors or {}),
+        "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
+    }
+    roles = {
+        "target": target,
+        "positive": None if positive is None else str(positive),
+        "features": None if features is None else list(features),
+        "drop": list(drop),
+        "categorical": list(categorical),
+        "weights": weights,
+        "missing": missing,
+        "test_fraction": test_fraction,
+        "seed": seed,
+    }
+    kept: Checkpoint | None = None
+
+    def open_checkpoint(table: RawTable) -> Checkpoint:
+        nonlocal kept
+        assert checkpoint is not None
+        how = roles | asked | asdict(options) | {"C": C, "Cs": Cs if isinstance(Cs, int) else list(map(float, Cs))}
+        kept = Checkpoint(Path(checkpoint), run_identity(table, {name: str(value) for name, value in how.items()}))
+        return kept
+
+    def work() -> Model:
+        table = prepare_table(
+            data,
+            **roles,  # type: ignore[arg-type]
+            reference=math.isinf(options.C),
+            resources=Resources(threads, memory, spill, skip_bad_files, progress),
+            checkpoint=None if checkpoint is None else open_checkpoint,
+        )
+        return _fitted(table, options, rule, Cs, asked, progress)
+
+    try:
+        model = work()
+    except KeyboardInterrupt:
+        raise Interrupted(_what_was_kept(kept)) from None
+    if kept is not None:
+        kept.finish()
+    return model
+
+
+def _what_was_kept(kept: Checkpoint | None) -> str:
+    if kept is None:
+        return "Interrupted; nothing was kept. With a checkpoint folder a run can be gone on with."
+    found = (
+        f"the scan and {kept.n_passes} passes are kept" if kept.has_scan else "the scan was not done, nothing is kept"
+    )
+    return f"Interrupted; {found} in {kept.folder}. Run the same command again to go on."
+
+
+def _fitted(
+    table: PreparedTable,
+    options: Options,
+    rule: Rule | None,
+    Cs: int | Sequence[float],
+    asked: dict[str, Any],
+    progress: Progress,
+) -> Model:
     schema, training, clock = table.schema, table.training, table.clock
-    shape = shape_of(schema, penalty_factors or {}, bounds or {})
+    shape = shape_of(schema, asked["penalty_factors"], asked["bounds"])
     units = Units(schema.centre, schema.scale)
     chosen = None
+    telling = Telling(table, progress)
     if rule is not None:
-        grid = Grid(options, units, shape, schema.target.levels, seed=seed)
+        grid = Grid(options, units, shape, schema.target.levels, seed=table.roles.seed)
         values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
-        chosen = _cross_validated(training, grid, values, rule, progress)
+        chosen = _cross_validated(training, grid, values, rule, telling)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
         clock.lap("cross-validate")
+    telling.passes_of(options)
     result = fit(
         training,
         options,
         units=units,
         shape=shape,
         classes=schema.target.levels,
-        seed=seed,
-        on_pass=lambda passes, evaluation: progress(_state(evaluation), passes),
+        seed=table.roles.seed,
+        on_pass=telling.on_pass,
+        labels=table.labels,
     )
     clock.lap("fit")
     if not result.converged:
-        warnings.warn(result.not_converged(tol), NotConvergedWarning, stacklevel=2)
-    asked = {
-        "penalty_factors": dict(penalty_factors or {}),
-        "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
-        "cross_validation": None if chosen is None else chosen.record(),
-    }
-    return Model(
-        schema,
-        result.coef,
-        _record(table, result, options, asked),
-        _held_out(table.held_out, result, multi_class),
-    )
+        warnings.warn(result.not_converged(options.tol), NotConvergedWarning, stacklevel=4)
+    telling.say("scoring")
+    shares = table.labels.shares.tolist()
+    held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
+    if table.held_out.n_rows:
+        clock.lap("score")
+    record = _record(table, result, options, asked | {"cross_validation": None if chosen is None else chosen.record()})
+    return Model(schema, result.coef, record, held_out)
 
 
 def _cross_validated(
-    training: MemorySource, grid: Grid, Cs: FloatArray, rule: Rule, progress: Progress
+    training: TableSource, grid: Grid, Cs: FloatArray, rule: Rule, telling: Telling
 ) -> CrossValidation:
     fold_of = partial(hashed_folds, n_folds=CV_FOLDS, seed=grid.seed + 1)
+    of = f"of {CV_FOLDS * Cs.size}"
     return cross_validate(
-        training, grid, Cs, fold_of, CV_FOLDS, rule, lambda done: progress("cross-validating, fit", done)
+        training, grid, Cs, fold_of, CV_FOLDS, rule, lambda done: telling.say(f"cross-validating, fit {done} {of}")
     )
-
-
-def _held_out(source: MemorySource, result: Fit, multi_class: str) -> dict[str, Any] | None:
-    def gathered(name: str) -> Any:
-        return np.concatenate([getattr(block, name) for block in source.blocks])
-
-    if source.n_rows == 0:
-        return None
-    centre = np.zeros(source.blocks[0].numeric.shape[0])
-    lines = (len(result.coef),) if len(result.coef) > 1 else ()
-    z = source.concatenate(
-        partial(statistics(source.n_rows, source.n_coefs).predictor, coef=result.coef, centre=centre), lines
-    )
-    if lines and multi_class == "ovr":
-        z = as_softmax(z)
-    weight = None if source.blocks[0].weight is None else gathered("weight")
-    if weight is not None and not np.sum(weight) > 0:
-        return None
-    return held_out_scores(gathered("y").astype(np.float64), z, weight, result.labels.shares.tolist())
 
 
 def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str, Any]) -> Training:
-    scanned, roles = table.scanned, table.roles
+    counts, roles = table.counts, table.roles
     return Training(
-        rows=scanned.n_training,
-        held_out_rows=scanned.n_held_out,
-        dropped_no_target=scanned.n_no_target,
-        dropped_incomplete=scanned.n_incomplete,
+        rows=counts.training,
+        held_out_rows=counts.held_out,
+        dropped_no_target=counts.no_target,
+        dropped_incomplete=counts.incomplete,
         C=float(options.C),
         l1_ratio=float(options.l1_ratio),
         multi_class=options.multi_class,
+        max_passes=options.max_passes,
         solver=result.solver,
         tol=options.tol,
         max_iter=options.max_iter or MAX_ITER[result.solver],
@@ -207,12 +253,44 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         gradient_norm=result.worst.last.gradient_norm,
         shares=result.labels.shares.tolist(),
         seconds=table.clock.seconds,
-        data=table.name,
+        data=table.table.name,
+        storage=table.storage,
+        skipped=[asdict(one) for one in table.table.skipped],
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),
         **asked,
     )
 
 
-def _state(evaluation: Evaluation) -> str:
-    return f"fitting, max |gradient| {evaluation.gradient_norm:.0e}, pass"
+class Telling:
+    """Says how a fit goes on: the pass, what the last one found, and how far the sweep under way is."""
+
+    def __init__(self, table: PreparedTable, progress: Progress) -> None:
+        self._progress = progress
+        self._doing = "fitting"
+        self._limit = ""
+        counts = table.counts
+        self._rows = counts.training + counts.held_out + counts.no_target + counts.incomplete
+        self._bytes = table.table.n_bytes
+        if table.store is not None:
+            table.store.on_block = self._on_block
+
+    def passes_of(self, options: Options) -> None:
+        """Begin with the passes of a fit."""
+        limit = options.max_passes
+        self._limit = f" of at most {limit}" if limit is not None else ""
+        # The scan was the first pass of those that max_passes counts.
+        self._offset = 1 if limit is None else 2
+        self.say(f"fitting, pass {self._offset}{self._limit}")
+
+    def on_pass(self, passes: int, evaluation: Evaluation) -> None:
+        """Tell what a pass has found, and which is next."""
+        self.say(f"fitting, pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
+
+    def say(self, doing: str) -> None:
+        """Tell what is begun."""
+        self._doing = doing
+        self._progress(Work(doing, 0, self._rows))
+
+    def _on_block(self, rows: int, n_bytes: int) -> None:
+        self._progress(Work(self._doing, rows, self._rows, n_bytes, self._bytes))

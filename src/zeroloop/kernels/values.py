@@ -67,7 +67,14 @@ def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray,
         for i in range(k):
             d = delta[i] - mean
             squares += here[i] * d * d
-    found[0], found[1], found[2], found[3], found[4], found[5] = n, w, origin + mean, squares, origin + low, origin + high
+    found[0], found[1], found[2], found[3], found[4], found[5] = (
+        n,
+        w,
+        origin + mean,
+        squares,
+        origin + low,
+        origin + high,
+    )
 
 
 @compiled(SUMS)

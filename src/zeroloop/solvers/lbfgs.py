@@ -153,6 +153,8 @@ def descend(
         if not at.gradient @ direction < 0:  # the guess is no Hessian: forget the history
             history = History()
             direction = -precondition(at.gradient)
+        if objective.passes_left == 0:
+            return Solution(theta + direction, at, n_iter + 1, Outcome.PASS_LIMIT)
         at_floor = only_rounding_left(at, direction, best)
         patience = SHORTEST if rescue is None else PATIENCE
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1, shortest=patience)

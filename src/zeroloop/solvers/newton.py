@@ -32,6 +32,9 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
     best = np.inf
     for n_iter in range(max_iter):
         direction = newton_direction(at)
+        if objective.passes_left == 0:
+            outcome = Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.PASS_LIMIT
+            return Solution(theta + direction, at, n_iter + 1, outcome)
         if at.gradient_norm <= tol:
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
         at_floor = only_rounding_left(at, direction, best)

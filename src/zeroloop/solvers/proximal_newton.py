@@ -82,12 +82,15 @@ def descend(
     for n_iter in range(max_iter):
         if at.gradient_norm <= AIM * tol:
             return Solution(theta, at, n_iter, Outcome.CONVERGED), curvature
-        if not exact and contraction.is_slow(at, tol):
+        if not exact and contraction.is_slow(at, tol) and objective.passes_left > 1:
             at, hessian_at = objective(theta, order=2), theta
             curvature = at.hessian - np.diag(objective.penalty.l2)
             contraction = Contraction(objective, at)
         hessian = at.hessian if curvature is None else curvature + np.diag(objective.penalty.l2)
         target = model_optimum(objective, at, hessian, theta)
+        if objective.passes_left == 0:
+            outcome = Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.PASS_LIMIT
+            return Solution(target, at, n_iter + 1, outcome), curvature
         step = _line_search(objective, theta, at, target - theta, order=2 if exact else 1)
         if step is None:
             outcome = Outcome.CONVERGED if at.gradient_norm <= tol else outcome_without_step(at)

@@ -27,6 +27,7 @@ LOOK_BACK = 3  # passes before contraction is judged
 # Passes that the full Hessian at the sample's optimum may cost where there are rare levels: it saves four or five, and
 # the one for their exact curvature.
 DEAREST_HESSIAN = 6
+DEAREST_ONLY_HESSIAN = 30  # where there is one pass, and one step to take from it
 
 
 def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int, seed: int) -> Solution:
@@ -63,7 +64,8 @@ def sampled_newton(objective: Objective, theta: FloatArray, *, tol: float, max_i
     def rescue(theta: FloatArray, at: Evaluation, stuck: bool) -> Precondition | None:
         nonlocal contraction, rescued_at
         contraction.stuck = stuck
-        if not contraction.is_slow(at, tol) or np.array_equal(theta, rescued_at):
+        out_of_passes = objective.passes_left <= 1  # a Hessian, and none left to step with it
+        if out_of_passes or not contraction.is_slow(at, tol) or np.array_equal(theta, rescued_at):
             return None
         rescued_at = theta
         hessian = objective(theta, order=2).hessian
@@ -107,10 +109,12 @@ def start_on_samples(objective: Objective, theta: FloatArray, seed: int, on_samp
         theta, hessian = _optimum_of(sampled, theta, hessian, size, on_sample)
     assert hessian is not None
     rare = largest.hessian_diagonal(theta).rows < FEW_ROWS
-    if np.any(rare) and objective.n_codes > 0 and objective.hessian_cost <= DEAREST_HESSIAN:
+    affordable = objective.n_codes > 0 and objective.hessian_cost <= DEAREST_HESSIAN
+    only = objective.passes_left == 1 and objective.hessian_cost <= DEAREST_ONLY_HESSIAN
+    if only or (np.any(rare) and affordable):
         at = objective(theta, order=2)
         return Start(theta, at, at.hessian)
-    if np.any(rare):
+    if np.any(rare) and objective.passes_left > 1:
         hessian = _with_rare(hessian, objective.hessian_diagonal(theta).values, rare)
     return Start(theta, objective(theta, order=1), hessian)
 

@@ -25,10 +25,7 @@ def memory_budget(given: str | int | None) -> int:
     """
     if given is None:
         return int(SHARE * memory_limit())
-    if isinstance(given, int):
-        size = given
-    else:
-        size = parse_size(given)
+    size = given if isinstance(given, int) else parse_size(given)
     if size <= 0:
         raise OptionError(f"memory is {given!r}; it must be above 0, such as 4GiB.")
     return size

@@ -32,10 +32,11 @@ AHEAD = 2  # batches read before they are wanted, beside those that are being sw
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A batch of the table, encoded: its rows to train on and its rows held out."""
+    """A batch of the table, encoded: its rows to train on and its rows held out; `n_rows` are those of the batch."""
 
     training: Block | SpilledBlock
     held_out: Block | SpilledBlock
+    n_rows: int
 
     def load(self, part: Part) -> Block:
         """Return one of the two, in memory."""
@@ -75,25 +76,25 @@ class Store:
     def sweep(self, part: Part, function: Callable[[Block], T]) -> Iterator[T]:
         """Yield `function(block)` for each block that has rows, in order, computed on several threads."""
 
-        def of_kept(pair: Pair) -> tuple[T | None, Pair, int, int]:
-            return of_pair(pair), pair, 0, 0
+        def of_kept(pair: Pair) -> tuple[T | None, Pair, bool, int]:
+            return of_pair(pair), pair, False, 0
 
-        def of_fresh(numbered: tuple[int, Piece]) -> tuple[T | None, Pair, int, int]:
-            first_row, piece = numbered
+        def of_fresh(at: tuple[int, Piece]) -> tuple[T | None, Pair, bool, int]:
+            first_row, piece = at
             pair = self._reader.encode(first_row, piece.batch)
-            return of_pair(pair), pair, piece.batch.num_rows, piece.n_bytes
+            return of_pair(pair), pair, True, piece.n_bytes
 
         def of_pair(pair: Pair) -> T | None:
             block = pair.load(part)
             return function(block) if block.n_rows > 0 else None
 
         kept = [partial(of_kept, pair) for pair in self._pairs]
-        fresh = (partial(of_fresh, numbered) for numbered in self._fresh())
+        fresh = (partial(of_fresh, at) for at in self._fresh())
         rows = 0
-        for value, pair, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), self._threads):
-            if n_rows and self._keeping:
-                self._keep(pair, n_rows)
-            rows += n_rows or pair.training.n_rows + pair.held_out.n_rows
+        for value, pair, is_fresh, n_bytes in map_in_order(_call, chain(kept, fresh), self._threads):
+            if is_fresh and self._keeping:
+                self._keep(pair)
+            rows += pair.n_rows
             self.on_block(rows, n_bytes)
             if value is not None:
                 yield value
@@ -110,7 +111,7 @@ class Store:
             yield first_row, piece
             first_row += piece.batch.num_rows
 
-    def _keep(self, pair: Pair, n_rows: int) -> None:
+    def _keep(self, pair: Pair) -> None:
         n_bytes = sum(block.n_bytes for block in (pair.training, pair.held_out) if isinstance(block, Block))
         if n_bytes <= self._budget:
             self._budget -= n_bytes
@@ -118,12 +119,12 @@ class Store:
             self._budget = 0  # what follows is spilled too, so that blocks in memory are those at the start
             assert isinstance(pair.training, Block)
             assert isinstance(pair.held_out, Block)
-            pair = Pair(self._spill.write(pair.training), self._spill.write(pair.held_out))
+            pair = Pair(self._spill.write(pair.training), self._spill.write(pair.held_out), pair.n_rows)
         else:
             self._keeping = False
             return
         self._pairs.append(pair)
-        self._rows_kept += n_rows
+        self._rows_kept += pair.n_rows
 
 
 def _call(work: Callable[[], T]) -> T:
@@ -201,12 +202,14 @@ class FilesSource:
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order."""
-        return _added(self.store.sweep(self.part, lambda block: statistic(self.view(block))))
+        total: S = _added(self.store.sweep(self.part, lambda block: statistic(self.view(block))))
+        return total
 
     def reduce_together(self, sources: Sequence[FilesSource], statistic: Callable[[list[Block]], S]) -> S:
         """Sum `statistic` of the blocks that several views of this source have for the same rows, in block order."""
         views = [source.view for source in sources]
-        return _added(self.store.sweep(self.part, lambda block: statistic([view(block) for view in views])))
+        total: S = _added(self.store.sweep(self.part, lambda block: statistic([view(block) for view in views])))
+        return total
 
     def viewed(self, view: View) -> FilesSource:
         """Return a source over `view(block)` of each block."""

@@ -6,12 +6,13 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
@@ -28,7 +29,9 @@ def spill_folder(given: str | None) -> Path:
         OutputError: for a folder that does not exist or cannot be written in.
 
     """
-    folder = Path(given or os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()))
+    folder = Path(
+        given or os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir())
+    )
     if not folder.is_dir():
         raise OutputError(f"spill: the folder {folder} does not exist; make it, or name another.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -49,10 +52,7 @@ class SpillFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        try:
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  as long as the rows are needed
-        except OSError as error:
-            raise OutputError(f"spill: no file can be written in {folder} ({error.strerror}).") from error
+        self._file = _temporary(folder)
         self.n_bytes = 0
 
     def write(self, block: Block) -> SpilledBlock:
@@ -79,7 +79,8 @@ class SpillFile:
     def _append(self, array: NDArray[Any], start: int) -> Place:
         offset = self._pad(ALIGNED) - start
         array = np.ascontiguousarray(array)
-        self._write(memoryview(array).cast("B") if array.size else b"")
+        if array.size > 0:
+            self._write(array.reshape(-1).view(np.uint8).data)
         return Place(offset, array.shape, array.dtype.str)
 
     def _pad(self, to: int) -> int:
@@ -93,10 +94,43 @@ class SpillFile:
                 self.n_bytes += written
                 content = content[written:]
         except OSError as error:
-            raise OutputError(
-                f"spill: {self._folder} is full after {self.n_bytes:,} bytes of encoded rows ({error.strerror}); free "
-                "some space, name another folder, or 'none' to decode the files again in each pass."
-            ) from error
+            raise _full(self._folder, self.n_bytes, error) from error
+
+
+class Spool:
+    """Record batches of a table that can be read only once, in a file without a name, to be read again."""
+
+    def __init__(self, folder: Path, first_row: int) -> None:
+        self._folder = folder
+        self._first_row = first_row
+        self._file = _temporary(folder)
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch.
+
+        Raises:
+            OutputError: when the disk is full.
+
+        """
+        try:
+            if self._writer is None:
+                self._writer = pa.ipc.new_stream(pa.PythonFile(self._file, "w"), batch.schema)
+            self._writer.write_batch(batch)
+        except OSError as error:
+            raise _full(self._folder, self._file.tell(), error) from error
+
+    def batches(self, first_row: int) -> Iterator[pa.RecordBatch]:
+        """Yield the batches from a row of the table on, which one of them begins with."""
+        assert self._writer is not None
+        self._writer.close()
+        self._file.flush()
+        self._file.seek(0)
+        row = self._first_row
+        for batch in pa.ipc.open_stream(pa.PythonFile(self._file, "r")):
+            if row >= first_row:
+                yield batch
+            row += batch.num_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +169,8 @@ class SpilledBlock:
 
         sparse = None
         if self.sparse is not None:
-            parts: Sequence[Any] = [array(name) for name in ("values", "indices", "start", "stop")]
-            sparse = Sparse(*parts, *self.sparse)
+            n_rows, n_columns = self.sparse
+            sparse = Sparse(array("values"), array("indices"), array("start"), array("stop"), n_rows, n_columns)
         return Block(
             array("numeric"),
             array("codes"),
@@ -147,6 +181,20 @@ class SpilledBlock:
             array("marks"),
             sparse,
         )
+
+
+def _temporary(folder: Path) -> Any:
+    try:
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+    except OSError as error:
+        raise OutputError(f"spill: no file can be written in {folder} ({error.strerror}).") from error
+
+
+def _full(folder: Path, n_bytes: int, error: OSError) -> OutputError:
+    return OutputError(
+        f"spill: {folder} is full after {n_bytes:,} bytes of rows ({error.strerror or error}); free some space, name "
+        "another folder, or 'none' to read the data again in each pass."
+    )
 
 
 def _arrays(block: Block) -> dict[str, NDArray[Any]]:

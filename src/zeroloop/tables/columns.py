@@ -155,6 +155,11 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     return codes, values
 
 
+def positions(rows: NDArray[np.intp]) -> pa.Array:
+    """Return row numbers as Arrow takes them; `pa.array` of a NumPy array would import pandas."""
+    return pa.Array.from_buffers(pa.int64(), rows.size, [None, pa.py_buffer(rows.astype(np.int64, copy=False))])
+
+
 def present(column: pa.Array) -> NDArray[np.bool_]:
     """Return which rows have a value: neither null nor NaN, `(rows,)`."""
     if pt.is_dictionary(column.type):

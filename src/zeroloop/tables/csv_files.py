@@ -121,16 +121,19 @@ def _open(
 ) -> Iterator[_Opened]:
     compressed = file.head(2) == b"\x1f\x8b"
     delimiter = _delimiter(file, compressed)
-    with file.open() as source, _text(source, compressed) as stream:
-        with csv.open_csv(
+    with (
+        file.open() as source,
+        _text(source, compressed) as stream,
+        csv.open_csv(
             stream,
             read_options=csv.ReadOptions(block_size=block_bytes, use_threads=threads),
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types=dict(types), include_columns=columns, strings_can_be_null=True, null_values=MISSING
             ),
-        ) as reader:
-            yield _Opened(reader, source)
+        ) as reader,
+    ):
+        yield _Opened(reader, source)
 
 
 def _text(source: pa.NativeFile, compressed: bool) -> pa.NativeFile:

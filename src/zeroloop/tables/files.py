@@ -165,9 +165,7 @@ def _remote(info: Any, filesystem: Any, prefix: str, below: Sequence[str] = ()) 
 
 
 def _filesystem(uri: str) -> tuple[Any, str]:
-    """Return the filesystem of a URI, pyarrow's own or else fsspec's, and the place in it; credentials come from the
-    environment.
-    """
+    """Return the filesystem of a URI, pyarrow's or else fsspec's, and the place in it; the environment has the keys."""
     import pyarrow.fs as pafs
 
     marked = glob.has_magic(uri)

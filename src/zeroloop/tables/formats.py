@@ -98,7 +98,9 @@ def file_batches(file: File, columns: Sequence[str], types: dict[str, pa.DataTyp
         yield Piece(_with_keys(piece.batch, file, columns, types), piece.n_bytes)
 
 
-def _pieces(file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int) -> Iterator[tuple[int, Piece]]:
+def _pieces(
+    file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int
+) -> Iterator[tuple[int, Piece]]:
     """Yield pieces with the index of their first row; those before `first_row` may be left out."""
     match format_of(file):
         case "parquet":

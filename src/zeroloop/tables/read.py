@@ -70,7 +70,7 @@ class RawTable:
             nonlocal n_bytes
             for piece in self.read(wanted, first_row):
                 n_bytes = piece.n_bytes
-                yield piece.batch
+                yield _plain(piece.batch)
 
         for batch in recut(counted(), block_rows(len(wanted))):
             yield Piece(batch, n_bytes)
@@ -116,6 +116,31 @@ def recut(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBat
                 pending, have = [], 0
     if pending:
         yield _joined(pending)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch without views of text, which few of Arrow's functions take; polars makes them."""
+    types = [_plain_type(field.type) for field in batch.schema]
+    if all(data_type is field.type for data_type, field in zip(types, batch.schema, strict=True)):
+        return batch
+    arrays = [column.cast(data_type) for column, data_type in zip(batch.columns, types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def _plain_type(data_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(data_type):
+        return pa.string()
+    if pa.types.is_dictionary(data_type) and pa.types.is_string_view(data_type.value_type):
+        return pa.dictionary(data_type.index_type, pa.string())
+    return data_type
+
+
+def numbered(pieces: Iterable[Piece]) -> Iterator[tuple[int, Piece]]:
+    """Yield each piece with the index of its first row."""
+    first_row = 0
+    for piece in pieces:
+        yield first_row, piece
+        first_row += piece.batch.num_rows
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import hash_of
-from zeroloop.tables.columns import coded
+from zeroloop.tables.columns import coded, positions
 from zeroloop.tables.schema import Level
 
 FEWEST_ROWS = 20_000  # of each class
@@ -68,7 +68,12 @@ class Reservoir:
         labels = codes[at]
         kept = hashes < self._limits(levels)[labels] if levels else np.zeros(0, dtype=bool)
         return Drawn(
-            batch.take(pa.array(at[kept])), rows[kept], hashes[kept], labels[kept], levels, (first_row,) * (at.size > 0)
+            batch.take(positions(at[kept])),
+            rows[kept],
+            hashes[kept],
+            labels[kept],
+            levels,
+            (first_row,) * (at.size > 0),
         )
 
     def add(self, drawn: Drawn, n_terms: int) -> None:
@@ -103,7 +108,7 @@ class Reservoir:
         if np.all(kept):
             return drawn
         return Drawn(
-            drawn.batch.take(pa.array(np.flatnonzero(kept))),
+            drawn.batch.take(positions(np.flatnonzero(kept))),
             drawn.rows[kept],
             drawn.hashes[kept],
             drawn.labels[kept],

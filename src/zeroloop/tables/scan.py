@@ -152,7 +152,6 @@ class Scan:
             self.n_incomplete + other.n_incomplete,
         )
 
-
     @property
     def no_decimals(self) -> frozenset[str]:
         """Names of the float32 columns that hold other numbers than short decimals."""

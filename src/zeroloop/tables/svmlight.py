@@ -40,7 +40,8 @@ def svmlight_batches(stream: Any, path: str, columns: Sequence[str]) -> Iterator
     from sklearn.datasets import load_svmlight_file
 
     lower = path.lower()
-    text = gzip.open(stream) if lower.endswith(".gz") else bz2.open(stream) if lower.endswith(".bz2") else stream
+    text = gzip.GzipFile(fileobj=stream) if lower.endswith(".gz") else stream
+    text = bz2.BZ2File(stream) if lower.endswith(".bz2") else text
     while chunk := _lines(text, path):
         try:
             X, y = load_svmlight_file(io.BytesIO(chunk), zero_based=True)
@@ -59,6 +60,6 @@ def _lines(text: Any, path: str) -> bytes:
     """Return about `CHUNK_BYTES` of whole lines; nothing at the end."""
     try:
         chunk: bytes = text.read(CHUNK_BYTES)
-        return chunk + text.readline()
+        return chunk + bytes(text.readline())
     except (EOFError, zlib.error) as error:
         raise BadFileError(path, f"the file is damaged or cut short ({error}).") from error

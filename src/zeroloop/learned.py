@@ -1,0 +1,153 @@
+"""What one scan of a table learned: all that a fit needs to know before the rows are swept; and its place on disk."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from zeroloop.blocks import Block
+from zeroloop.errors import CheckpointError
+from zeroloop.fit import Labels
+from zeroloop.model import schema_of
+from zeroloop.sources.checkpoint import SCAN, Checkpoint
+from zeroloop.sources.files import Sampled
+from zeroloop.sparse import Sparse
+from zeroloop.tables.read import RawTable, Skipped
+from zeroloop.tables.schema import Schema
+
+SPARSE = ("values", "indices", "start", "stop")
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """A table's rows by use."""
+
+    training: int
+    held_out: int
+    no_target: int
+    incomplete: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a scan learned.
+
+    Attributes:
+        schema: of the columns.
+        counts: of the rows.
+        labels: of the training rows.
+        n_stored: values stored in a sparse column, of the training rows.
+        sampled: rows that samples are drawn from; None where there are none.
+        skipped: files left out.
+
+    """
+
+    schema: Schema
+    counts: RowCounts
+    labels: Labels
+    n_stored: int
+    sampled: Sampled | None
+    skipped: tuple[Skipped, ...]
+
+
+def run_identity(table: RawTable, options: dict[str, str]) -> dict[str, Any]:
+    """Return what tells a run from any other: its data, its options, and what computes it; JSON-able."""
+    files = {file.path: [file.size, file.modified] for file in table.files}
+    columns = {name: str(table.schema.field(name).type) for name in table.schema.names}
+    versions = {name: version(name) for name in ("zeroloop", "numpy", "numba", "pyarrow")}
+    return {"data": files or columns, "options": options, "versions": versions | {"machine": platform.machine()}}
+
+
+def save_learned(checkpoint: Checkpoint, learned: Learned, compare: bool) -> None:
+    """Keep what a scan learned; where `compare`, only if it is what is kept already.
+
+    Raises:
+        CheckpointError: when it is not.
+
+    """
+    record: dict[str, Any] = {
+        "schema": asdict(learned.schema),
+        "counts": asdict(learned.counts),
+        "weights": learned.labels.weights.tolist(),
+        "rows": list(learned.labels.rows),
+        "n_stored": learned.n_stored,
+        "skipped": [asdict(one) for one in learned.skipped],
+    }
+    arrays: dict[str, Any] = {}
+    if learned.sampled is not None:
+        sampled = learned.sampled
+        record["sampled"] = {
+            "fractions": list(sampled.fractions),
+            "seed": sampled.seed,
+            "n_coefs": sampled.block.n_coefs,
+        }
+        arrays = {"starts": np.array(sampled.starts, dtype=np.int64)} | _arrays(sampled.block)
+        if sampled.block.sparse is not None:
+            record["sampled"]["n_sparse"] = sampled.block.sparse.n_columns
+    record = json.loads(json.dumps(record))
+    kept = checkpoint.load(SCAN) if compare else None
+    if kept is not None and kept[0] != record:
+        raise CheckpointError(
+            f"{checkpoint.folder}: the checkpoint is of other data: what a scan of the table finds is not what it "
+            "found then. Name another folder, or remove this one to start anew."
+        )
+    checkpoint.save(SCAN, record, arrays)
+
+
+def load_learned(checkpoint: Checkpoint) -> Learned | None:
+    """Return what was kept; None where nothing was."""
+    kept = checkpoint.load(SCAN)
+    if kept is None:
+        return None
+    record, arrays = kept
+    sampled = None
+    if "sampled" in record:
+        found = record["sampled"]
+        sampled = Sampled(
+            _block(arrays, found), tuple(found["fractions"]), tuple(arrays["starts"].tolist()), found["seed"]
+        )
+    return Learned(
+        schema_of(record["schema"]),
+        RowCounts(**record["counts"]),
+        Labels(np.array(record["weights"]), tuple(record["rows"])),
+        record["n_stored"],
+        sampled,
+        tuple(Skipped(**one) for one in record["skipped"]),
+    )
+
+
+def _arrays(block: Block) -> dict[str, Any]:
+    arrays = {
+        "numeric": block.numeric,
+        "codes": block.codes,
+        "y": block.y,
+        "weight": block.weight,
+        "marks": block.marks,
+        "rows": block.rows,
+    }
+    if block.sparse is not None:
+        arrays |= dict(zip(SPARSE, block.sparse.compact().arrays, strict=True))
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _block(arrays: dict[str, Any], found: dict[str, Any]) -> Block:
+    sparse = None
+    if "n_sparse" in found:
+        values, indices, start, stop = (arrays[name] for name in SPARSE)
+        sparse = Sparse(values, indices, start, stop, start.size, found["n_sparse"])
+    return Block(
+        arrays["numeric"],
+        arrays["codes"],
+        found["n_coefs"],
+        arrays["y"],
+        arrays.get("weight"),
+        0,
+        arrays["marks"],
+        sparse,
+        arrays["rows"],
+    )

@@ -1,0 +1,280 @@
+"""What a run has found so far, in a folder: the same run started again reads it instead of the rows.
+
+Solvers are functions of what passes return. So a checkpoint keeps no solver's state, but every pass's sums: a run that
+goes on replays them to the solver, which comes to the same point, to the last bit, without a pass over the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from zeroloop.blocks import Block, Source, Sums, TableSource
+from zeroloop.errors import CheckpointError, OutputError
+from zeroloop.kernels.totals import DiagonalSums, VectorSums
+from zeroloop.sources.together import Parts
+from zeroloop.tables.write import replacing
+
+S = TypeVar("S")
+
+HEADER = "run.json"
+SCAN = "scan"
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Sums, DiagonalSums, VectorSums, Parts)}
+
+
+class Checkpoint:
+    """A folder that keeps what one run has found.
+
+    Args:
+        folder: made where it does not exist.
+        run: what the run is: data, options, versions; JSON-able.
+
+    Raises:
+        CheckpointError: when the folder holds an unfinished run of other data, options or versions.
+        OutputError: when it cannot be written.
+
+    """
+
+    def __init__(self, folder: Path, run: dict[str, Any]) -> None:
+        self.folder = folder
+        self._run = json.loads(json.dumps(run))
+        found = self._header()
+        if found is not None and found.get("run") == self._run:
+            self.resumed = True
+        elif found is None or found.get("finished"):
+            self.resumed = False
+            self._begin()
+        else:
+            raise CheckpointError(
+                f"{folder}: the checkpoint is of another run ({_difference(found.get('run', {}), self._run)}); "
+                "name another folder, or remove this one to start anew."
+            )
+        self.n_passes = 0  # kept of this run, replayed or made
+
+    def _header(self) -> dict[str, Any] | None:
+        path = self.folder / HEADER
+        if not path.exists():
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                raise CheckpointError(f"{self.folder}: the folder holds other files than a checkpoint; name another.")
+            return None
+        try:
+            found = json.loads(path.read_text())
+            assert isinstance(found, dict)
+        except (OSError, ValueError, AssertionError) as error:
+            raise CheckpointError(f"{path}: cannot be read ({error}); remove {self.folder} to start anew.") from error
+        return found
+
+    def _begin(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.iterdir():
+                path.unlink()
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be made a checkpoint's folder ({error.strerror}).") from error
+        self._write_header(finished=False)
+
+    def finish(self) -> None:
+        """Say that the run is complete: another may have the folder."""
+        self._write_header(finished=True)
+
+    def _write_header(self, finished: bool) -> None:
+        with replacing(self.folder / HEADER) as path:
+            path.write_text(json.dumps({"run": self._run, "finished": finished}, indent=1))
+
+    @property
+    def has_scan(self) -> bool:
+        """Whether what the table's scan learned is kept."""
+        return (self.folder / f"{SCAN}.npz").exists()
+
+    def load(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return a record and its arrays; None where it was never kept, or was cut short."""
+        try:
+            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as content:
+                arrays = {key: content[key] for key in content.files}
+                return json.loads(str(arrays.pop("record"))), arrays
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, name: str, record: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Keep a record, JSON-able, and its arrays, in one step.
+
+        Raises:
+            OutputError: when they cannot be written.
+
+        """
+        content = io.BytesIO()
+        np.savez(content, record=np.array(json.dumps(record)), **arrays)
+        with replacing(self.folder / f"{name}.npz") as path:
+            path.write_bytes(content.getbuffer())
+
+    def once(self, asked: str, make: Callable[[], S]) -> S:
+        """Return the next pass's result: what was kept of it, or else what `make` makes, which is then kept.
+
+        Args:
+            asked: tells this pass from any other.
+            make: makes it.
+
+        Raises:
+            CheckpointError: when another pass was kept in this one's place.
+
+        """
+        name = f"pass-{self.n_passes + 1:06d}"
+        kept = self.load(name)
+        if kept is not None:
+            record, arrays = kept
+            if record["asked"] != asked:
+                raise CheckpointError(
+                    f"{self.folder}: the run kept here took another course at pass {self.n_passes + 1}: was it made "
+                    "on another machine? Remove the folder to start anew."
+                )
+            self.n_passes += 1
+            result: S = _unpacked(record["result"], arrays)
+            return result
+        result = make()
+        packed: dict[str, Any] = {}
+        shape = _packed(result, packed)
+        if shape is not None:
+            self.save(name, {"asked": asked, "result": shape}, packed)
+            self.n_passes += 1
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A source whose passes are kept in a checkpoint.
+
+    Attributes:
+        source: the rows.
+        checkpoint: where results are kept.
+
+    """
+
+    source: TableSource
+    checkpoint: Checkpoint
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.source.n_rows
+
+    @property
+    def n_coefs(self) -> int:
+        """Number of coefficients, intercept included."""
+        return self.source.n_coefs
+
+    @property
+    def n_numeric(self) -> int:
+        """Number of numeric columns."""
+        return self.source.n_numeric
+
+    @property
+    def n_codes(self) -> int:
+        """Number of columns of codes."""
+        return self.source.n_codes
+
+    @property
+    def n_stored(self) -> int:
+        """Number of values stored in sparse columns."""
+        return self.source.n_stored
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that sweep it."""
+        return self.source.threads
+
+    def reduce(self, statistic: Callable[[Block], S]) -> S:
+        """Sum `statistic(block)` over all blocks, in block order, or return the sum that was kept."""
+        return self.checkpoint.once(_told(statistic), lambda: self.source.reduce(statistic))
+
+    def reduce_together(self, sources: Sequence[Self], statistic: Callable[[list[Block]], S]) -> S:
+        """Sum `statistic` of the blocks of several views, or return the sum that was kept."""
+        below = [source.source for source in sources]
+        return self.checkpoint.once(_told(statistic), lambda: self.source.reduce_together(below, statistic))
+
+    def viewed(self, view: Callable[[Block], Block]) -> Recorded:
+        """Return a source over `view(block)` of each block."""
+        return Recorded(self.source.viewed(view), self.checkpoint)
+
+    def sample(self, fractions: Sequence[float], seed: int) -> Source:
+        """Return a source over some rows, whose passes are not kept: they are in memory, and few."""
+        return self.source.sample(fractions, seed)
+
+
+def _difference(found: dict[str, Any], run: dict[str, Any]) -> str:
+    """Say what tells two runs apart."""
+    for part in run:
+        here, there = run[part], found.get(part)
+        if here == there:
+            continue
+        if isinstance(here, dict) and isinstance(there, dict):
+            key = next(key for key in (*here, *there) if here.get(key) != there.get(key))
+            return f"{part}: {key} is {_short(here.get(key))} here, {_short(there.get(key))} there"
+        return f"{part} differs"
+    return "it knows more than this one"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def _packed(value: Any, arrays: dict[str, Any]) -> Any:
+    """Put a result's arrays into `arrays` and return its shape, JSON-able; None for what is not kept."""
+    if isinstance(value, np.ndarray):
+        name = f"array{len(arrays)}"
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, float | int) or value is None:
+        return {"value": value}
+    if isinstance(value, list):
+        parts = [_packed(part, arrays) for part in value]
+        return None if None in parts else {"list": parts}
+    if isinstance(value, Parts):
+        parts = _packed(value.parts, arrays)
+        return None if parts is None else {"kind": "Parts", "fields": {"parts": parts}}
+    if is_dataclass(value) and type(value).__name__ in KINDS:
+        packed = {field.name: _packed(getattr(value, field.name), arrays) for field in fields(value)}
+        return None if None in packed.values() else {"kind": type(value).__name__, "fields": packed}
+    return None  # columns picked out of the rows: as many values as rows
+
+
+def _unpacked(shape: dict[str, Any], arrays: dict[str, Any]) -> Any:
+    if "array" in shape:
+        return arrays[shape["array"]]
+    if "list" in shape:
+        return [_unpacked(part, arrays) for part in shape["list"]]
+    if "kind" in shape:
+        return KINDS[shape["kind"]](**{name: _unpacked(part, arrays) for name, part in shape["fields"].items()})
+    return shape["value"]
+
+
+def _told(statistic: Any) -> str:
+    """Return what tells a statistic, its arguments included, from any other."""
+    digest = hashlib.sha256()
+
+    def tell(part: Any) -> None:
+        if isinstance(part, partial):
+            tell(part.func)
+            tell(part.args)
+            tell(sorted(part.keywords.items()))
+        elif isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode() + part.tobytes())
+        elif isinstance(part, list | tuple):
+            digest.update(f"{len(part)}(".encode())
+            for item in part:
+                tell(item)
+        else:
+            name = getattr(part, "__qualname__", None)
+            digest.update((f"{part.__module__}.{name}" if name else repr(part)).encode())
+
+    tell(statistic)
+    return digest.hexdigest()
