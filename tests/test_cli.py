@@ -77,7 +77,7 @@ def test_train_json_is_one_object(folder: Path) -> None:
     assert found["converged"] is True
     assert found["passes"] > 3
     assert found["gradient_norm"] <= 1e-6
-    assert set(found["seconds"]) == {"read", "encode", "fit"}
+    assert set(found["seconds"]) == {"read", "encode", "fit", "score"}
     assert set(found["held_out"]) == {"rows", "log_loss", "auc", "brier", "accuracy", "base_rate"}
     assert set(found["held_out"]["base_rate"]) == {"log_loss", "auc", "brier", "accuracy"}
     assert found["model"] == "model.json"

@@ -20,6 +20,7 @@ import zeroloop
 from test_tables import a_table
 from zeroloop.errors import ModelFileError, OptionError, OutputError
 from zeroloop.model import Model
+from zeroloop.progress import Work
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_a_saved_model_is_the_same_model(model: Model, tmp_path: Path) -> None:
     assert math.inf == loaded.training.C
     document = json.loads((tmp_path / "m.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert document["format"] == "zeroloop model"
-    assert document["format_version"] == 2
+    assert document["format_version"] == 3
     assert tuple(document["coefficients"]) == model.schema.terms
     assert set(document) == {"format", "format_version", "schema", "coefficients", "training", "held_out"}
 
@@ -76,7 +77,7 @@ def _without(key: str) -> Any:
         (lambda d: b"\xff\xfe\x00", "no zeroloop model, or a damaged one"),
         (lambda d: [1, 2], "JSON, but no zeroloop model"),
         (lambda d: {"format": "other"}, "JSON, but no zeroloop model"),
-        (lambda d: d | {"format_version": 3}, "written in format 3, and this zeroloop reads up to 2; update"),
+        (lambda d: d | {"format_version": 4}, "written in format 4, and this zeroloop reads up to 3; update"),
         (_without("schema"), "a damaged zeroloop model"),
         (_without("training"), "a damaged zeroloop model"),
         (_without("held_out"), "a damaged zeroloop model"),
@@ -116,9 +117,9 @@ def test_saving_where_nothing_can_be_written(model: Model, tmp_path: Path) -> No
 def test_predictions_stream_to_a_file(model: Model, tmp_path: Path, ending: str) -> None:
     table = pa.concat_tables([a_table(5000, seed) for seed in range(8)])
     path = tmp_path / f"p.{ending}"
-    told: list[int] = []
-    rows = zeroloop.predict_file(model, table, path, keep=["colour", "bought"], on_rows=told.append)
-    assert rows == told[-1] == 40_000
+    told: list[Work] = []
+    rows = zeroloop.predict_file(model, table, path, keep=["colour", "bought"], progress=told.append)
+    assert rows == told[-1].rows == told[-1].total_rows == 40_000
     assert len(told) == 2  # a batch at a time, not all at once
     found = pq.read_table(path) if ending == "parquet" else pacsv.read_csv(path)
     assert found.column_names == ["colour", "bought", "probability", "prediction"]

@@ -90,6 +90,8 @@ def test_a_stuck_solver_is_not_converged() -> None:
     class Kinked:
         """1000 |theta|: its gradient never shrinks, and no step from the kink goes down."""
 
+        passes_left = math.inf
+
         def __call__(self, theta: NDArray[np.float64], order: int) -> Evaluation:
             return Evaluation(float(1000 * abs(theta[0]) + 1), 0.0, np.ones(1), np.array([[1.0]]), np.ones(1))
 

@@ -98,7 +98,7 @@ class Training:
     version: str
     cross_validation: dict[str, Any] | None = None
     max_passes: int | None = None
-    storage: str = "in memory"
+    storage: str = "not recorded"
     skipped: list[dict[str, str]] = field(default_factory=list)
 
     @property

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from zeroloop.blocks import TableSource
+from zeroloop.blocks import Block, TableSource
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning
 from zeroloop.fit import Labels, Shape, checked_labels, plain_shape
 from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Progress, Work, unheard
-from zeroloop.sources.budget import memory_budget, size_text
+from zeroloop.sources.budget import memory_budget
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
-from zeroloop.sources.files import FilesSource, Pair, Reader, Sampled, Size, Store
-from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.spill import SpillFile, Spool, free_disk, spill_folder
-from zeroloop.sources.threads import map_all, map_in_order, read_ahead, thread_count
-from zeroloop.tables.columns import kind_of
-from zeroloop.tables.encode import encode
+from zeroloop.sources.files import FilesSource, Part, Reader, Sampled, Size, Store
+from zeroloop.sources.spill import spill_folder
+from zeroloop.sources.threads import map_in_order, read_ahead, thread_count
+from zeroloop.tables.draft import Draft, Interner, Room, draft
+from zeroloop.tables.encode import codebook, draft_of, finish, levels_only
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.read import RawTable, Skipped, TableLike, numbered, open_files, open_table
-from zeroloop.tables.reservoir import Drawn, Reservoir
-from zeroloop.tables.roles import Roles, assign_roles, split_rows
-from zeroloop.tables.scan import Scan, scan
+from zeroloop.tables.reservoir import Reservoir
+from zeroloop.tables.roles import Roles, Rows, assign_roles, split_rows
+from zeroloop.tables.scan import Layout, Scan, layout_of, scan
 from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
 
 NO_SPILL = "none"
-FREE_DISK = 1.1  # times the encoded rows must be free to spill them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +69,8 @@ class PreparedTable:
         labels: of the training rows.
         training: rows to train on.
         held_out: rows held out.
-        storage: in words, where encoded rows are.
         clock: seconds spent so far.
-        store: what both are kept in, where not all of them are in memory.
+        store: what both are kept in.
 
     """
 
@@ -84,9 +81,8 @@ class PreparedTable:
     labels: Labels
     training: TableSource
     held_out: TableSource
-    storage: str
     clock: Clock
-    store: Store | None
+    store: Store
 
 
 def prepare_table(
@@ -134,29 +130,34 @@ def prepare_table(
     clock = Clock()
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
-    raw = _Raw(deque(), complete=False)
     if learned is None:
-        table, scanned, raw, reservoir = _scan_all(table, roles, n_threads, budget, folder, resources, categorical)
+        rows = Store(budget, folder)
+        table, read = _read_all(table, roles, rows, n_threads, resources, categorical)
         clock.lap("read")
         resources.progress(Work("encoding"))
-        schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)
-        learned = _learned(scanned, schema, reservoir, table.skipped)
+        schema = learn_schema(read.scanned, roles, None if positive is None else str(positive), reference)
+        learned = _learned(read, schema, table.skipped)
         if kept is not None:
             save_learned(kept, learned, compare=not table.files)
-    elif learned.skipped:
-        table = _without(table, {one.path: one.reason for one in learned.skipped}, categorical)
+        store, interner = read.store, read.interner
+        if interner.overflowed & {schema.target.name, *(column.name for column in schema.categorical)}:
+            store, interner = _read_again(table, roles, schema, Store(budget, folder), n_threads, resources.progress)
+    else:
+        if learned.skipped:
+            table = _without(table, {one.path: one.reason for one in learned.skipped}, categorical)
+        schema = learned.schema
+        store, interner = _read_again(table, roles, schema, Store(budget, folder), n_threads, resources.progress)
+        clock.lap("read")
     for column in learned.schema.left_out:
         warnings.warn(f"Column {column.name!r} is left out: {column.reason}.", ZeroloopWarning, stacklevel=3)
     for one in learned.skipped:
         warnings.warn(f"Skipped {one.path}: {one.reason}", ZeroloopWarning, stacklevel=3)
-    training, held_out, storage, store = _sources(table, roles, learned, raw, budget, folder, n_threads)
+    training, held_out = _sources(table, roles, learned, store, interner, n_threads)
     clock.lap("encode")
     if kept is not None:
         training = Recorded(training, kept)
     labels = checked_labels(learned.labels, learned.schema.target.levels)
-    return PreparedTable(
-        table, roles, learned.schema, learned.counts, labels, training, held_out, storage, clock, store
-    )
+    return PreparedTable(table, roles, learned.schema, learned.counts, labels, training, held_out, clock, store)
 
 
 def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mapping[str, tuple[float, float]]) -> Shape:
@@ -182,35 +183,27 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
 
 
 @dataclass(slots=True)
-class _Raw:
-    """Batches held in memory as they were read, from the table's start on, and whether they are all.
+class _Read:
+    """What one reading of a table gives: its scan, its rows as drafts, and rows to sample from."""
 
-    `spool` has what else there was of a table that can be read only once.
-    """
-
-    batches: deque[pa.RecordBatch]
-    complete: bool
-    spool: Spool | None = None
+    scanned: Scan
+    store: Store
+    interner: Interner
+    reservoir: Reservoir
 
 
-def _scan_all(
-    table: RawTable,
-    roles: Roles,
-    threads: int,
-    budget: int,
-    folder: Path | None,
-    resources: Resources,
-    text: Sequence[str],
-) -> tuple[RawTable, Scan, _Raw, Reservoir]:
-    """Scan a table, and where bad files are to be left out, scan it again without them."""
+def _read_all(
+    table: RawTable, roles: Roles, store: Store, threads: int, resources: Resources, text: Sequence[str]
+) -> tuple[RawTable, _Read]:
+    """Read a table, and where bad files are to be left out, read it again without them."""
     while True:
         try:
-            return table, *_scan(table, roles, threads, budget, folder, resources.progress)
+            return table, _read(table, roles, store, threads, resources.progress)
         except BadFileError as error:
             if not resources.skip_bad_files or not table.files:
                 raise
             bad = _bad_files_from(table, error, roles, text)
-            table = _without(table, bad, text)
+            table, store = _without(table, bad, text), store.emptied()
 
 
 def _bad_files_from(table: RawTable, error: BadFileError, roles: Roles, text: Sequence[str]) -> dict[str, str]:
@@ -236,51 +229,93 @@ def _without(table: RawTable, bad: Mapping[str, str], text: Sequence[str]) -> Ra
     return replace(left, skipped=tuple({one.path: one for one in skipped}.values()))
 
 
-def _scan(
-    table: RawTable, roles: Roles, threads: int, budget: int, folder: Path | None, progress: Progress
-) -> tuple[Scan, _Raw, Reservoir]:
-    """Return what all rows of a table hold, and its first batches, as many as half the budget holds."""
-    reservoir = Reservoir(roles.target, roles.seed)
+def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: Progress) -> _Read:
+    """Return what all rows of a table hold, and the rows themselves, as far as there is room for them."""
+    reservoir, interner = Reservoir(roles.seed), Interner()
     no_decimals: frozenset[str] = frozenset()
 
-    def one(at: tuple[int, Piece]) -> tuple[Scan, Drawn, Piece]:
+    def one(at: tuple[int, Piece]) -> tuple[Scan, Draft, Draft, NDArray[np.uint64], Piece]:
         first_row, piece = at
-        found = scan(piece.batch, roles, first_row, no_decimals)
-        training = split_rows(piece.batch, roles, first_row).training
-        return found, reservoir.draw(piece.batch.select(columns), training, first_row), piece
+        rows = split_rows(piece.batch, roles, first_row)
+        layout = layout_of(piece.batch.schema, roles)
+        training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
+        found = scan(piece.batch, training, rows, roles, no_decimals)
+        return found, training, held_out, reservoir.hashes(training), piece
 
-    # Only what may make terms: other types cannot even be taken rows of.
-    candidates = [n for n in roles.features if n in roles.categorical or kind_of(table.schema.field(n).type) != "other"]
-    columns = [*candidates, roles.target, *([roles.weights] if roles.weights else [])]
     total: Scan | None = None
-    held: deque[pa.RecordBatch] = deque()
-    spool: Spool | None = None
-    rows = n_bytes = 0
+    rows = 0
     pieces = numbered(read_ahead(table.pieces(roles.read), 2))
     # The first batch alone, for what it tells of all others.
-    for some in ((next(pieces, (0, Piece(_empty(table, roles), 0))),), pieces):
-        for found, drawn, piece in map_in_order(one, some, threads):
+    for some in (islice(pieces, 1), pieces):
+        for found, training, held_out, hashes, piece in map_in_order(one, some, threads):
             total = found if total is None else total + found
-            reservoir.add(drawn, _n_terms(total))
+            training, held_out = interner.intern(training, held_out, target=roles.target)
+            reservoir.add(training, hashes, _n_terms(total))
+            _keep(store, table, training, held_out, piece)
             rows += piece.batch.num_rows
-            n_bytes += piece.batch.nbytes
-            if n_bytes <= budget // 2:
-                held.append(piece.batch)
-            elif not table.again:
-                spool = _spool(folder, rows - piece.batch.num_rows) if spool is None else spool
-                spool.write(piece.batch)
             progress(Work("scanning", rows, table.n_rows, piece.n_bytes, table.n_bytes))
         no_decimals = frozenset() if total is None else total.no_decimals
-    assert total is not None
-    return total, _Raw(held, n_bytes <= budget // 2, spool), reservoir
+    if total is None:
+        total = one((0, Piece(_empty(table, roles), 0)))[0]
+    return _Read(total, store, interner, reservoir)
 
 
-def _spool(folder: Path | None, first_row: int) -> Spool:
-    if folder is None:
+def _keep(store: Store, table: RawTable, training: Draft, held_out: Draft, piece: Piece) -> None:
+    store.keep(training, held_out, piece.batch.num_rows)
+    if not store.complete and not table.again:
         raise OptionError(
-            "The table can be read only once, and does not fit into memory: raise memory, or let it spill into a file."
+            "The table can be read only once, and there is no room for all of it: raise memory, or let it spill into a "
+            "folder with more room."
         )
-    return Spool(folder, first_row)
+
+
+def _read_again(
+    table: RawTable, roles: Roles, schema: Schema, store: Store, threads: int, progress: Progress
+) -> tuple[Store, Interner]:
+    """Return the rows of a table whose schema is known, as far as there is room for them."""
+    if not table.again:
+        raise OptionError("The table can be read only once, and has too many levels for that; give it as a file.")
+    interner = levels_only(schema)
+    layout = Layout(
+        [column.name for column in schema.numeric],
+        [column.name for column in schema.categorical],
+        None if schema.sparse is None else schema.sparse.name,
+    )
+
+    def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, Piece]:
+        first_row, piece = at
+        rows = split_rows(piece.batch, roles, first_row)
+        return *_drafts(piece.batch, layout, rows, roles, first_row, store.room), piece
+
+    rows = 0
+    pieces = numbered(read_ahead(table.pieces(roles.read), 2))
+    for training, held_out, piece in map_in_order(one, pieces, threads):
+        training, held_out = interner.intern(training, held_out, target=roles.target)
+        store.keep(training, held_out, piece.batch.num_rows)
+        if not store.complete:
+            break
+        rows += piece.batch.num_rows
+        progress(Work("reading", rows, table.n_rows, piece.n_bytes, table.n_bytes))
+    return store, interner
+
+
+def _drafts(
+    batch: pa.RecordBatch, layout: Layout, rows: Rows, roles: Roles, first_row: int, room: Room
+) -> tuple[Draft, Draft]:
+    """Return the rows of a batch to train on and those held out."""
+    of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
+    whole = of_training.size == batch.num_rows  # then nothing is taken out, and the rows lie where they are made
+    made = draft(
+        batch,
+        layout.numeric,
+        layout.categorical,
+        layout.sparse,
+        roles.weights,
+        first_row,
+        room if whole else np.empty,
+    )
+    made = replace(made, labels=rows.labels, classes=rows.classes)
+    return made.take(of_training, room), made.take(of_held_out, room)
 
 
 def _n_terms(scanned: Scan) -> int:
@@ -294,84 +329,55 @@ def _empty(table: RawTable, roles: Roles) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in fields], names=[f.name for f in fields])
 
 
-def _learned(scanned: Scan, schema: Schema, reservoir: Reservoir, skipped: Sequence[Skipped]) -> Learned:
-    levels = schema.target.levels
+def _learned(read: _Read, schema: Schema, skipped: Sequence[Skipped]) -> Learned:
+    levels, scanned = schema.target.levels, read.scanned
     labels = Labels(
         np.array([scanned.class_weights.get(level, 0.0) for level in levels], dtype=np.float64),
         tuple(scanned.class_rows[level] for level in levels),
     )
     counts = RowCounts(scanned.n_training, scanned.n_held_out, scanned.n_no_target, scanned.n_incomplete)
     n_stored = sum(column.sparse.n_stored for column in scanned.columns.values() if column.sparse is not None)
-    drawn = reservoir.rows()
-    sampled = None
-    if drawn is not None and drawn.rows.size > 0:
-        block = encode(drawn.batch, schema, 0, labelled=True).block
-        fractions = tuple(reservoir.fraction(level) for level in levels)
-        sampled = Sampled(replace(block, rows=drawn.rows), fractions, drawn.starts, reservoir.seed)
-    return Learned(schema, counts, labels, n_stored, sampled, tuple(skipped))
+    return Learned(schema, counts, labels, n_stored, _sampled(read, schema), tuple(skipped))
+
+
+def _sampled(read: _Read, schema: Schema) -> Sampled | None:
+    """Return the rows that samples are drawn from."""
+    drawn = read.reservoir.drawn()
+    if drawn is None or read.interner.overflowed:
+        return None
+    copied = drawn.rows.with_arrays({name: array.copy() for name, array in drawn.rows.arrays.items()})
+    block = finish(copied, schema, codebook(schema, read.interner)).block
+    fractions = read.reservoir.fractions(read.interner.numbers[schema.target.name], schema.target.levels)
+    return Sampled(replace(block, rows=drawn.at), fractions, tuple(read.reservoir.starts), read.reservoir.seed)
 
 
 def _sources(
-    table: RawTable, roles: Roles, learned: Learned, raw: _Raw, budget: int, folder: Path | None, threads: int
-) -> tuple[TableSource, TableSource, str, Store | None]:
-    """Return the rows to train on, the rows held out, where they are in words, and the store they share, if any."""
+    table: RawTable, roles: Roles, learned: Learned, store: Store, interner: Interner, threads: int
+) -> tuple[TableSource, TableSource]:
+    """Return the rows to train on and the rows held out."""
     schema, counts = learned.schema, learned.counts
+    book = codebook(schema, interner)
 
-    def pair(first_row: int, batch: pa.RecordBatch) -> Pair:
+    def encoded(first_row: int, batch: pa.RecordBatch, part: Part) -> Block:
         rows = split_rows(batch, roles, first_row)
-        block = encode(batch, schema, first_row, labelled=True).block
-        training, held_out = block.take(np.flatnonzero(rows.training)), block.take(np.flatnonzero(rows.held_out))
-        return Pair(training, held_out, batch.num_rows)
+        used = np.flatnonzero(rows.training if part == "training" else rows.held_out)
+        return finish(draft_of(batch, schema, first_row, labelled=True).take(used), schema, None).block
 
-    size = _encoded_size(learned)
-    if raw.complete:
-        first_rows = np.cumsum([0, *(batch.num_rows for batch in raw.batches)]).tolist()
-        batches: list[pa.RecordBatch | None] = list(raw.batches)
-        raw.batches.clear()
+    reader = Reader(
+        lambda first_row: table.pieces(roles.read, first_row),
+        encoded,
+        lambda made: finish(made, schema, book).block,
+    )
+    store.finish(reader, threads)
+    in_memory = store.in_memory()
+    if in_memory is not None:
+        return in_memory
 
-        def one(i: int) -> Pair:
-            batch, batches[i] = batches[i], None  # freed as soon as it is encoded
-            return pair(first_rows[i], batch)
+    def source(part: Part, n_rows: int, sampled: Sampled | None) -> FilesSource:
+        size = Size(n_rows, schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored)
+        return FilesSource(store, part, size, threads, sampled)
 
-        pairs = map_all(one, range(len(batches)), threads)
-        training = MemorySource([pair.load("training") for pair in pairs], threads)
-        held_out = MemorySource([pair.load("held_out") for pair in pairs], threads)
-        return training, held_out, f"in memory, {size_text(size)}", None
-
-    spill = None
-    words = f"in memory, {size_text(size)}"
-    if size > budget:
-        beyond = size - budget
-        if folder is not None and (not table.again or free_disk(folder) >= FREE_DISK * beyond):
-            spill, where = SpillFile(folder), f"in a spill file in {folder}"
-        elif folder is not None:
-            where = f"decoded again in each pass, as {folder} has no room for {size_text(beyond)}"
-        else:
-            where = "decoded again in each pass"
-        words = f"{size_text(budget)} of {size_text(size)} in memory, the rest {where}"
-
-    def rest(first_row: int) -> Iterator[Piece]:
-        if raw.spool is None:
-            return table.pieces(roles.read, first_row)
-        return (Piece(batch, 0) for batch in raw.spool.batches(first_row))
-
-    held = sum(batch.nbytes for batch in raw.batches)
-    store = Store(Reader(raw.batches, rest, pair), budget - held, spill, threads)
-
-    def source(part: Any, n_rows: int, sampled: Sampled | None) -> FilesSource:
-        shape = Size(n_rows, schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored)
-        return FilesSource(store, part, shape, threads, sampled)
-
-    return source("training", counts.training, learned.sampled), source("held_out", counts.held_out, None), words, store
-
-
-def _encoded_size(learned: Learned) -> int:
-    """Return about how many bytes the encoded rows take."""
-    schema = learned.schema
-    width = (4 if schema.float32 else 8) * len(schema.numeric) + 4 * len(schema.categorical) + 4
-    width += 8 * (schema.weights is not None) + 16 * (schema.sparse is not None)
-    stored = 12 * learned.n_stored / max(learned.counts.training, 1)
-    return int((width + stored) * (learned.counts.training + learned.counts.held_out))
+    return source("training", counts.training, learned.sampled), source("held_out", counts.held_out, None)
 
 
 @dataclass(slots=True)

@@ -85,8 +85,7 @@ def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
         + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
         + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
     )
-    if training.storage and not training.storage.startswith("in memory"):
-        console.print(f"Encoded rows: {_plain(training.storage)}")
+    console.print(f"Encoded rows: {_plain(training.storage)}")
     for one in training.skipped:
         console.print(f"[yellow]Skipped[/] {_plain(one['path'])}: {_plain(one['reason'])}")
     console.print(_target(model))

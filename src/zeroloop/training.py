@@ -254,7 +254,7 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         shares=result.labels.shares.tolist(),
         seconds=table.clock.seconds,
         data=table.table.name,
-        storage=table.storage,
+        storage=table.store.in_words(),
         skipped=[asdict(one) for one in table.table.skipped],
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),
@@ -272,8 +272,7 @@ class Telling:
         counts = table.counts
         self._rows = counts.training + counts.held_out + counts.no_target + counts.incomplete
         self._bytes = table.table.n_bytes
-        if table.store is not None:
-            table.store.on_block = self._on_block
+        table.store.on_block = self._on_block
 
     def passes_of(self, options: Options) -> None:
         """Begin with the passes of a fit."""

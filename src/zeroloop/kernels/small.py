@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.blocks import hash_rows as hash_rows
 from zeroloop.kernels.quadratic import minimise_quadratic as minimise_quadratic
 from zeroloop.kernels.totals import Described, DiagonalSums, Largest, Moments, VectorSums
 
@@ -147,9 +148,9 @@ def moments(block: Block) -> Moments:
     return Moments(np.full(len(mean), total), mean, squares)
 
 
-def describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray | None) -> Described:
-    """Return what the values with `keep` are that are not NaN; see `zeroloop.kernels.values.describe`."""
-    here = keep & ~np.isnan(values)
+def describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
+    """Return what the values are that are not NaN; see `zeroloop.kernels.values.describe`."""
+    here = ~np.isnan(values)
     x = values[here].astype(np.float64)
     w = np.ones(x.size) if weight is None else weight[here]
     total = float(np.sum(w))

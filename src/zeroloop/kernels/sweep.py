@@ -21,11 +21,12 @@ from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_resid
 from zeroloop.kernels.sparse import largest_sparse, lines
 from zeroloop.kernels.tiles import Rows, add_diagonal, add_gradient, add_hessian, fill_predictor, rows_of, tile_rows
 from zeroloop.kernels.totals import DiagonalSums, Largest, Moments, VectorSums
-from zeroloop.kernels.values import describe
+from zeroloop.kernels.values import describe, hash_rows
 
 __all__ = [
     "describe",
     "draw",
+    "hash_rows",
     "hessian_diagonal",
     "hessian_vector",
     "largest",

@@ -7,37 +7,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.blocks import STRIDE, FloatArray, mixed, splitmix
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled
 from zeroloop.kernels.totals import Described
 
 TILE = 512
 NO_NAN = frozenset({"nnan", "nsz", "reassoc"})  # where there is none: else a minimum cannot be taken in vector lanes
 
 
-def describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray | None) -> Described:
-    """Return what the values with `keep` are that are not NaN; `zeroloop.kernels.small.describe` is its twin.
+def describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
+    """Return what the values are that are not NaN; `zeroloop.kernels.small.describe` is its twin.
 
     Args:
         values: `(rows,)` float32 or float64, finite or NaN.
-        keep: `(rows,)`.
         weight: `(rows,)`; None for ones.
 
     """
     found = np.zeros(6)
-    fixed = values.view()
-    fixed.flags.writeable = False  # Arrow's are; one type, one compilation
-    _describe(fixed, keep, np.empty(0) if weight is None else weight, found)
+    _describe(values, np.empty(0) if weight is None else weight, found)
     n, w, mean, squares, low, high = found.tolist()
     return Described(int(n), w, mean, squares, low, high)
 
 
 @compiled(SUMS)
-def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray, found: FloatArray) -> None:
+def _describe(values: NDArray[Any], weight: FloatArray, found: FloatArray) -> None:
     """Fill `found` with number, weight, mean, squared deviations, least and greatest value."""
     n_rows = values.size
     first = 0
-    while first < n_rows and not (keep[first] and values[first] == values[first]):
+    while first < n_rows and values[first] != values[first]:
         first += 1
     if first == n_rows:
         found[4], found[5] = np.inf, -np.inf
@@ -48,7 +45,7 @@ def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray,
     total, n, w, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
     for start in range(0, n_rows, TILE):
         k = min(TILE, n_rows - start)
-        n += _present(values[start : start + k], keep[start : start + k], origin, delta, here)
+        n += _present(values[start : start + k], origin, delta, here)
         low, high = _range(delta[:k], low, high)
         if weight.size > 0:
             for i in range(k):
@@ -60,7 +57,7 @@ def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray,
     squares = 0.0
     for start in range(0, n_rows, TILE):
         k = min(TILE, n_rows - start)
-        _present(values[start : start + k], keep[start : start + k], origin, delta, here)
+        _present(values[start : start + k], origin, delta, here)
         if weight.size > 0:
             for i in range(k):
                 here[i] *= weight[start + i]
@@ -78,14 +75,12 @@ def _describe(values: NDArray[Any], keep: NDArray[np.bool_], weight: FloatArray,
 
 
 @compiled(SUMS)
-def _present(
-    values: NDArray[Any], keep: NDArray[np.bool_], origin: float, delta: FloatArray, here: FloatArray
-) -> float:
-    """Fill `delta` with the values less their origin, 0 for those not described, and `here` with 1 and 0."""
+def _present(values: NDArray[Any], origin: float, delta: FloatArray, here: FloatArray) -> float:
+    """Fill `delta` with the values less their origin, 0 for NaN, and `here` with 1 and 0."""
     n = 0.0
     for i in range(values.size):
         x = np.float64(values[i])
-        one = 1.0 if keep[i] and x == x else 0.0
+        one = 1.0 if x == x else 0.0
         here[i] = one
         delta[i] = x - origin if one > 0.0 else 0.0
         n += one
@@ -98,3 +93,19 @@ def _range(delta: FloatArray, low: float, high: float) -> tuple[float, float]:
         low = d if d < low else low
         high = d if d > high else high
     return low, high
+
+
+def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each row's index and the seed; see `zeroloop.blocks.hash_rows`."""
+    hashes = np.empty(n_rows, np.uint64)
+    _hash(np.uint64(first_row), mixed(seed)[0], hashes)
+    return hashes
+
+
+_splitmix = compiled(EXACT)(splitmix)
+
+
+@compiled(EXACT)
+def _hash(first_row: np.uint64, state: np.uint64, hashes: NDArray[np.uint64]) -> None:
+    for i in range(hashes.size):
+        hashes[i] = _splitmix(state + (first_row + np.uint64(i)) * STRIDE)

@@ -1,12 +1,12 @@
-"""Rows of files larger than memory: encoded when first swept, then held in memory, spilled, or decoded again."""
+"""Rows of files larger than memory: in memory up to a budget, then in a spill file, then decoded again in each pass."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -14,9 +14,11 @@ import numpy as np
 from zeroloop.blocks import Block
 from zeroloop.kernels import small
 from zeroloop.kernels.select import statistics
+from zeroloop.sources.budget import size_text
 from zeroloop.sources.memory import MemorySource, cut_sample
-from zeroloop.sources.spill import SpilledBlock, SpillFile
-from zeroloop.sources.threads import map_in_order, read_ahead
+from zeroloop.sources.spill import Spilled, SpillFile, has_room
+from zeroloop.sources.threads import map_all, map_in_order, read_ahead
+from zeroloop.tables.draft import Arena, Draft, Room
 from zeroloop.tables.formats import Piece
 
 S = TypeVar("S")
@@ -24,107 +26,168 @@ T = TypeVar("T")
 
 Part = Literal["training", "held_out"]
 View = Callable[[Block], Block]
-OnBlock = Callable[[int, int], None]
-"""Called after each batch of a sweep with the rows and bytes done so far."""
-
 AHEAD = 2  # batches read before they are wanted, beside those that are being swept
 
 
 @dataclass(frozen=True, slots=True)
+class SpilledDraft:
+    """A draft whose arrays are in a spill file."""
+
+    outline: Draft
+    arrays: Spilled
+
+    def load(self) -> Draft:
+        """Return the draft, its arrays mapped."""
+        return self.outline.with_arrays(self.arrays.load())
+
+
+@dataclass(slots=True)
 class Pair:
-    """A batch of the table, encoded: its rows to train on and its rows held out; `n_rows` are those of the batch."""
+    """A batch of a table: its rows to train on and its rows held out; `n_rows` are those of the batch."""
 
-    training: Block | SpilledBlock
-    held_out: Block | SpilledBlock
+    training: Draft | SpilledDraft | Block
+    held_out: Draft | SpilledDraft | Block
     n_rows: int
-
-    def load(self, part: Part) -> Block:
-        """Return one of the two, in memory."""
-        block: Block | SpilledBlock = getattr(self, part)
-        return block.load() if isinstance(block, SpilledBlock) else block
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How a table's batches are read and encoded.
+    """How the rows that a store has not kept are had.
 
     Attributes:
-        first: batches from the table's start that are held in memory already, taken out as they are encoded.
-        rest: yields the batches from a row on, with the bytes read so far.
-        encode: makes blocks of a batch and the index of its first row.
+        pieces: yields the table's batches from a row on.
+        encode: makes a block of one part of a batch, given the index of its first row.
+        finish: makes a block of a draft.
 
     """
 
-    first: deque[Any]
-    rest: Callable[[int], Iterator[Piece]]
-    encode: Callable[[int, Any], Pair]
+    pieces: Callable[[int], Iterator[Piece]]
+    encode: Callable[[int, Any, Part], Block]
+    finish: Callable[[Draft], Block]
 
 
 class Store:
-    """A table's blocks, kept as they are made: in memory up to a budget, then in a spill file, then not at all."""
+    """A table's batches, as far as there is room for them.
 
-    def __init__(self, reader: Reader, budget: int, spill: SpillFile | None, threads: int) -> None:
-        self._reader = reader
-        self._budget = budget
-        self._spill = spill
-        self._threads = threads
+    Args:
+        budget: bytes of memory.
+        folder: where to spill what is beyond them; None for nowhere.
+
+    """
+
+    def __init__(self, budget: int, folder: Path | None) -> None:
+        self.complete = True  # every batch seen is kept
+        self.rows_kept = 0  # of the table, from its start on
+        self.on_block: Callable[[int, int], None] = lambda rows, n_bytes: None  # told rows and bytes done of a sweep
+        self._budget = self._left = budget
+        self._folder = folder
+        self._spill: SpillFile | None = None
+        self._arena = Arena()
         self._pairs: list[Pair] = []
-        self._rows_kept = 0  # of the table, from its start on
-        self._keeping = True
-        self.on_block: OnBlock = lambda rows, n_bytes: None
+        self._n_bytes = 0
+
+    @property
+    def room(self) -> Room:
+        """Where the arrays of the next batch are to lie."""
+        return self._arena.take if self._left > 0 else np.empty
+
+    def keep(self, training: Draft, held_out: Draft, n_rows: int) -> None:
+        """Keep the next batch, if all before it are kept and there is room."""
+        if not self.complete:
+            return
+        n_bytes = training.n_bytes + held_out.n_bytes
+        if n_bytes <= self._left:
+            self._left -= n_bytes
+            self._n_bytes += n_bytes
+            pair = Pair(training, held_out, n_rows)
+        elif self._folder is not None and has_room(self._folder, n_bytes):
+            self._left = 0  # what follows is spilled too, so that what is in memory is the table's start
+            if self._spill is None:
+                self._spill = SpillFile(self._folder)
+            pair = Pair(self._spilled(training), self._spilled(held_out), n_rows)
+        else:
+            self._left = 0
+            self.complete = False
+            return
+        self._pairs.append(pair)
+        self.rows_kept += n_rows
+
+    def emptied(self) -> Store:
+        """Return a store with the same room and nothing in it."""
+        return Store(self._budget, self._folder)
+
+    def _spilled(self, draft: Draft) -> SpilledDraft:
+        assert self._spill is not None
+        arrays = self._spill.write(draft.arrays)
+        empty = {name: array[..., :0] for name, array in draft.arrays.items()}
+        return SpilledDraft(draft.with_arrays(empty), arrays)
+
+    def in_words(self) -> str:
+        """Say where the rows are."""
+        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes or self._spill is None else []
+        if self._spill is not None:
+            parts.append(f"{size_text(self._spill.n_bytes)} in a spill file in {self._folder}")
+        if not self.complete:
+            reason = "" if self._folder is None else f", as {self._folder} has no room for them"
+            parts.append(f"the rest decoded again in each pass{reason}")
+        return ", ".join(parts)
+
+    def finish(self, reader: Reader, threads: int) -> None:
+        """Make blocks of the drafts in memory, and know how to make those of the others."""
+        self._reader = reader
+        self._threads = threads
+
+        def finished(pair: Pair) -> None:
+            if isinstance(pair.training, Draft):
+                pair.training = reader.finish(pair.training)
+            if isinstance(pair.held_out, Draft):
+                pair.held_out = reader.finish(pair.held_out)
+
+        map_all(finished, self._pairs, threads)
+
+    def in_memory(self) -> tuple[MemorySource, MemorySource] | None:
+        """Return the rows to train on and those held out, where all of them are in memory."""
+        if not self.complete or self._spill is not None:
+            return None
+        blocks = [(pair.training, pair.held_out) for pair in self._pairs]
+        training = [block for block, _ in blocks if isinstance(block, Block)]
+        held_out = [block for _, block in blocks if isinstance(block, Block)]
+        return MemorySource(training, self._threads), MemorySource(held_out, self._threads)
 
     def sweep(self, part: Part, function: Callable[[Block], T]) -> Iterator[T]:
         """Yield `function(block)` for each block that has rows, in order, computed on several threads."""
 
-        def of_kept(pair: Pair) -> tuple[T | None, Pair, bool, int]:
-            return of_pair(pair), pair, False, 0
+        def of_kept(pair: Pair) -> tuple[T | None, int, int]:
+            found: Block | Draft | SpilledDraft = getattr(pair, part)
+            if isinstance(found, SpilledDraft):
+                found = self._reader.finish(found.load())
+            assert isinstance(found, Block)
+            return of_block(found), pair.n_rows, 0
 
-        def of_fresh(at: tuple[int, Piece]) -> tuple[T | None, Pair, bool, int]:
+        def of_fresh(at: tuple[int, Piece]) -> tuple[T | None, int, int]:
             first_row, piece = at
-            pair = self._reader.encode(first_row, piece.batch)
-            return of_pair(pair), pair, True, piece.n_bytes
+            return of_block(self._reader.encode(first_row, piece.batch, part)), piece.batch.num_rows, piece.n_bytes
 
-        def of_pair(pair: Pair) -> T | None:
-            block = pair.load(part)
+        def of_block(block: Block) -> T | None:
             return function(block) if block.n_rows > 0 else None
 
-        kept = [partial(of_kept, pair) for pair in self._pairs]
+        kept = (partial(of_kept, pair) for pair in self._pairs)
         fresh = (partial(of_fresh, at) for at in self._fresh())
         rows = 0
-        for value, pair, is_fresh, n_bytes in map_in_order(_call, chain(kept, fresh), self._threads):
-            if is_fresh and self._keeping:
-                self._keep(pair)
-            rows += pair.n_rows
+        for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), self._threads):
+            rows += n_rows
             self.on_block(rows, n_bytes)
             if value is not None:
                 yield value
 
     def _fresh(self) -> Iterator[tuple[int, Piece]]:
         """Yield the batches that are not kept, with the index of their first row."""
-        first_row = self._rows_kept
-        while self._keeping and self._reader.first:
-            batch = self._reader.first.popleft()
-            self._budget += batch.nbytes
-            yield first_row, Piece(batch, 0)
-            first_row += batch.num_rows
-        for piece in read_ahead(self._reader.rest(first_row), AHEAD):
+        if self.complete:
+            return
+        first_row = self.rows_kept
+        for piece in read_ahead(self._reader.pieces(first_row), AHEAD):
             yield first_row, piece
             first_row += piece.batch.num_rows
-
-    def _keep(self, pair: Pair) -> None:
-        n_bytes = sum(block.n_bytes for block in (pair.training, pair.held_out) if isinstance(block, Block))
-        if n_bytes <= self._budget:
-            self._budget -= n_bytes
-        elif self._spill is not None:
-            self._budget = 0  # what follows is spilled too, so that blocks in memory are those at the start
-            assert isinstance(pair.training, Block)
-            assert isinstance(pair.held_out, Block)
-            pair = Pair(self._spill.write(pair.training), self._spill.write(pair.held_out), pair.n_rows)
-        else:
-            self._keeping = False
-            return
-        self._pairs.append(pair)
-        self._rows_kept += pair.n_rows
 
 
 def _call(work: Callable[[], T]) -> T:

@@ -155,9 +155,12 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     return codes, values
 
 
-def positions(rows: NDArray[np.intp]) -> pa.Array:
-    """Return row numbers as Arrow takes them; `pa.array` of a NumPy array would import pandas."""
-    return pa.Array.from_buffers(pa.int64(), rows.size, [None, pa.py_buffer(rows.astype(np.int64, copy=False))])
+def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
+    """Return a column as (index of each row's value, -1 where missing; the distinct values)."""
+    if pt.is_null(column.type):
+        return np.full(len(column), -1, np.int32), ()
+    codes, values = coded(column)
+    return codes, tuple(values.to_pylist())
 
 
 def present(column: pa.Array) -> NDArray[np.bool_]:

@@ -1,10 +1,11 @@
-"""Record batch + schema -> Block: numbers stacked, levels as codes, gaps filled."""
+"""Record batch -> Draft + schema -> Block: levels as codes, gaps filled."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
 from zeroloop.errors import DataError
-from zeroloop.sparse import from_triples
-from zeroloop.tables.columns import as_decimals, coded, describe, kind_of, numbers, sparse_values
-from zeroloop.tables.roles import row_weights
+from zeroloop.sparse import Sparse, from_triples
+from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
+from zeroloop.tables.draft import Draft, Interner, draft
 from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn
 
 
@@ -100,125 +101,214 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
         labelled: whether to fill the block's `y` and `weight`.
 
     Raises:
-        DataError: for an infinite number; for a missing value where the schema's rule is "error".
+        DataError: for an infinite number; for a missing value where the schema's rule is "error"; for a class that
+            training did not know.
 
     """
-    rows = batch.num_rows
-    n_coefs = schema.n_coefs
-    block = Block(
-        numeric=np.empty((len(schema.numeric), rows), np.float32 if schema.float32 else np.float64),
-        codes=np.empty((len(schema.categorical), rows), np.int32),
-        n_coefs=n_coefs,
-        y=labels(batch, schema) if labelled else None,
-        weight=row_weights(batch, schema.weights, first_row) if labelled else None,
-        first_row=first_row,
-        sparse=None
-        if schema.sparse is None
-        else sparse_values(batch[schema.sparse.name], schema.sparse.name, first_row),
+    return finish(draft_of(batch, schema, first_row, labelled), schema, None)
+
+
+def draft_of(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool) -> Draft:
+    """Return a batch as a draft of just the columns that a schema has; see `encode`."""
+    made = draft(
+        batch,
+        [column.name for column in schema.numeric],
+        [column.name for column in schema.categorical],
+        None if schema.sparse is None else schema.sparse.name,
+        schema.weights if labelled else None,
+        first_row,
     )
+    if not labelled:
+        return made
+    codes, classes = value_numbers(batch[schema.target.name])
+    return replace(made, labels=codes, classes=classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the numbers of a column's values mean, each array by number, the last entry for a missing value.
+
+    Attributes:
+        coefs: index of the coefficient.
+        unseen: whether it is a level that training did not know.
+
+    """
+
+    coefs: NDArray[np.int32]
+    unseen: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Codebook:
+    """What the numbers that an `Interner` gave mean to a schema.
+
+    Attributes:
+        lookups: of each column of levels.
+        classes: label of each number of the target's values.
+
+    """
+
+    lookups: dict[str, Lookup]
+    classes: NDArray[np.float32]
+
+
+def codebook(schema: Schema, interner: Interner) -> Codebook:
+    """Return what an interner's numbers mean; where it is frozen, the number after its values is no level."""
+    lookups = {}
+    for column, first in zip(schema.categorical, _first_coefs(schema), strict=True):
+        values = list(interner.numbers.get(column.name, {}))
+        lookups[column.name] = _lookup([*values, *[None] * interner.frozen], column, first, schema.n_coefs)
+    classes = _positions(list(interner.numbers.get(schema.target.name, {})), schema.target.levels)
+    return Codebook(lookups, np.append(classes.astype(np.float32), np.float32(np.nan)))
+
+
+def levels_only(schema: Schema) -> Interner:
+    """Return an interner that knows a schema's levels and no other value."""
+    known = {column.name: column.levels for column in schema.categorical} | {schema.target.name: schema.target.levels}
+    return Interner({name: {v: i for i, v in enumerate(levels)} for name, levels in known.items()}, frozen=True)
+
+
+def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
+    """Return a draft as a block; its arrays become the block's and are changed where they lie.
+
+    Args:
+        draft: rows with the schema's columns, and perhaps others.
+        schema: of the table.
+        book: what codes mean; None where the draft has the values itself.
+
+    Raises:
+        DataError: for a missing value where the schema's rule is "error"; for a class that training did not know.
+
+    """
+    rows, n_coefs = draft.n_rows, schema.n_coefs
+    names = tuple(column.name for column in schema.numeric)
+    dtype = np.float32 if schema.float32 else np.float64
+    in_place = names == draft.names and draft.numeric.dtype == dtype
+    numeric = draft.numeric if in_place else np.empty((len(names), rows), dtype)
     complete = np.ones(rows, dtype=bool)
     surprises = Surprises()
-    if schema.sparse is not None and block.sparse is not None:
-        block, n_unseen = _within(block, schema.n_sparse)
-        surprises.unseen[f"indices of {schema.sparse.name}"] += n_unseen
     coefficient = 1 + len(schema.numeric) + schema.n_sparse
     marks = []
     for j, column in enumerate(schema.numeric):
-        values = numbers(batch[column.name], column.name, first_row)
-        if column.decimals is not None and pa.types.is_float32(batch.schema.field(column.name).type):
-            values = as_decimals(values.astype(np.float64), column.decimals)
-        block.numeric[j] = values
-        gaps = np.isnan(values)
-        if np.any(gaps):
-            complete &= ~gaps
-            block.numeric[j, gaps] = column.mean
+        at = draft.names.index(column.name)
+        if column.decimals is not None and draft.narrow[at]:
+            numeric[j] = as_decimals(draft.numeric[at].astype(np.float64), column.decimals)
+        elif not in_place:
+            numeric[j] = draft.numeric[at]
+        gaps = np.isnan(numeric[j]) if at in draft.gaps else np.zeros(0, dtype=bool)
+        met = np.flatnonzero(gaps).astype(np.int32)
+        if met.size > 0:
+            complete[met] = False
+            numeric[j, met] = column.mean
             if not column.missing and schema.missing == "impute":
-                surprises.filled[column.name] += int(np.sum(gaps))
+                surprises.filled[column.name] += met.size
         if column.missing:
-            met = np.flatnonzero(gaps).astype(np.int32)
             marks.append(np.stack([met, np.full_like(met, coefficient)]))
             coefficient += 1
-    for row, levels in enumerate(schema.categorical):
-        codes, missing, unseen = _codes(batch[levels.name], levels, coefficient, n_coefs)
+    codes = np.empty((len(schema.categorical), rows), np.int32)
+    for row, (levels, first) in enumerate(zip(schema.categorical, _first_coefs(schema), strict=True)):
+        numbers_of, lookup = _coded(draft, levels, first, n_coefs, book)
+        missing = numbers_of < 0
+        np.take(lookup.coefs, numbers_of, out=codes[row], mode="wrap")  # -1 picks the last entry
         complete &= ~missing
-        surprises.unseen[levels.name] += int(np.sum(unseen))
+        if np.any(lookup.unseen):
+            surprises.unseen[levels.name] += int(np.sum(lookup.unseen[numbers_of]))
         if not levels.missing and schema.missing == "impute":
             surprises.filled[levels.name] += int(np.sum(missing))
-        block.codes[row] = codes
-        coefficient += levels.n_terms
     if schema.missing == "error" and not np.all(complete):
-        at = first_row + int(np.argmin(complete)) + 1
+        at = draft.first_row + int(np.argmin(complete)) + 1
         raise DataError(f"Row {at} has a missing value, and the model was trained with missing='error'; fill it.")
-    if marks:
-        pairs = np.concatenate(marks, axis=1)
-        block = replace(block, marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]))
+    pairs = np.concatenate(marks, axis=1) if marks else np.empty((2, 0), np.int32)
+    sparse = draft.sparse
+    if sparse is not None:
+        sparse, n_unseen = _within(sparse, schema.n_sparse)
+        surprises.unseen[f"indices of {schema.features[len(names)]}"] += n_unseen
+    block = Block(
+        numeric=numeric,
+        codes=codes,
+        n_coefs=n_coefs,
+        y=None if draft.labels is None else _labels(draft, schema, book),
+        weight=draft.weight,
+        first_row=draft.first_row,
+        marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]),
+        sparse=sparse,
+    )
     return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
 
 
-def _within(block: Block, n_columns: int) -> tuple[Block, int]:
-    """Return a block without the sparse columns that training never met, and how many rows have such."""
-    assert block.sparse is not None
-    sparse = replace(block.sparse, n_columns=n_columns)
-    if block.sparse.n_columns <= n_columns:
-        return replace(block, sparse=sparse), 0
-    row, column, values = block.sparse.triples()
+def _first_coefs(schema: Schema) -> list[int]:
+    """Return the index of each categorical column's first coefficient."""
+    first = schema.n_coefs - sum(column.n_terms for column in schema.categorical)
+    return list(accumulate((column.n_terms for column in schema.categorical[:-1]), initial=first))[
+        : len(schema.categorical)
+    ]
+
+
+def _coded(
+    draft: Draft, column: Categorical, first: int, none: int, book: Codebook | None
+) -> tuple[NDArray[np.int32], Lookup]:
+    """Return the number of each row's level, -1 where it is missing, and what the numbers mean."""
+    if column.name not in draft.coded:  # a column of numbers of which training had but one
+        j = draft.names.index(column.name)
+        values = draft.numeric[j]
+        level = float(column.levels[0])
+        same = values == (np.float32(level) if draft.narrow[j] else level)
+        return np.where(np.isnan(values), -1, np.where(same, 0, 1)).astype(np.int32), _lookup(
+            [column.levels[0], None], column, first, none
+        )
+    k = draft.coded.index(column.name)
+    lookup = _lookup(draft.values[k], column, first, none) if book is None else book.lookups[column.name]
+    return draft.codes[k], lookup
+
+
+def _lookup(values: Sequence[Level | None], column: Categorical, first: int, none: int) -> Lookup:
+    """Return what numbers mean that stand for `values`; None among them for a level never seen."""
+    positions = _positions(values, column.levels)
+    n_levels = len(column.levels)
+    # The coefficient of each level, then of "other" or a level never seen, then of a missing value.
+    after = first + n_levels - column.reference
+    of_level = np.arange(first - column.reference, after, dtype=np.int32)
+    if column.reference:
+        of_level[:1] = none
+    of_other = after if column.other else none
+    of_missing = after + (column.other > 0) if column.missing else none
+    coefs = np.append(np.append(of_level, of_other)[positions], of_missing).astype(np.int32)
+    unseen = (positions == n_levels) & (column.other == 0)
+    return Lookup(coefs, np.append(unseen, False))
+
+
+def _within(sparse: Sparse, n_columns: int) -> tuple[Sparse, int]:
+    """Return sparse rows without the columns that training never met, and how many rows have such."""
+    if sparse.n_columns <= n_columns:
+        return replace(sparse, n_columns=n_columns), 0
+    row, column, values = sparse.triples()
     kept = column < n_columns
     unseen = np.unique(row[~kept]).size
-    return replace(block, sparse=from_triples(row[kept], column[kept], values[kept], block.n_rows, n_columns)), unseen
+    return from_triples(row[kept], column[kept], values[kept], sparse.n_rows, n_columns), unseen
 
 
-def _codes(
-    column: pa.Array, levels: Categorical, first: int, none: int
-) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return (the coefficient of each row, which rows are missing, which have a level never seen)."""
-    if pa.types.is_null(column.type):
-        codes, positions = np.full(len(column), -1, np.int32), np.empty(0, np.int64)
-    else:
-        codes, values = coded(column)
-        positions = _positions(values, levels.levels)
-    n_levels = len(levels.levels)
-    # The coefficient of each level, then of "other", then of a level never seen, then of a missing value.
-    after = first + n_levels - levels.reference
-    of_level = np.arange(first - levels.reference, after, dtype=np.int32)
-    if levels.reference:
-        of_level[:1] = none
-    of_other = after if levels.other else none
-    of_missing = after + (levels.other > 0) if levels.missing else none
-    lookup = np.append(np.append(of_level, of_other)[positions], of_missing).astype(np.int32)
-    missing = codes < 0
-    unseen = np.zeros(codes.size, dtype=bool)
-    if not levels.other:
-        unseen = np.append(positions == n_levels, False)[codes]
-    return lookup[codes], missing, unseen  # a code of -1 picks the last entry: missing
-
-
-def _positions(values: pa.Array, levels: Sequence[Level]) -> NDArray[np.int64]:
+def _positions(values: Sequence[Level | None], levels: Sequence[Level]) -> NDArray[np.int64]:
     """Return each value's place among the levels, `len(levels)` for one that is not there."""
-    place = {level: i for i, level in enumerate(levels)}
-    return np.array([place.get(value, len(levels)) for value in values.to_pylist()], dtype=np.int64)
+    place: dict[Level | None, int] = {level: i for i, level in enumerate(levels)}
+    return np.array([place.get(value, len(levels)) for value in values], dtype=np.int64)
 
 
-def labels(batch: pa.RecordBatch, schema: Schema) -> NDArray[np.float32]:
-    """Return the target as the index of its class, NaN where it is missing, `(rows,)`.
-
-    Raises:
-        DataError: for a value that training did not know.
-
-    """
+def _labels(draft: Draft, schema: Schema, book: Codebook | None) -> NDArray[np.float32]:
+    """Return the index of each row's class, NaN where the target is missing, `(rows,)`."""
+    assert draft.labels is not None
+    if book is not None:
+        return book.classes[draft.labels]
     target = schema.target
-    column = batch[target.name]
-    if pa.types.is_null(column.type):
-        return np.full(len(column), np.nan, np.float32)
-    codes, values = coded(column)
     known = target.levels
-    comparable = isinstance(known[0], str) == (kind_of(values.type) == "categorical")
-    positions = _positions(values, known) if comparable else np.full(len(values), len(known))
-    met = np.unique(codes[codes >= 0])
-    strange = [k for k in met if positions[k] == len(known)]
+    texts = [isinstance(value, str) for value in draft.classes]
+    comparable = all(text == isinstance(known[0], str) for text in texts)
+    positions = _positions(draft.classes, known) if comparable else np.full(len(texts), len(known))
+    met = np.unique(draft.labels[draft.labels >= 0])
+    strange = [int(k) for k in met if positions[k] == len(known)]
     if strange:
         listed = ", ".join(repr(level) for level in known[:-1])
         raise DataError(
-            f"The target {target.name!r} holds {values[int(strange[0])].as_py()!r}; "
+            f"The target {target.name!r} holds {draft.classes[strange[0]]!r}; "
             f"the model knows {listed} and {known[-1]!r}."
         )
-    return np.append(positions.astype(np.float32), np.float32(np.nan))[codes]
+    return np.append(positions.astype(np.float32), np.float32(np.nan))[draft.labels]

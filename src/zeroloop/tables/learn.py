@@ -47,11 +47,6 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             sparse.append(learned)
         else:
             left_out.append(learned)
-    if len(sparse) > 1:
-        raise DataError(
-            f"Columns {sparse[0].name!r} and {sparse[1].name!r} both hold maps of index to number; one can be used: "
-            "drop the other, or merge them."
-        )
     if not numeric and not categorical and not sparse:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
         raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
@@ -159,10 +154,11 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
     here = n_rows - column.n_missing
     if len(counts) == 1 and column.n_missing == 0:
         return LeftOut(name, f"constant, {next(iter(counts))!r} in every training row")
-    if not asked and len(counts) >= SMALLEST_IDENTIFIER and 2 * len(counts) > here:
+    n_values = len(counts) + column.n_dropped
+    if not asked and n_values >= SMALLEST_IDENTIFIER and 2 * n_values > here:
         return LeftOut(
             name,
-            f"an identifier: {len(counts):,} values in {here:,} rows; name it categorical to use it all the same",
+            f"an identifier: {n_values:,} values in {here:,} rows; name it categorical to use it all the same",
         )
     levels = _tidy(counts)
     if len(levels) > MOST_LEVELS:

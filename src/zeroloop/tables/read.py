@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -97,7 +97,8 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
         files = [file for item in data for file in find_files(str(item))]
         return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
-    return _open_memory(data)
+    table = _open_memory(data)
+    return replace(table, schema=pa.schema([(field.name, _plain_type(field.type)) for field in table.schema]))
 
 
 def recut(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

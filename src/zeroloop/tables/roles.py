@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray, hash_rows
+from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError
-from zeroloop.tables.columns import describe, kind_of, numbers, present
-from zeroloop.tables.schema import Missing
+from zeroloop.kernels.select import statistics
+from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
+from zeroloop.tables.schema import Level, Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +104,38 @@ def _nearest(name: str, known: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows of one batch are used, `(rows,)` each."""
+    """Which rows of one batch are used, `(rows,)` each, and their target.
+
+    Attributes:
+        training, held_out, no_target, incomplete: whether a row is used so.
+        labels: index of the row's value of the target, -1 where it has none.
+        classes: values of the target.
+
+    """
 
     training: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     no_target: NDArray[np.bool_]
     incomplete: NDArray[np.bool_]
+    labels: NDArray[np.int32]
+    classes: tuple[Level, ...]
 
 
 def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
     """Return which rows train, which are held out, and which cannot be used."""
-    no_target = ~present(batch[roles.target])
+    labels, classes = value_numbers(batch[roles.target])
+    no_target = labels < 0
     complete = np.ones(batch.num_rows, dtype=bool)
     for name in roles.needed:
         if not pa.types.is_null(batch.schema.field(name).type):  # a column empty throughout would drop every row
             complete &= present(batch[name])
-    test = hash_rows(first_row, batch.num_rows, roles.seed) < np.uint64(int(roles.test_fraction * 2**64))
     usable = ~no_target & complete
-    return Rows(usable & ~test, usable & test, no_target, ~no_target & ~complete)
+    incomplete = ~no_target & ~complete
+    if roles.test_fraction == 0:
+        return Rows(usable, np.zeros_like(usable), no_target, incomplete, labels, classes)
+    hashes = statistics(batch.num_rows, batch.num_columns).hash_rows(first_row, batch.num_rows, roles.seed)
+    test = hashes < np.uint64(int(roles.test_fraction * 2**64))
+    return Rows(usable & ~test, usable & test, no_target, incomplete, labels, classes)
 
 
 def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> FloatArray | None:

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
-from zeroloop.kernels.totals import Described, Moments
-from zeroloop.tables.columns import (
-    NOT_DECIMAL,
-    as_decimals,
-    coded,
-    decimal_places,
-    kind_of,
-    numbers,
-    present,
-    sparse_values,
-)
-from zeroloop.tables.roles import Roles, row_weights, split_rows
+from zeroloop.kernels.totals import Moments
+from zeroloop.sparse import Sparse
+from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
+from zeroloop.tables.draft import Draft
+from zeroloop.tables.roles import Roles, Rows
 from zeroloop.tables.schema import Level
+
+MOST_COUNTED = 2**18  # distinct values of a column: an identifier of a billion rows would fill any memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,9 @@ class ColumnScan:
         decimals: places that write every float32 present (`NOT_DECIMAL` where none do); 0 for other types.
         low: smallest number.
         high: largest number.
-        levels: rows of each distinct value, for categorical columns.
+        levels: rows of each distinct value, for categorical columns; of a column with very many the most frequent, as
+            far as is known of them.
+        n_dropped: distinct values that are not among them any more.
         sparse: of the columns that maps of index to number hold.
 
     """
@@ -57,10 +53,15 @@ class ColumnScan:
     high: float = -math.inf
     levels: Counter[Level] = field(default_factory=Counter)
     sparse: SparseScan | None = None
+    n_dropped: int = 0
 
     def __add__(self, other: Self) -> ColumnScan:
         both = [m for m in (self.moments, other.moments) if m is not None]
-        self.levels.update(other.levels)
+        levels, n_dropped = self.levels, self.n_dropped + other.n_dropped
+        levels.update(other.levels)
+        if len(levels) > MOST_COUNTED:
+            n_dropped += len(levels) - MOST_COUNTED // 2
+            levels = Counter(dict(levels.most_common(MOST_COUNTED // 2)))
         return ColumnScan(
             self.types | other.types,
             self.n_missing + other.n_missing,
@@ -69,8 +70,9 @@ class ColumnScan:
             max(self.decimals, other.decimals),
             min(self.low, other.low),
             max(self.high, other.high),
-            self.levels,
+            levels,
             self.sparse + other.sparse if self.sparse and other.sparse else self.sparse or other.sparse,
+            n_dropped,
         )
 
 
@@ -158,88 +160,109 @@ class Scan:
         return frozenset(name for name, column in self.columns.items() if column.decimals == NOT_DECIMAL)
 
 
-def scan(batch: pa.RecordBatch, roles: Roles, first_row: int, no_decimals: Collection[str] = ()) -> Scan:
+def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
+    """Return which of a batch's features are read as what.
+
+    Raises:
+        DataError: for two columns of maps.
+
+    """
+    kinds = {
+        name: "categorical" if name in roles.categorical else kind_of(columns.field(name).type)
+        for name in roles.features
+    }
+    of_kind = {kind: [name for name in roles.features if kinds[name] == kind] for kind in ("numeric", "categorical")}
+    sparse = [name for name in roles.features if kinds[name] == "sparse"]
+    if len(sparse) > 1:
+        raise DataError(
+            f"Columns {sparse[0]!r} and {sparse[1]!r} both hold maps of index to number; one can be used: "
+            "drop the other, or merge them."
+        )
+    return Layout(of_kind["numeric"], of_kind["categorical"], sparse[0] if sparse else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns a draft reads as numbers, as levels, and as maps from index to number."""
+
+    numeric: list[str]
+    categorical: list[str]
+    sparse: str | None
+
+
+def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_decimals: Collection[str] = ()) -> Scan:
     """Return what one batch holds.
 
     Args:
         batch: rows of the table.
-        roles: of its columns.
-        first_row: index in the table of the batch's first row.
+        training: those of them that train.
+        rows: how they are used.
+        roles: of the columns.
         no_decimals: float32 columns known to hold other numbers than short decimals, which are not looked at for that.
 
     Raises:
-        DataError: for an infinite number, for a bad weight, and, with `missing="error"`, for a missing value.
+        DataError: with `missing="error"`, for a missing value.
 
     """
-    rows = split_rows(batch, roles, first_row)
-    weight = row_weights(batch, roles.weights, first_row)
+    n, weight = training.n_rows, training.weight
+    types = {name: batch.schema.field(name).type for name in roles.features}
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
     describe = statistics(batch.num_rows, len(roles.features)).describe
-
-    def column(name: str) -> ColumnScan:
-        return _scan_column(batch[name], name, roles, rows.training, weight, first_row, name in no_decimals, describe)
-
-    target = batch[roles.target]
-    class_rows = _count(target, rows.training)
+    columns = {name: ColumnScan(frozenset([types[name]]), n) for name in roles.features}
+    for j, name in enumerate(training.names):
+        values = training.numeric[j]
+        decimals = 0
+        if training.narrow[j]:
+            decimals = NOT_DECIMAL if name in no_decimals else decimal_places(values.astype(np.float64))
+            if decimals != NOT_DECIMAL:
+                values = as_decimals(values.astype(np.float64), decimals)
+        found = describe(values, weight)
+        missing_weight = float(n - found.n)
+        if found.n < n and weight is not None:
+            missing_weight = float(np.sum(weight[np.isnan(values)]))
+        moments = Moments(np.array([found.weight]), np.array([found.mean]), np.array([found.squares]))
+        columns[name] = ColumnScan(
+            frozenset([types[name]]), n - found.n, missing_weight, moments, decimals, found.low, found.high
+        )
+    for k, name in enumerate(training.coded):
+        levels = _count(training.codes[k], training.values[k])
+        columns[name] = ColumnScan(frozenset([types[name]]), n - levels.total(), levels=levels)
+    if training.sparse is not None:
+        name = next(name for name in roles.features if kind_of(types[name]) == "sparse")
+        columns[name] = ColumnScan(frozenset([types[name]]), 0, sparse=_scan_sparse(training.sparse, weight))
+    if roles.missing == "error":
+        _check_no_gap(batch, rows, roles, columns, training.first_row)
+    class_rows = _count(rows.labels[rows.training], rows.classes)
     return Scan(
-        {name: column(name) for name in roles.features},
-        _count(target, ~rows.no_target),
+        columns,
+        _count(rows.labels, rows.classes),
         class_rows,
-        dict(class_rows) if weight is None else _weigh(target, rows.training, weight),
-        int(np.sum(rows.training)),
+        dict(class_rows) if weight is None else _weigh(rows.labels[rows.training], rows.classes, weight),
+        n,
         int(np.sum(rows.held_out)),
         int(np.sum(rows.no_target)),
         int(np.sum(rows.incomplete)),
     )
 
 
-def _scan_column(
-    column: pa.Array,
-    name: str,
-    roles: Roles,
-    training: NDArray[np.bool_],
-    weight: FloatArray | None,
-    first_row: int,
-    no_decimals: bool,
-    describe: Callable[[NDArray[Any], NDArray[np.bool_], FloatArray | None], Described],
-) -> ColumnScan:
-    kind = "categorical" if name in roles.categorical else kind_of(column.type)
-    types = frozenset([column.type])
-    if kind in ("other", "empty"):
-        return ColumnScan(types, int(np.sum(training)))
-    if roles.missing == "error":
-        gap = training & ~present(column)
+def _check_no_gap(
+    batch: pa.RecordBatch, rows: Rows, roles: Roles, columns: Mapping[str, ColumnScan], first_row: int
+) -> None:
+    for name, column in columns.items():
+        kind = "categorical" if name in roles.categorical else kind_of(batch.schema.field(name).type)
+        if kind in ("other", "empty") or (column.n_missing == 0 and kind != "sparse"):
+            continue
+        gap = rows.training & ~present(batch[name])
         if np.any(gap):
             raise DataError(
                 f"Column {name!r} has no value in row {first_row + int(np.argmax(gap)) + 1}, and missing is 'error'; "
                 "fill it, or use missing='impute' or 'drop'."
             )
-    if kind == "sparse":
-        return ColumnScan(types, 0, sparse=_scan_sparse(column, name, training, weight, first_row))
-    if kind == "categorical":
-        levels = _count(column, training)
-        return ColumnScan(types, int(np.sum(training)) - levels.total(), levels=levels)
-    values = numbers(column, name, first_row)
-    decimals = 0
-    if pt.is_float32(column.type):
-        decimals = NOT_DECIMAL if no_decimals else decimal_places(values[training].astype(np.float64))
-        if decimals != NOT_DECIMAL:
-            values = as_decimals(values.astype(np.float64), decimals)
-    found = describe(values, training, weight)
-    n_missing = int(np.sum(training)) - found.n
-    missing_weight = float(n_missing)
-    if n_missing and weight is not None:
-        missing_weight = float(np.sum(weight[training & np.isnan(values)]))
-    moments = Moments(np.array([found.weight]), np.array([found.mean]), np.array([found.squares]))
-    return ColumnScan(types, n_missing, missing_weight, moments, decimals, found.low, found.high)
 
 
-def _scan_sparse(
-    column: pa.Array, name: str, training: NDArray[np.bool_], weight: FloatArray | None, first_row: int
-) -> SparseScan:
-    rows = sparse_values(column, name, first_row)
-    row, index, values = rows.take(np.flatnonzero(training)).triples()
-    w = np.ones(int(np.sum(training))) if weight is None else weight[training]
+def _scan_sparse(rows: Sparse, weight: FloatArray | None) -> SparseScan:
+    row, index, values = rows.triples()
+    w = np.ones(rows.n_rows) if weight is None else weight
     largest = np.zeros(rows.n_columns)
     np.maximum.at(largest, index, np.abs(values))
     total: FloatArray = np.bincount(index, w[row] * values, rows.n_columns).astype(np.float64)
@@ -247,18 +270,14 @@ def _scan_sparse(
     return SparseScan(largest, total, squares, float(np.sum(w)), values.size)
 
 
-def _weigh(column: pa.Array, keep: NDArray[np.bool_], weight: FloatArray) -> dict[Level, float]:
-    """Return the weight of the rows of each value."""
-    codes, values = coded(column)
-    used = keep & (codes >= 0)
+def _weigh(codes: NDArray[np.int32], values: Sequence[Level], weight: FloatArray) -> dict[Level, float]:
+    """Return the weight of the rows of each value met."""
+    used = codes >= 0
     totals = np.bincount(codes[used], weight[used], len(values))
     met = np.bincount(codes[used], minlength=len(values)) > 0
-    return {value: float(w) for value, w, here in zip(values.to_pylist(), totals, met, strict=True) if here}
+    return {value: float(w) for value, w, here in zip(values, totals, met, strict=True) if here}
 
 
-def _count(column: pa.Array, keep: NDArray[np.bool_]) -> Counter[Level]:
-    if pt.is_null(column.type):
-        return Counter()
-    codes, values = coded(column)
-    counts = np.bincount(codes[keep & (codes >= 0)], minlength=len(values))
-    return Counter({value: int(n) for value, n in zip(values.to_pylist(), counts, strict=True) if n > 0})
+def _count(codes: NDArray[np.int32], values: Sequence[Level]) -> Counter[Level]:
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    return Counter({value: int(n) for value, n in zip(values, counts.tolist(), strict=True) if n > 0})

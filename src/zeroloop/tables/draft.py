@@ -1,0 +1,262 @@
+"""Rows as arrays before a schema is known: numbers stacked, NaN for gaps, values as indices of what was met so far.
+
+A table is read once: what its scan learns of means and levels is applied to drafts afterwards, where they lie.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray
+from zeroloop.sparse import Sparse, concatenate_rows
+from zeroloop.tables.columns import fits_float32, numbers, sparse_values, value_numbers
+from zeroloop.tables.roles import row_weights
+from zeroloop.tables.schema import Level
+
+MOST_VALUES = 2**17  # of a column, that are told apart
+CHUNK_BYTES = 2**25  # of memory taken at once: the system maps as large a piece by pages of megabytes
+
+Values = tuple[Level, ...]
+Room = Callable[[tuple[int, ...], Any], NDArray[Any]]
+"""Returns an array of a shape and type, not filled: `numpy.empty`, or `Arena.take`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Some rows of a batch.
+
+    Attributes:
+        names: of the numeric columns.
+        numeric: `(n_x, rows)` float32 or float64, NaN where missing.
+        narrow: which of them came as float32.
+        gaps: indices of the numeric columns that have some.
+        coded: names of the columns of levels.
+        codes: `(n_c, rows)` int32, indices of `values`, -1 where missing.
+        values: of each column of levels; empty where an `Interner` has them.
+        labels: `(rows,)` int32, indices of `classes`, -1 where the target is missing; None where it was not read.
+        classes: values of the target.
+        weight: `(rows,)`; None for ones.
+        sparse: a column of maps from index to number, or None.
+        first_row: index in the table of the batch's first row.
+
+    """
+
+    names: tuple[str, ...]
+    numeric: NDArray[Any]
+    narrow: tuple[bool, ...]
+    gaps: tuple[int, ...]
+    coded: tuple[str, ...]
+    codes: NDArray[np.int32]
+    values: tuple[Values, ...]
+    labels: NDArray[np.int32] | None
+    classes: Values
+    weight: FloatArray | None
+    sparse: Sparse | None
+    first_row: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.numeric.shape[1])
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What it is made of."""
+        named: dict[str, Any] = {
+            "numeric": self.numeric,
+            "codes": self.codes,
+            "labels": self.labels,
+            "weight": self.weight,
+        }
+        if self.sparse is not None:
+            s = self.sparse
+            named |= {"values": s.values, "indices": s.indices, "start": s.start, "stop": s.stop}
+        return {name: array for name, array in named.items() if array is not None}
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that its arrays take."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    @property
+    def layout(self) -> tuple[Any, ...]:
+        """What drafts must share to be joined."""
+        return self.names, self.numeric.dtype.str, self.narrow, self.coded, self.sparse is None
+
+    def take(self, rows: NDArray[np.intp], room: Room = np.empty) -> Draft:
+        """Return the rows at increasing positions."""
+        if rows.size == self.n_rows:
+            return self
+        numeric = room((len(self.numeric), rows.size), self.numeric.dtype)
+        np.take(self.numeric, rows, axis=1, out=numeric, mode="clip")
+        return replace(
+            self,
+            numeric=numeric,
+            codes=np.take(self.codes, rows, axis=1, mode="clip"),
+            labels=None if self.labels is None else self.labels[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            sparse=None if self.sparse is None else self.sparse.take(rows).compact(),
+        )
+
+    def with_arrays(self, arrays: dict[str, NDArray[Any]]) -> Draft:
+        """Return this draft with other arrays for its own."""
+        sparse = None
+        if self.sparse is not None:
+            s = self.sparse
+            parts = arrays["values"], arrays["indices"], arrays["start"], arrays["stop"]
+            sparse = Sparse(*parts, n_rows=s.n_rows, n_columns=s.n_columns)
+        return replace(
+            self,
+            numeric=arrays["numeric"],
+            codes=arrays["codes"],
+            labels=arrays.get("labels"),
+            weight=arrays.get("weight"),
+            sparse=sparse,
+        )
+
+
+def draft(
+    batch: pa.RecordBatch,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    sparse: str | None,
+    weights: str | None,
+    first_row: int,
+    room: Room = np.empty,
+) -> Draft:
+    """Return a batch's rows, without its target.
+
+    Args:
+        batch: rows with the columns named.
+        numeric: columns of numbers.
+        categorical: columns of levels.
+        sparse: a column of maps from index to number, or None.
+        weights: column of row weights, or None.
+        first_row: index in the table of the batch's first row.
+        room: where the numbers are to lie.
+
+    Raises:
+        DataError: for an infinite number or a bad weight.
+
+    """
+    types = [batch.schema.field(name).type for name in numeric]
+    stacked = room((len(numeric), batch.num_rows), np.float32 if all(map(fits_float32, types)) else np.float64)
+    gaps = []
+    for j, name in enumerate(numeric):
+        values = numbers(batch[name], name, first_row)
+        stacked[j] = values
+        if not np.isfinite(values).all():
+            gaps.append(j)
+    codes = np.empty((len(categorical), batch.num_rows), np.int32)
+    met: list[Values] = []
+    for k, name in enumerate(categorical):
+        codes[k], values_met = value_numbers(batch[name])
+        met.append(values_met)
+    return Draft(
+        tuple(numeric),
+        stacked,
+        tuple(pa.types.is_float32(t) for t in types),
+        tuple(gaps),
+        tuple(categorical),
+        codes,
+        tuple(met),
+        None,
+        (),
+        row_weights(batch, weights, first_row),
+        None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
+        first_row,
+    )
+
+
+def join(drafts: Sequence[Draft]) -> Draft:
+    """Return the rows of several drafts of one layout, whose values an `Interner` has."""
+    first = drafts[0]
+    labels = [one.labels for one in drafts if one.labels is not None]
+    weights = [one.weight for one in drafts if one.weight is not None]
+    rows = [one.sparse for one in drafts if one.sparse is not None]
+    if rows:
+        n_columns = max(part.n_columns for part in rows)
+        rows = [replace(part, n_columns=n_columns) for part in rows]
+    return replace(
+        first,
+        numeric=np.concatenate([one.numeric for one in drafts], axis=1),
+        gaps=tuple(sorted({j for one in drafts for j in one.gaps})),
+        codes=np.concatenate([one.codes for one in drafts], axis=1),
+        labels=np.concatenate(labels) if labels else None,
+        weight=np.concatenate(weights) if weights else None,
+        sparse=concatenate_rows(rows) if rows else None,
+    )
+
+
+@dataclass(slots=True)
+class Interner:
+    """The values of each column met so far, each with a number; the target's are under its name.
+
+    Attributes:
+        numbers: of each value, by column.
+        frozen: whether values not known yet share one number, the next.
+        overflowed: columns that have more values than are told apart.
+
+    """
+
+    numbers: dict[str, dict[Level, int]] = field(default_factory=dict)
+    frozen: bool = False
+    overflowed: set[str] = field(default_factory=set)
+
+    def intern(self, *drafts: Draft, target: str) -> tuple[Draft, ...]:
+        """Return drafts of one batch with these numbers for codes; to be called batch by batch, in order."""
+        known = [self._known(name, met) for name, met in zip(drafts[0].coded, drafts[0].values, strict=True)]
+        classes = self._known(target, drafts[0].classes)
+        return tuple(
+            replace(
+                one,
+                codes=np.stack([k[c] for k, c in zip(known, one.codes, strict=True)]) if known else one.codes,
+                values=(),
+                labels=None if one.labels is None else classes[one.labels],
+                classes=(),
+            )
+            for one in drafts
+        )
+
+    def _known(self, name: str, values: Values) -> NDArray[np.int32]:
+        """Return the number of each value, -1 after them."""
+        of_column = self.numbers.setdefault(name, {})
+        if self.frozen:
+            found = [of_column.get(value, len(of_column)) for value in values]
+        elif name in self.overflowed or len(of_column) + len(values) > MOST_VALUES:
+            self.overflowed.add(name)
+            of_column.clear()
+            found = [0] * len(values)
+        else:
+            found = [of_column.setdefault(value, len(of_column)) for value in values]
+        return np.array([*found, -1], dtype=np.int32)
+
+
+class Arena:
+    """Memory taken from the system in large pieces, which it maps much faster than many small ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._chunk = np.empty(0, np.uint8)
+        self._used = 0
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return an array, not filled."""
+        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if n_bytes == 0 or n_bytes > CHUNK_BYTES:
+            return np.empty(shape, dtype)
+        with self._lock:
+            if self._used + n_bytes > self._chunk.size:
+                self._chunk, self._used = np.empty(CHUNK_BYTES, np.uint8), 0
+            start = self._used
+            self._used += -(-n_bytes // 64) * 64
+            chunk = self._chunk
+        array: NDArray[Any] = chunk[start : start + n_bytes].view(dtype).reshape(shape)
+        return array
