@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, TableSource
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning
@@ -23,14 +22,14 @@ from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import FilesSource, Part, Reader, Sampled, Size, Store
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import map_in_order, read_ahead, thread_count
-from zeroloop.tables.draft import Draft, Interner, Room, draft
-from zeroloop.tables.encode import codebook, draft_of, finish, levels_only
+from zeroloop.tables.draft import Draft, Interner, Layout, Room, draft
+from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.read import RawTable, Skipped, TableLike, numbered, open_files, open_table
-from zeroloop.tables.reservoir import Reservoir
+from zeroloop.tables.reservoir import Candidates, Reservoir
 from zeroloop.tables.roles import Roles, Rows, assign_roles, split_rows
-from zeroloop.tables.scan import Layout, Scan, layout_of, scan
+from zeroloop.tables.scan import Scan, layout_of, scan
 from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
 
 NO_SPILL = "none"
@@ -234,23 +233,23 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
     reservoir, interner = Reservoir(roles.seed), Interner()
     no_decimals: frozenset[str] = frozenset()
 
-    def one(at: tuple[int, Piece]) -> tuple[Scan, Draft, Draft, NDArray[np.uint64], Piece]:
+    def one(at: tuple[int, Piece]) -> tuple[Scan, Draft, Draft, Candidates, Piece]:
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
         layout = layout_of(piece.batch.schema, roles)
         training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
         found = scan(piece.batch, training, rows, roles, no_decimals)
-        return found, training, held_out, reservoir.hashes(training), piece
+        return found, training, held_out, reservoir.draw(training), piece
 
     total: Scan | None = None
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), 2))
+    pieces = numbered(read_ahead(table.pieces(roles.read), 4))
     # The first batch alone, for what it tells of all others.
     for some in (islice(pieces, 1), pieces):
-        for found, training, held_out, hashes, piece in map_in_order(one, some, threads):
+        for found, training, held_out, candidates, piece in map_in_order(one, some, threads):
             total = found if total is None else total + found
             training, held_out = interner.intern(training, held_out, target=roles.target)
-            reservoir.add(training, hashes, _n_terms(total))
+            reservoir.add(training, candidates, len(total.target), _n_terms(total))
             _keep(store, table, training, held_out, piece)
             rows += piece.batch.num_rows
             progress(Work("scanning", rows, table.n_rows, piece.n_bytes, table.n_bytes))
@@ -276,11 +275,7 @@ def _read_again(
     if not table.again:
         raise OptionError("The table can be read only once, and has too many levels for that; give it as a file.")
     interner = levels_only(schema)
-    layout = Layout(
-        [column.name for column in schema.numeric],
-        [column.name for column in schema.categorical],
-        None if schema.sparse is None else schema.sparse.name,
-    )
+    layout = layout_of_schema(schema)
 
     def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, Piece]:
         first_row, piece = at
@@ -288,7 +283,7 @@ def _read_again(
         return *_drafts(piece.batch, layout, rows, roles, first_row, store.room), piece
 
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), 2))
+    pieces = numbered(read_ahead(table.pieces(roles.read), 4))
     for training, held_out, piece in map_in_order(one, pieces, threads):
         training, held_out = interner.intern(training, held_out, target=roles.target)
         store.keep(training, held_out, piece.batch.num_rows)
@@ -305,15 +300,7 @@ def _drafts(
     """Return the rows of a batch to train on and those held out."""
     of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
     whole = of_training.size == batch.num_rows  # then nothing is taken out, and the rows lie where they are made
-    made = draft(
-        batch,
-        layout.numeric,
-        layout.categorical,
-        layout.sparse,
-        roles.weights,
-        first_row,
-        room if whole else np.empty,
-    )
+    made = draft(batch, layout, roles.weights, first_row, room if whole else np.empty)
     made = replace(made, labels=rows.labels, classes=rows.classes)
     return made.take(of_training, room), made.take(of_held_out, room)
 
@@ -356,12 +343,13 @@ def _sources(
 ) -> tuple[TableSource, TableSource]:
     """Return the rows to train on and the rows held out."""
     schema, counts = learned.schema, learned.counts
-    book = codebook(schema, interner)
+    book, layout = codebook(schema, interner), layout_of_schema(schema)
 
     def encoded(first_row: int, batch: pa.RecordBatch, part: Part) -> Block:
         rows = split_rows(batch, roles, first_row)
         used = np.flatnonzero(rows.training if part == "training" else rows.held_out)
-        return finish(draft_of(batch, schema, first_row, labelled=True).take(used), schema, None).block
+        made = replace(draft(batch, layout, roles.weights, first_row), labels=rows.labels, classes=rows.classes)
+        return finish(made.take(used), schema, None).block
 
     reader = Reader(
         lambda first_row: table.pieces(roles.read, first_row),

@@ -148,8 +148,12 @@ def moments(block: Block) -> Moments:
     return Moments(np.full(len(mean), total), mean, squares)
 
 
-def describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
-    """Return what the values are that are not NaN; see `zeroloop.kernels.values.describe`."""
+def describe(columns: NDArray[Any], weight: FloatArray | None) -> list[Described]:
+    """Return what the values of each column are that are not NaN; see `zeroloop.kernels.values.describe`."""
+    return [_describe(values, weight) for values in columns]
+
+
+def _describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
     here = ~np.isnan(values)
     x = values[here].astype(np.float64)
     w = np.ones(x.size) if weight is None else weight[here]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -93,7 +94,7 @@ class VectorSums:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the values of one column are.
+    """What the values of one column are; added as `Moments` are.
 
     Attributes:
         n: how many.
@@ -111,3 +112,24 @@ class Described:
     squares: float
     low: float
     high: float
+
+    def __add__(self, other: Self) -> Described:
+        weight = self.weight + other.weight
+        share = other.weight / weight if weight > 0 else 0.0
+        delta = other.mean - self.mean
+        return Described(
+            self.n + other.n,
+            weight,
+            self.mean + delta * share,
+            self.squares + other.squares + delta * delta * self.weight * share,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+
+    def deviation(self, weight: float) -> float:
+        """Return the standard deviation where `weight` is that of all rows, the mean standing in for missing ones.
+
+        1 for a constant column; a deviation at the level of rounding (1e-13 of the mean) is none.
+        """
+        deviation = math.sqrt(self.squares / weight) if weight > 0 else 0.0
+        return deviation if deviation > 1e-13 * abs(self.mean) else 1.0

@@ -12,21 +12,27 @@ from zeroloop.kernels.compiled import EXACT, SUMS, compiled
 from zeroloop.kernels.totals import Described
 
 TILE = 512
+CANCELLED = 1e-3  # of the squares about the first value: then three digits are lost
 NO_NAN = frozenset({"nnan", "nsz", "reassoc"})  # where there is none: else a minimum cannot be taken in vector lanes
 
 
-def describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
-    """Return what the values are that are not NaN; `zeroloop.kernels.small.describe` is its twin.
+def describe(columns: NDArray[Any], weight: FloatArray | None) -> list[Described]:
+    """Return what the values of each column are that are not NaN; `zeroloop.kernels.small.describe` is its twin.
 
     Args:
-        values: `(rows,)` float32 or float64, finite or NaN.
+        columns: `(n_x, rows)` float32 or float64, C order, finite or NaN.
         weight: `(rows,)`; None for ones.
 
     """
-    found = np.zeros(6)
-    _describe(values, np.empty(0) if weight is None else weight, found)
-    n, w, mean, squares, low, high = found.tolist()
-    return Described(int(n), w, mean, squares, low, high)
+    found = np.zeros((len(columns), 6))
+    _describe_all(columns, np.empty(0) if weight is None else weight, found)
+    return [Described(int(n), *others) for n, *others in found.tolist()]
+
+
+@compiled(SUMS)
+def _describe_all(columns: NDArray[Any], weight: FloatArray, found: FloatArray) -> None:
+    for j in range(len(columns)):
+        _describe(columns[j], weight, found[j])
 
 
 @compiled(SUMS)
@@ -42,7 +48,7 @@ def _describe(values: NDArray[Any], weight: FloatArray, found: FloatArray) -> No
     # About the first value, so that the mean of a constant column is that constant to the last bit.
     origin = np.float64(values[first])
     delta, here = np.empty(TILE), np.empty(TILE)
-    total, n, w, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
+    total, squares, n, w, low, high = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for start in range(0, n_rows, TILE):
         k = min(TILE, n_rows - start)
         n += _present(values[start : start + k], origin, delta, here)
@@ -51,19 +57,24 @@ def _describe(values: NDArray[Any], weight: FloatArray, found: FloatArray) -> No
             for i in range(k):
                 here[i] *= weight[start + i]
         for i in range(k):
+            d = here[i] * delta[i]
             w += here[i]
-            total += here[i] * delta[i]
+            total += d
+            squares += d * delta[i]
     mean = total / w if w > 0 else 0.0
-    squares = 0.0
-    for start in range(0, n_rows, TILE):
-        k = min(TILE, n_rows - start)
-        _present(values[start : start + k], origin, delta, here)
-        if weight.size > 0:
+    about_origin = squares
+    squares -= mean * total
+    if squares < CANCELLED * about_origin:  # the first value is far from the others: once more, about the mean
+        squares = 0.0
+        for start in range(0, n_rows, TILE):
+            k = min(TILE, n_rows - start)
+            _present(values[start : start + k], origin, delta, here)
+            if weight.size > 0:
+                for i in range(k):
+                    here[i] *= weight[start + i]
             for i in range(k):
-                here[i] *= weight[start + i]
-        for i in range(k):
-            d = delta[i] - mean
-            squares += here[i] * d * d
+                d = delta[i] - mean
+                squares += here[i] * d * d
     found[0], found[1], found[2], found[3], found[4], found[5] = (
         n,
         w,

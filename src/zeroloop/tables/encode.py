@@ -16,7 +16,7 @@ from zeroloop.blocks import Block
 from zeroloop.errors import DataError
 from zeroloop.sparse import Sparse, from_triples
 from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
-from zeroloop.tables.draft import Draft, Interner, draft
+from zeroloop.tables.draft import Draft, Interner, Layout, draft
 from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn
 
 
@@ -105,23 +105,20 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
             training did not know.
 
     """
-    return finish(draft_of(batch, schema, first_row, labelled), schema, None)
+    made = draft(batch, layout_of_schema(schema), schema.weights if labelled else None, first_row)
+    if labelled:
+        codes, classes = value_numbers(batch[schema.target.name])
+        made = replace(made, labels=codes, classes=classes)
+    return finish(made, schema, None)
 
 
-def draft_of(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool) -> Draft:
-    """Return a batch as a draft of just the columns that a schema has; see `encode`."""
-    made = draft(
-        batch,
+def layout_of_schema(schema: Schema) -> Layout:
+    """Return what a draft needs to read of a table whose schema is known."""
+    return Layout(
         [column.name for column in schema.numeric],
         [column.name for column in schema.categorical],
         None if schema.sparse is None else schema.sparse.name,
-        schema.weights if labelled else None,
-        first_row,
     )
-    if not labelled:
-        return made
-    codes, classes = value_numbers(batch[schema.target.name])
-    return replace(made, labels=codes, classes=classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +300,8 @@ def _labels(draft: Draft, schema: Schema, book: Codebook | None) -> NDArray[np.f
     texts = [isinstance(value, str) for value in draft.classes]
     comparable = all(text == isinstance(known[0], str) for text in texts)
     positions = _positions(draft.classes, known) if comparable else np.full(len(texts), len(known))
-    met = np.unique(draft.labels[draft.labels >= 0])
-    strange = [int(k) for k in met if positions[k] == len(known)]
+    unknown = np.flatnonzero(positions == len(known))
+    strange = [int(k) for k in unknown if np.any(draft.labels == k)]  # a dictionary may hold values of no row
     if strange:
         listed = ", ".join(repr(level) for level in known[:-1])
         raise DataError(

@@ -14,7 +14,8 @@ from zeroloop.tables import svmlight
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 
-PARQUET_ROWS = 65_536  # decoded at once
+PARQUET_VALUES = 2**22  # decoded at once: some blocks, so that few of them lie in two pieces and are copied
+MOST_PARQUET_ROWS = 2**17
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
 
 Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
@@ -140,7 +141,8 @@ def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[i
         starts = np.cumsum([0, *rows])
         groups = [i for i in range(len(rows)) if starts[i + 1] > first_row]
         done = int(starts[groups[0]]) if groups else 0
-        for batch in found.iter_batches(PARQUET_ROWS, row_groups=groups, columns=columns):
+        at_once = min(MOST_PARQUET_ROWS, max(1_024, PARQUET_VALUES // len(columns)))
+        for batch in found.iter_batches(at_once, row_groups=groups, columns=columns):
             yield done, Piece(batch.select(columns), file.size * (done + batch.num_rows) // int(starts[-1]))
             done += batch.num_rows
 

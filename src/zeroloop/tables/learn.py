@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -134,19 +135,20 @@ def _learn_column(
         return LeftOut(name, "no value in any training row")
     if "categorical" in kinds or asked:
         return _learn_levels(name, column, asked, n_rows, reference)
-    assert column.moments is not None
-    if column.low == column.high:
+    numbers = column.numbers
+    assert numbers is not None
+    if numbers.low == numbers.high:
         if column.n_missing == 0:
-            return LeftOut(name, f"constant, {column.low:g} in every training row")
+            return LeftOut(name, f"constant, {numbers.low:g} in every training row")
         # One value or none: the column says only whether it is there, which is what levels say.
-        level = int(column.low) if column.low.is_integer() else column.low
+        level = int(numbers.low) if numbers.low.is_integer() else numbers.low
         return Categorical(name, (level,), (n_rows - column.n_missing,), 0, column.n_missing, reference)
-    scale = column.moments.scale(column.moments.weight + column.missing_weight)
-    if not np.isfinite(scale[0]):
-        largest = max(column.low, column.high, key=abs)
+    deviation = numbers.deviation(numbers.weight + column.missing_weight)
+    if not math.isfinite(deviation):
+        largest = max(numbers.low, numbers.high, key=abs)
         raise DataError(f"Column {name!r} holds {largest:g}, whose square overflows; give it a larger unit.")
     decimals = None if column.decimals == NOT_DECIMAL else column.decimals
-    return Numeric(name, float(column.moments.mean[0]), float(scale[0]), column.n_missing, decimals)
+    return Numeric(name, numbers.mean, deviation, column.n_missing, decimals)
 
 
 def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool) -> Categorical | LeftOut:

@@ -35,6 +35,14 @@ class Drawn:
     hashes: NDArray[np.uint64]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Rows of a batch that may be kept: their positions among its training rows, and their hashes."""
+
+    positions: NDArray[np.intp]
+    hashes: NDArray[np.uint64]
+
+
 class Reservoir:
     """Rows of each class whose hashes are below a limit: every sample by that hash of few enough rows is among them.
 
@@ -46,26 +54,28 @@ class Reservoir:
         self.seed = seed
         self.starts: list[int] = []  # first row of each batch with training rows, drawn or not
         self._below = np.full(8, ALL, np.uint64)  # by the number of the row's class; grows with it
+        self._highest = np.uint64(ALL)
         self._counts = np.zeros(8, np.int64)
         self._parts: list[Drawn] = []
 
-    def hashes(self, training: Draft) -> NDArray[np.uint64]:
-        """Return the hash of each of a batch's training rows; any thread may ask."""
+    def draw(self, training: Draft) -> Candidates:
+        """Return which of a batch's training rows may be kept; any thread may ask."""
         kernels = statistics(training.n_rows, len(training.numeric) + len(training.codes))
-        found: NDArray[np.uint64] = kernels.hash_rows(training.first_row, training.n_rows, self.seed) >> np.uint64(11)
-        return found
+        hashes: NDArray[np.uint64] = kernels.hash_rows(training.first_row, training.n_rows, self.seed) >> np.uint64(11)
+        positions = np.flatnonzero(hashes < self._highest)
+        return Candidates(positions, hashes[positions])
 
-    def add(self, training: Draft, hashes: NDArray[np.uint64], n_terms: int) -> None:
-        """Keep some of the next batch's rows, given how many terms the table has as far as is known."""
+    def add(self, training: Draft, candidates: Candidates, n_classes: int, n_terms: int) -> None:
+        """Keep some of the next batch's rows, given how many classes and terms the table has as far as is known."""
         if training.n_rows == 0:
             return
         self.starts.append(training.first_row)
-        assert training.labels is not None
-        while int(training.labels.max()) >= self._below.size:
+        while n_classes > self._below.size:
             self._below = np.append(self._below, np.full_like(self._below, ALL))
             self._counts = np.append(self._counts, np.zeros_like(self._counts))
-        at = np.arange(training.first_row, training.first_row + training.n_rows, dtype=np.int64)
-        self._keep(self._within(Drawn(training, at, hashes)))
+        self._highest = np.max(self._below[:n_classes])
+        rows, at = training.take(candidates.positions), training.first_row + candidates.positions
+        self._keep(self._within(Drawn(rows, at, candidates.hashes)))
         most = SLACK * max(FEWEST_ROWS, ROWS_A_TERM * n_terms)
         full = self._counts > most
         if np.any(full):

@@ -149,7 +149,7 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> Floa
         return None
     if kind_of(batch.schema.field(name).type) != "numeric":
         raise DataError(f"The weights column {name!r} holds {describe(batch[name].type)}; it must hold numbers.")
-    weight: FloatArray = numbers(batch[name], name, first_row).astype(np.float64, copy=False)
+    weight: FloatArray = numbers(batch[name], name, first_row)[0].astype(np.float64, copy=False)
     bad = ~(weight >= 0)
     if np.any(bad):
         row = int(np.argmax(bad))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
-from zeroloop.kernels.totals import Moments
+from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
 from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
-from zeroloop.tables.draft import Draft
+from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.roles import Roles, Rows
 from zeroloop.tables.schema import Level
 
@@ -33,10 +32,8 @@ class ColumnScan:
         types: Arrow types met.
         n_missing: rows without a value.
         missing_weight: their weight.
-        moments: of the numbers present; None for other kinds.
+        numbers: what the numbers present are; None for other kinds.
         decimals: places that write every float32 present (`NOT_DECIMAL` where none do); 0 for other types.
-        low: smallest number.
-        high: largest number.
         levels: rows of each distinct value, for categorical columns; of a column with very many the most frequent, as
             far as is known of them.
         n_dropped: distinct values that are not among them any more.
@@ -47,18 +44,19 @@ class ColumnScan:
     types: frozenset[pa.DataType]
     n_missing: int
     missing_weight: float = 0.0
-    moments: Moments | None = None
+    numbers: Described | None = None
     decimals: int = 0
-    low: float = math.inf
-    high: float = -math.inf
     levels: Counter[Level] = field(default_factory=Counter)
     sparse: SparseScan | None = None
     n_dropped: int = 0
 
     def __add__(self, other: Self) -> ColumnScan:
-        both = [m for m in (self.moments, other.moments) if m is not None]
+        numbers = self.numbers or other.numbers
+        if self.numbers is not None and other.numbers is not None:
+            numbers = self.numbers + other.numbers
         levels, n_dropped = self.levels, self.n_dropped + other.n_dropped
-        levels.update(other.levels)
+        if other.levels:
+            levels.update(other.levels)
         if len(levels) > MOST_COUNTED:
             n_dropped += len(levels) - MOST_COUNTED // 2
             levels = Counter(dict(levels.most_common(MOST_COUNTED // 2)))
@@ -66,10 +64,8 @@ class ColumnScan:
             self.types | other.types,
             self.n_missing + other.n_missing,
             self.missing_weight + other.missing_weight,
-            both[0] + both[1] if len(both) == 2 else both[0] if both else None,
+            numbers,
             max(self.decimals, other.decimals),
-            min(self.low, other.low),
-            max(self.high, other.high),
             levels,
             self.sparse + other.sparse if self.sparse and other.sparse else self.sparse or other.sparse,
             n_dropped,
@@ -181,15 +177,6 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
     return Layout(of_kind["numeric"], of_kind["categorical"], sparse[0] if sparse else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which columns a draft reads as numbers, as levels, and as maps from index to number."""
-
-    numeric: list[str]
-    categorical: list[str]
-    sparse: str | None
-
-
 def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_decimals: Collection[str] = ()) -> Scan:
     """Return what one batch holds.
 
@@ -209,21 +196,12 @@ def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_de
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
     describe = statistics(batch.num_rows, len(roles.features)).describe
     columns = {name: ColumnScan(frozenset([types[name]]), n) for name in roles.features}
-    for j, name in enumerate(training.names):
-        values = training.numeric[j]
-        decimals = 0
-        if training.narrow[j]:
-            decimals = NOT_DECIMAL if name in no_decimals else decimal_places(values.astype(np.float64))
-            if decimals != NOT_DECIMAL:
-                values = as_decimals(values.astype(np.float64), decimals)
-        found = describe(values, weight)
+    values, decimals = _as_meant(training, no_decimals)
+    for j, (name, found) in enumerate(zip(training.names, describe(values, weight), strict=True)):
         missing_weight = float(n - found.n)
         if found.n < n and weight is not None:
-            missing_weight = float(np.sum(weight[np.isnan(values)]))
-        moments = Moments(np.array([found.weight]), np.array([found.mean]), np.array([found.squares]))
-        columns[name] = ColumnScan(
-            frozenset([types[name]]), n - found.n, missing_weight, moments, decimals, found.low, found.high
-        )
+            missing_weight = float(np.sum(weight[np.isnan(values[j])]))
+        columns[name] = ColumnScan(frozenset([types[name]]), n - found.n, missing_weight, found, decimals[j])
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
         columns[name] = ColumnScan(frozenset([types[name]]), n - levels.total(), levels=levels)
@@ -243,6 +221,21 @@ def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_de
         int(np.sum(rows.no_target)),
         int(np.sum(rows.incomplete)),
     )
+
+
+def _as_meant(training: Draft, no_decimals: Collection[str]) -> tuple[NDArray[Any], list[int]]:
+    """Return the numbers, float32 columns of short decimals as those decimals, and how many places each has."""
+    values = training.numeric
+    places = [0] * len(training.names)
+    for j, name in enumerate(training.names):
+        if not training.narrow[j]:
+            continue
+        wide = None if name in no_decimals else training.numeric[j].astype(np.float64)
+        places[j] = NOT_DECIMAL if wide is None else decimal_places(wide)
+        if wide is not None and places[j] != NOT_DECIMAL:
+            values = values.astype(np.float64) if values is training.numeric else values
+            values[j] = as_decimals(wide, places[j])
+    return values, places
 
 
 def _check_no_gap(
@@ -279,5 +272,5 @@ def _weigh(codes: NDArray[np.int32], values: Sequence[Level], weight: FloatArray
 
 
 def _count(codes: NDArray[np.int32], values: Sequence[Level]) -> Counter[Level]:
-    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    counts = np.bincount(codes + 1, minlength=len(values) + 1)[1:]  # without those that are missing
     return Counter({value: int(n) for value, n in zip(values, counts.tolist(), strict=True) if n > 0})
