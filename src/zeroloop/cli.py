@@ -470,6 +470,13 @@ def main() -> None:
     except ZeroloopError as error:
         print(f"zeroloop: error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except MemoryError as error:
+        print(
+            f"zeroloop: error: out of memory ({' '.join(str(error).split()) or 'no more can be had'}); give --memory "
+            "less, or use fewer columns.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

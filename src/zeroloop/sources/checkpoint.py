@@ -98,7 +98,8 @@ class Checkpoint:
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return a record and its arrays; None where it was never kept, or was cut short."""
         try:
-            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as content:
+            stored = io.BytesIO((self.folder / f"{name}.npz").read_bytes())
+            with np.load(stored, allow_pickle=False) as content:
                 arrays = {key: content[key] for key in content.files}
                 return json.loads(str(arrays.pop("record"))), arrays
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

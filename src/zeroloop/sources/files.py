@@ -82,7 +82,7 @@ class Store:
         self._budget = self._left = budget
         self._folder = folder
         self._spill: SpillFile | None = None
-        self._arena = Arena()
+        self._arena = Arena(budget)
         self._pairs: list[Pair] = []
         self._n_bytes = 0
 

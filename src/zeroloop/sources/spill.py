@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class SpillFile:
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  as long as the rows are needed
         except OSError as error:
             raise OutputError(f"spill: no file can be written in {folder} ({error.strerror}).") from error
+        weakref.finalize(self, self._file.close)
 
     def write(self, arrays: Mapping[str, NDArray[Any]]) -> Spilled:
         """Append arrays.

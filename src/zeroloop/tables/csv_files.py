@@ -50,6 +50,9 @@ def csv_schema(file: File, text: Collection[str]) -> pa.Schema:
             if "straddling" in str(error) and size != HEAD_BYTES[-1]:
                 continue
             raise _explained(file, error, []) from error
+    for field in schema:
+        if pt.is_binary(field.type) and field.name not in text:
+            raise _not_text(file, field.name)
     if empty:
         raise BadFileError(file.path, "the file has a header and no rows.")
     for name in set(text) & set(schema.names):
@@ -104,7 +107,26 @@ def _wider(file: File, name: str, data_type: pa.DataType, error: pa.ArrowInvalid
         ) from error
     if pt.is_temporal(data_type):
         return pa.string()
+    if pt.is_string(data_type):
+        raise _not_text(file, name) from error
     raise BadFileError(file.path, f"cannot be read as CSV (column {name!r}: {error}).") from error
+
+
+def _not_text(file: File, name: str) -> BadFileError:
+    """Return the error for text in another encoding, with its first row."""
+    row = 0
+    with _open(file, {name: pa.binary()}, [name], BLOCK_BYTES) as opened:
+        for batch in opened.reader:
+            for value in batch[name].to_pylist():
+                row += 1
+                try:
+                    (value or b"").decode()
+                except UnicodeDecodeError:
+                    reason = (
+                        f"column {name!r} holds {value!r} in row {row:,}, which is no UTF-8; save the file as UTF-8."
+                    )
+                    return BadFileError(file.path, reason)
+    return BadFileError(file.path, f"column {name!r} holds text that is no UTF-8; save the file as UTF-8.")
 
 
 @dataclass(frozen=True, slots=True)

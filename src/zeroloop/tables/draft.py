@@ -257,9 +257,15 @@ class Interner:
 
 
 class Arena:
-    """Memory taken from the system in large pieces, which it maps much faster than many small ones."""
+    """Memory taken from the system in large pieces, which it maps much faster than many small ones.
 
-    def __init__(self) -> None:
+    Args:
+        most: bytes of a piece, where that is less than is usual.
+
+    """
+
+    def __init__(self, most: int) -> None:
+        self._chunk_bytes = min(CHUNK_BYTES, most)
         self._lock = threading.Lock()
         self._chunk = np.empty(0, np.uint8)
         self._used = 0
@@ -267,11 +273,11 @@ class Arena:
     def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an array, not filled."""
         n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if n_bytes == 0 or n_bytes > CHUNK_BYTES:
+        if n_bytes == 0 or n_bytes > self._chunk_bytes:
             return np.empty(shape, dtype)
         with self._lock:
             if self._used + n_bytes > self._chunk.size:
-                self._chunk, self._used = np.empty(CHUNK_BYTES, np.uint8), 0
+                self._chunk, self._used = np.empty(self._chunk_bytes, np.uint8), 0
             start = self._used
             self._used += -(-n_bytes // 64) * 64
             chunk = self._chunk

@@ -224,7 +224,9 @@ def reading(path: str) -> Iterator[None]:
     except pa.ArrowException as error:
         raise BadFileError(path, f"the file is damaged or cut short ({first_line(error)}).") from error
     except OSError as error:
-        raise BadFileError(path, f"cannot be read ({error.strerror or first_line(error)}).") from error
+        damaged = "page integrity" in str(error) or "orrupt" in str(error) or "ecompress" in str(error)
+        what = "the file is damaged or cut short" if damaged else "cannot be read"
+        raise BadFileError(path, f"{what} ({error.strerror or first_line(error)}).") from error
 
 
 def first_line(error: BaseException) -> str:

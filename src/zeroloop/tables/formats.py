@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -134,9 +134,7 @@ def _pieces(
 
 def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[int, Piece]]:
     """Yield a Parquet file's rows; row groups that end before `first_row` are not decoded."""
-    import pyarrow.parquet as pq
-
-    with file.open() as source, pq.ParquetFile(source, buffer_size=PARQUET_BUFFER) as found:
+    with file.open() as source, _opened(source) as found:
         rows = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
         starts = np.cumsum([0, *rows])
         groups = [i for i in range(len(rows)) if starts[i + 1] > first_row]
@@ -145,6 +143,12 @@ def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[i
         for batch in found.iter_batches(at_once, row_groups=groups, columns=columns):
             yield done, Piece(batch.select(columns), file.size * (done + batch.num_rows) // int(starts[-1]))
             done += batch.num_rows
+
+
+def _opened(source: pa.NativeFile) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(source, buffer_size=PARQUET_BUFFER, page_checksum_verification=True)
 
 
 def _skipped(pieces: Iterator[tuple[int, Piece]], first_row: int) -> Iterator[Piece]:

@@ -282,8 +282,12 @@ def _open_memory(data: TableLike) -> RawTable:
         return RawTable("the dataset", data.schema, 0, None, _from_batches(of_dataset))
     if isinstance(data, pa.RecordBatchReader):
         return _open_reader(data)
-    if _is_duckdb(data):
-        return _open_reader(data.fetch_record_batch())
+    duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
+    if duckdb is not None and isinstance(data, duckdb.DuckDBPyRelation):
+        return _open_reader(pa.RecordBatchReader.from_stream(data))
+    if duckdb is not None and isinstance(data, duckdb.DuckDBPyConnection):
+        read = "to_arrow_reader" if hasattr(data, "to_arrow_reader") else "fetch_record_batch"  # as it was before 1.5
+        return _open_reader(getattr(data, read)())
     table = _as_table(data)
     twice = [name for i, name in enumerate(table.column_names) if name in table.column_names[:i]]
     if twice:
@@ -295,11 +299,6 @@ def _open_memory(data: TableLike) -> RawTable:
 def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
     selected = _from_batches(lambda columns: (batch.select(columns) for batch in reader))
     return RawTable("the reader", reader.schema, 0, None, selected, again=False)
-
-
-def _is_duckdb(data: TableLike) -> bool:
-    duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
-    return duckdb is not None and isinstance(data, duckdb.DuckDBPyRelation | duckdb.DuckDBPyConnection)
 
 
 def _from_batches(
