@@ -19,7 +19,7 @@ from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.budget import memory_budget
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
-from zeroloop.sources.files import FilesSource, Part, Reader, Sampled, Size, Store
+from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Size, Store
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import map_in_order, read_ahead, thread_count
 from zeroloop.tables.draft import Draft, Interner, Layout, Room, draft
@@ -233,34 +233,34 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
     reservoir, interner = Reservoir(roles.seed), Interner()
     no_decimals: frozenset[str] = frozenset()
 
-    def one(at: tuple[int, Piece]) -> tuple[Scan, Draft, Draft, Candidates, Piece]:
+    def one(at: tuple[int, Piece]) -> tuple[Scan, Draft, Draft, Candidates, int, int]:
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
         layout = layout_of(piece.batch.schema, roles)
         training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
         found = scan(piece.batch, training, rows, roles, no_decimals)
-        return found, training, held_out, reservoir.draw(training), piece
+        return found, training, held_out, reservoir.draw(training), piece.batch.num_rows, piece.n_bytes
 
     total: Scan | None = None
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), 4))
+    pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
     # The first batch alone, for what it tells of all others.
     for some in (islice(pieces, 1), pieces):
-        for found, training, held_out, candidates, piece in map_in_order(one, some, threads):
+        for found, training, held_out, candidates, n_rows, n_bytes in map_in_order(one, some, threads):
             total = found if total is None else total + found
             training, held_out = interner.intern(training, held_out, target=roles.target)
             reservoir.add(training, candidates, len(total.target), _n_terms(total))
-            _keep(store, table, training, held_out, piece)
-            rows += piece.batch.num_rows
-            progress(Work("scanning", rows, table.n_rows, piece.n_bytes, table.n_bytes))
+            _keep(store, table, training, held_out, n_rows)
+            rows += n_rows
+            progress(Work("scanning", rows, table.n_rows, n_bytes, table.n_bytes))
         no_decimals = frozenset() if total is None else total.no_decimals
     if total is None:
         total = one((0, Piece(_empty(table, roles), 0)))[0]
     return _Read(total, store, interner, reservoir)
 
 
-def _keep(store: Store, table: RawTable, training: Draft, held_out: Draft, piece: Piece) -> None:
-    store.keep(training, held_out, piece.batch.num_rows)
+def _keep(store: Store, table: RawTable, training: Draft, held_out: Draft, n_rows: int) -> None:
+    store.keep(training, held_out, n_rows)
     if not store.complete and not table.again:
         raise OptionError(
             "The table can be read only once, and there is no room for all of it: raise memory, or let it spill into a "
@@ -277,20 +277,21 @@ def _read_again(
     interner = levels_only(schema)
     layout = layout_of_schema(schema)
 
-    def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, Piece]:
+    def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, int, int]:
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
-        return *_drafts(piece.batch, layout, rows, roles, first_row, store.room), piece
+        drafts = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
+        return *drafts, piece.batch.num_rows, piece.n_bytes
 
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), 4))
-    for training, held_out, piece in map_in_order(one, pieces, threads):
+    pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
+    for training, held_out, n_rows, n_bytes in map_in_order(one, pieces, threads):
         training, held_out = interner.intern(training, held_out, target=roles.target)
-        store.keep(training, held_out, piece.batch.num_rows)
+        store.keep(training, held_out, n_rows)
         if not store.complete:
             break
-        rows += piece.batch.num_rows
-        progress(Work("reading", rows, table.n_rows, piece.n_bytes, table.n_bytes))
+        rows += n_rows
+        progress(Work("reading", rows, table.n_rows, n_bytes, table.n_bytes))
     return store, interner
 
 

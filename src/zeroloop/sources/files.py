@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 Part = Literal["training", "held_out"]
 View = Callable[[Block], Block]
+UNDER_WAY = 10  # blocks: read ahead, being encoded, kept to sample from; they come out of the budget too
 AHEAD = 2  # batches read before they are wanted, beside those that are being swept
 
 
@@ -96,6 +97,8 @@ class Store:
         if not self.complete:
             return
         n_bytes = training.n_bytes + held_out.n_bytes
+        if not self._pairs:
+            self._left -= UNDER_WAY * n_bytes
         if n_bytes <= self._left:
             self._left -= n_bytes
             self._n_bytes += n_bytes
@@ -119,17 +122,19 @@ class Store:
     def _spilled(self, draft: Draft) -> SpilledDraft:
         assert self._spill is not None
         arrays = self._spill.write(draft.arrays)
-        empty = {name: array[..., :0] for name, array in draft.arrays.items()}
+        # Not slices, which would hold the whole arrays.
+        empty = {name: np.empty((*array.shape[:-1], 0), array.dtype) for name, array in draft.arrays.items()}
         return SpilledDraft(draft.with_arrays(empty), arrays)
 
     def in_words(self) -> str:
         """Say where the rows are."""
-        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes or self._spill is None else []
+        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes or self.complete else []
         if self._spill is not None:
+            parts = parts if self._n_bytes else []
             parts.append(f"{size_text(self._spill.n_bytes)} in a spill file in {self._folder}")
         if not self.complete:
             reason = "" if self._folder is None else f", as {self._folder} has no room for them"
-            parts.append(f"the rest decoded again in each pass{reason}")
+            parts.append(f"{'the rest' if parts else 'all'} decoded again in each pass{reason}")
         return ", ".join(parts)
 
     def finish(self, reader: Reader, threads: int) -> None:

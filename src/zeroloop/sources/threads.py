@@ -101,7 +101,7 @@ def sum_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> B:
 def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
     """Yield `function(item)` for each item, in order, computed on `threads` threads.
 
-    At most two items a thread are under way, so a stream of any length passes in bounded memory.
+    At most an item a thread and one more are under way, so a stream of any length passes in bounded memory.
     """
     if threads == 1:
         yield from map(function, items)
@@ -111,7 +111,7 @@ def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * threads:
+            if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -140,20 +140,8 @@ def as_decimals(values: FloatArray, places: int) -> FloatArray:
     return np.rint(values * power) / power
 
 
-MOST_TABLED = 2**12  # whole numbers in a row
-
-
 def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools."""
-    if pt.is_integer(column.type) and column.null_count == 0 and len(column) > 0:
-        numbers = _view(column, np.dtype(str(column.type)).type)
-        low, high = int(np.min(numbers)), int(np.max(numbers))
-        if high - low < MOST_TABLED:  # a table is several times faster than a hash of each value
-            place = numbers.astype(np.int64) - low
-            met = np.bincount(place) > 0
-            return (np.cumsum(met, dtype=np.int32) - 1)[place], pa.array(
-                (np.flatnonzero(met) + low).tolist(), pa.int64()
-            )
     if not pt.is_dictionary(column.type):
         column = column.dictionary_encode()
     codes: NDArray[np.int32] = _view(column.indices.cast(pa.int32()), np.int32)
@@ -170,10 +158,20 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     return codes, values
 
 
+MOST_TABLED = 2**12  # whole numbers in a row
+
+
 def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
     """Return a column as (index of each row's value, -1 where missing; the distinct values)."""
     if pt.is_null(column.type):
         return np.full(len(column), -1, np.int32), ()
+    if pt.is_integer(column.type) and column.null_count == 0 and len(column) > 0:
+        numbers = _view(column, np.dtype(str(column.type)).type)
+        low, high = int(np.min(numbers)), int(np.max(numbers))
+        if high - low < MOST_TABLED:  # a table is several times faster than a hash of each value
+            place = numbers.astype(np.int64) - low
+            met = np.bincount(place) > 0
+            return (np.cumsum(met, dtype=np.int32) - 1)[place], tuple((np.flatnonzero(met) + low).tolist())
     codes, values = coded(column)
     return codes, tuple(values.to_pylist())
 

@@ -221,6 +221,8 @@ def reading(path: str) -> Iterator[None]:
     """Turn what goes wrong while a file is read into one sentence that names it."""
     try:
         yield
+    except pa.ArrowMemoryError:
+        raise
     except pa.ArrowException as error:
         raise BadFileError(path, f"the file is damaged or cut short ({first_line(error)}).") from error
     except OSError as error:

@@ -14,7 +14,7 @@ from zeroloop.tables import svmlight
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 
-PARQUET_VALUES = 2**22  # decoded at once: some blocks, so that few of them lie in two pieces and are copied
+PARQUET_VALUES = 2**21  # decoded at once: some blocks, so that few of them lie in two pieces and are copied
 MOST_PARQUET_ROWS = 2**17
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
 
