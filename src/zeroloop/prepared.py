@@ -21,8 +21,8 @@ from zeroloop.sources.budget import memory_budget
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Size, Store
 from zeroloop.sources.spill import spill_folder
-from zeroloop.sources.threads import map_in_order, read_ahead, thread_count
-from zeroloop.tables.draft import Draft, Interner, Layout, Room, draft
+from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
+from zeroloop.tables.draft import Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.learn import learn_schema
@@ -237,7 +237,7 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
         layout = layout_of(piece.batch.schema, roles)
-        training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
+        training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.has_memory)
         found = scan(piece.batch, training, rows, roles, no_decimals)
         return found, training, held_out, reservoir.draw(training), piece.batch.num_rows, piece.n_bytes
 
@@ -246,7 +246,7 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
     pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
     # The first batch alone, for what it tells of all others.
     for some in (islice(pieces, 1), pieces):
-        for found, training, held_out, candidates, n_rows, n_bytes in map_in_order(one, some, threads):
+        for found, training, held_out, candidates, n_rows, n_bytes in map_in_order(one, some, beside_reading(threads)):
             total = found if total is None else total + found
             training, held_out = interner.intern(training, held_out, target=roles.target)
             reservoir.add(training, candidates, len(total.target), _n_terms(total))
@@ -280,12 +280,12 @@ def _read_again(
     def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, int, int]:
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
-        drafts = _drafts(piece.batch, layout, rows, roles, first_row, store.room)
+        drafts = _drafts(piece.batch, layout, rows, roles, first_row, store.has_memory)
         return *drafts, piece.batch.num_rows, piece.n_bytes
 
     rows = 0
     pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
-    for training, held_out, n_rows, n_bytes in map_in_order(one, pieces, threads):
+    for training, held_out, n_rows, n_bytes in map_in_order(one, pieces, beside_reading(threads)):
         training, held_out = interner.intern(training, held_out, target=roles.target)
         store.keep(training, held_out, n_rows)
         if not store.complete:
@@ -296,14 +296,15 @@ def _read_again(
 
 
 def _drafts(
-    batch: pa.RecordBatch, layout: Layout, rows: Rows, roles: Roles, first_row: int, room: Room
+    batch: pa.RecordBatch, layout: Layout, rows: Rows, roles: Roles, first_row: int, to_keep: bool
 ) -> tuple[Draft, Draft]:
     """Return the rows of a batch to train on and those held out."""
     of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
-    whole = of_training.size == batch.num_rows  # then nothing is taken out, and the rows lie where they are made
-    made = draft(batch, layout, roles.weights, first_row, room if whole else np.empty)
+    made = draft(batch, layout, roles.weights, first_row)
+    if to_keep and of_training.size == batch.num_rows:  # else they are copied by being taken
+        made = replace(made, numeric=made.numeric.copy())  # out of Arrow's memory, which is for what comes and goes
     made = replace(made, labels=rows.labels, classes=rows.classes)
-    return made.take(of_training, room), made.take(of_held_out, room)
+    return made.take(of_training), made.take(of_held_out)
 
 
 def _n_terms(scanned: Scan) -> int:

@@ -17,8 +17,8 @@ from zeroloop.kernels.select import statistics
 from zeroloop.sources.budget import size_text
 from zeroloop.sources.memory import MemorySource, cut_sample
 from zeroloop.sources.spill import Spilled, SpillFile, has_room
-from zeroloop.sources.threads import map_all, map_in_order, read_ahead
-from zeroloop.tables.draft import Arena, Draft, Room
+from zeroloop.sources.threads import beside_reading, map_all, map_in_order, read_ahead
+from zeroloop.tables.draft import Draft
 from zeroloop.tables.formats import Piece
 
 S = TypeVar("S")
@@ -83,14 +83,13 @@ class Store:
         self._budget = self._left = budget
         self._folder = folder
         self._spill: SpillFile | None = None
-        self._arena = Arena(budget)
         self._pairs: list[Pair] = []
         self._n_bytes = 0
 
     @property
-    def room(self) -> Room:
-        """Where the arrays of the next batch are to lie."""
-        return self._arena.take if self._left > 0 else np.empty
+    def has_memory(self) -> bool:
+        """Whether the next batch is likely to be kept in memory."""
+        return self._left > 0
 
     def keep(self, training: Draft, held_out: Draft, n_rows: int) -> None:
         """Keep the next batch, if all before it are kept and there is room."""
@@ -179,7 +178,8 @@ class Store:
         kept = (partial(of_kept, pair) for pair in self._pairs)
         fresh = (partial(of_fresh, at) for at in self._fresh())
         rows = 0
-        for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), self._threads):
+        threads = self._threads if self.complete else beside_reading(self._threads)
+        for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), threads):
             rows += n_rows
             self.on_block(rows, n_bytes)
             if value is not None:

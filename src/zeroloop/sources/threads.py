@@ -42,6 +42,14 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
+def beside_reading(threads: int) -> int:
+    """Return how many threads work on what is being decoded, which keeps one of them busy.
+
+    More would wait for Python's lock and for each other: measured, two on two cores take a third longer than one.
+    """
+    return max(1, threads - 1)
+
+
 def map_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> list[B]:
     """Return `[function(item) for item in items]`, computed on `threads` threads, this one among them.
 

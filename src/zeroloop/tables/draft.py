@@ -5,8 +5,7 @@ A table is read once: what its scan learns of means and levels is applied to dra
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,11 +20,8 @@ from zeroloop.tables.roles import row_weights
 from zeroloop.tables.schema import Level
 
 MOST_VALUES = 2**17  # of a column, that are told apart
-CHUNK_BYTES = 2**26  # of memory taken at once: the system maps as large a piece by pages of megabytes
 
 Values = tuple[Level, ...]
-Room = Callable[[tuple[int, ...], Any], NDArray[Any]]
-"""Returns an array of a shape and type, not filled: `numpy.empty`, or `Arena.take`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +95,13 @@ class Draft:
         """What drafts must share to be joined."""
         return self.names, self.numeric.dtype.str, self.narrow, self.coded, self.sparse is None
 
-    def take(self, rows: NDArray[np.intp], room: Room = np.empty) -> Draft:
+    def take(self, rows: NDArray[np.intp]) -> Draft:
         """Return the rows at increasing positions."""
         if rows.size == self.n_rows:
             return self
-        numeric = room((len(self.numeric), rows.size), self.numeric.dtype)
-        np.take(self.numeric, rows, axis=1, out=numeric, mode="clip")
         return replace(
             self,
-            numeric=numeric,
+            numeric=np.take(self.numeric, rows, axis=1, mode="clip"),
             codes=np.take(self.codes, rows, axis=1, mode="clip"),
             labels=None if self.labels is None else self.labels[rows],
             weight=None if self.weight is None else self.weight[rows],
@@ -131,7 +125,7 @@ class Draft:
         )
 
 
-def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row: int, room: Room = np.empty) -> Draft:
+def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row: int) -> Draft:
     """Return a batch's rows, without its target.
 
     Args:
@@ -139,7 +133,6 @@ def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row:
         layout: how they are read.
         weights: column of row weights, or None.
         first_row: index in the table of the batch's first row.
-        room: where the numbers are to lie.
 
     Raises:
         DataError: for an infinite number or a bad weight.
@@ -147,7 +140,7 @@ def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row:
     """
     numeric, categorical, sparse = layout.numeric, layout.categorical, layout.sparse
     types = [batch.schema.field(name).type for name in numeric]
-    stacked, gaps = _stacked(batch, numeric, types, first_row, room)
+    stacked, gaps = _stacked(batch, numeric, types, first_row)
     codes = np.empty((len(categorical), batch.num_rows), np.int32)
     met: list[Values] = []
     for k, name in enumerate(categorical):
@@ -170,20 +163,15 @@ def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row:
 
 
 def _stacked(
-    batch: pa.RecordBatch, names: Sequence[str], types: Sequence[pa.DataType], first_row: int, room: Room
+    batch: pa.RecordBatch, names: Sequence[str], types: Sequence[pa.DataType], first_row: int
 ) -> tuple[NDArray[Any], list[int]]:
     """Return columns of numbers stacked, NaN where missing, and which of them have gaps."""
-    shape = len(names), batch.num_rows
     if names and batch.num_rows and (set(types) == {pa.float32()} or set(types) == {pa.float64()}):
         # Arrow's own stacking: one call that holds no lock, where the loop below is some hundred.
         found: NDArray[Any] = np.asarray(batch.select(names).to_tensor(null_to_nan=True, row_major=False)).T
         if np.isfinite(found).all():
-            if room is np.empty:
-                return found, []
-            stacked = room(shape, found.dtype)
-            stacked[...] = found
-            return stacked, []
-    stacked = room(shape, np.float32 if all(map(fits_float32, types)) else np.float64)
+            return found, []
+    stacked = np.empty((len(names), batch.num_rows), np.float32 if all(map(fits_float32, types)) else np.float64)
     gaps = []
     for j, name in enumerate(names):
         stacked[j], has_gaps = numbers(batch[name], name, first_row)
@@ -254,32 +242,3 @@ class Interner:
         else:
             found = [of_column.setdefault(value, len(of_column)) for value in values]
         return np.array([*found, -1], dtype=np.int32)
-
-
-class Arena:
-    """Memory taken from the system in large pieces, which it maps much faster than many small ones.
-
-    Args:
-        most: bytes of a piece, where that is less than is usual.
-
-    """
-
-    def __init__(self, most: int) -> None:
-        self._chunk_bytes = min(CHUNK_BYTES, most)
-        self._lock = threading.Lock()
-        self._chunk = np.empty(0, np.uint8)
-        self._used = 0
-
-    def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array, not filled."""
-        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if n_bytes == 0 or n_bytes > self._chunk_bytes:
-            return np.empty(shape, dtype)
-        with self._lock:
-            if self._used + n_bytes > self._chunk.size:
-                self._chunk, self._used = np.empty(self._chunk_bytes, np.uint8), 0
-            start = self._used
-            self._used += -(-n_bytes // 64) * 64
-            chunk = self._chunk
-        array: NDArray[Any] = chunk[start : start + n_bytes].view(dtype).reshape(shape)
-        return array

@@ -210,10 +210,11 @@ def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_de
         columns[name] = ColumnScan(frozenset([types[name]]), 0, sparse=_scan_sparse(training.sparse, weight))
     if roles.missing == "error":
         _check_no_gap(batch, rows, roles, columns, training.first_row)
-    class_rows = _count(rows.labels[rows.training], rows.classes)
+    target = _count(rows.labels, rows.classes)
+    class_rows = target.copy() if n == batch.num_rows else _count(rows.labels[rows.training], rows.classes)
     return Scan(
         columns,
-        _count(rows.labels, rows.classes),
+        target,
         class_rows,
         dict(class_rows) if weight is None else _weigh(rows.labels[rows.training], rows.classes, weight),
         n,
