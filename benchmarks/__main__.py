@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.fits import run_case
+from benchmarks.larger import larger
 from benchmarks.page import write_page
 from benchmarks.passes import growth, passes
 from benchmarks.penalties import CASES, compare
@@ -30,8 +31,9 @@ PARTS: dict[str, Callable[[], Any]] = {
     "passes": passes,
     "growth": growth,
     "wholes": wholes,
+    "larger": larger,
 }
-LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost", "celer", "skglm")
+LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost", "celer", "skglm", "vowpalwabbit")
 
 
 def machine() -> str:
