@@ -59,6 +59,19 @@ def test_a_model_of_format_1_is_read(model: Model, tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded.training.shares, model.training.shares, rtol=1e-15)
 
 
+def test_a_model_of_format_2_is_read(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    model.save(path)
+    document = json.loads(path.read_text())
+    for name in ("storage", "skipped", "max_passes"):
+        del document["training"][name]
+    path.write_text(json.dumps(document | {"format_version": 2}))
+    loaded = zeroloop.load(path)
+    assert loaded.coef.tobytes() == model.coef.tobytes()
+    assert (loaded.schema, loaded.held_out) == (model.schema, model.held_out)
+    assert (loaded.training.passes, loaded.training.skipped) == (model.training.passes, [])
+
+
 def test_terms_are_a_table(model: Model) -> None:
     terms = model.terms()
     assert terms.column_names == ["term", "coef", "odds_ratio"]

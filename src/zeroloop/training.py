@@ -147,7 +147,7 @@ def train(
         kept = Checkpoint(Path(checkpoint), run_identity(table, {name: str(value) for name, value in how.items()}))
         return kept
 
-    def work() -> Model:
+    try:
         table = prepare_table(
             data,
             **roles,  # type: ignore[arg-type]
@@ -155,10 +155,7 @@ def train(
             resources=Resources(threads, memory, spill, skip_bad_files, progress),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        return _fitted(table, options, rule, Cs, asked, progress)
-
-    try:
-        model = work()
+        model = _fitted(table, options, rule, Cs, asked, progress)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:
@@ -207,7 +204,7 @@ def _fitted(
     )
     clock.lap("fit")
     if not result.converged:
-        warnings.warn(result.not_converged(options.tol), NotConvergedWarning, stacklevel=4)
+        warnings.warn(result.not_converged(options.tol), NotConvergedWarning, stacklevel=3)
     telling.say("scoring")
     shares = table.labels.shares.tolist()
     held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
