@@ -33,7 +33,19 @@ PARTS: dict[str, Callable[[], Any]] = {
     "wholes": wholes,
     "larger": larger,
 }
-LIBRARIES = ("numpy", "numba", "pyarrow", "scikit-learn", "glum", "statsmodels", "snapml", "xgboost", "celer", "skglm", "vowpalwabbit")
+LIBRARIES = (
+    "numpy",
+    "numba",
+    "pyarrow",
+    "scikit-learn",
+    "glum",
+    "statsmodels",
+    "snapml",
+    "xgboost",
+    "celer",
+    "skglm",
+    "vowpalwabbit",
+)
 
 
 def machine() -> str:

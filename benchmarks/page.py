@@ -183,9 +183,9 @@ def larger_page(figures: dict[str, Any]) -> str:
     """Return the section on files larger than memory."""
     lines = [
         "## Files larger than memory\n",
-        "10,000,000 x 20 float32 in 40 Parquet files, C = 1, to a gradient of 1e-6; every row a process of its own, the "
-        "median of three. A decode is pyarrow's `iter_batches` over all files, before and after the fit in the same "
-        "process.\n",
+        "10,000,000 x 20 float32 in 40 Parquet files, C = 1, to a gradient of 1e-6; every row a process of its own, "
+        "the median of three. A decode is pyarrow's `iter_batches` over all files, before and after the fit in the "
+        "same process.\n",
         "| memory | seconds | a decode | decodes | passes after the scan | max abs gradient | peak memory |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -212,11 +212,11 @@ def larger_page(figures: dict[str, Any]) -> str:
         f"{csv['read_once'] * (csv['passes'] + 1):.1f} s.\n"
     )
     lines.append(
-        f"Killed (`kill -9`) {killed['kills']} times at random moments of a run with a checkpoint and a spill file, then "
-        f"run to its end: the coefficients' bits are {'' if killed['same_bits'] else '**not** '}those of an undisturbed "
-        f"run, and {killed['files_left']} files are left in the spill folder.\n"
+        f"{killed['kills']} runs with a checkpoint and a spill file, each killed (`kill -9`) at a random moment, with "
+        f"{', '.join(map(str, killed['passes_kept']))} passes kept, and started again: {killed['same_bits']} end with "
+        f"the bits of an undisturbed run, and {killed['files_left']} files are left in the spill folder.\n"
     )
-    return "\n".join(lines + [few_passes_table(figures["few passes"])])
+    return "\n".join([*lines, few_passes_table(figures["few passes"])])
 
 
 def few_passes_table(rows: list[Row]) -> str:

@@ -15,16 +15,15 @@ from zeroloop.errors import OptionError
 from zeroloop.fit import (
     MAX_ITER,
     Fit,
-    Labels,
     Options,
     Shape,
     choose_solver,
-    count_labels,
     fit,
     is_tall,
     objective_of,
 )
 from zeroloop.kernels.select import statistics
+from zeroloop.labels import Labels, count_labels
 from zeroloop.objective import Evaluation, Objective, Units
 from zeroloop.solvers.proximal_newton import descend, start_curvature
 from zeroloop.sources.one_against_rest import as_softmax

@@ -12,7 +12,7 @@ import numpy as np
 
 from zeroloop.blocks import Block
 from zeroloop.errors import CheckpointError
-from zeroloop.fit import Labels
+from zeroloop.labels import Labels
 from zeroloop.model import schema_of
 from zeroloop.sources.checkpoint import SCAN, Checkpoint
 from zeroloop.sources.files import Sampled

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import new_figure, save
 from zeroloop.errors import OptionError
-from zeroloop.fit import Options, Shape, count_labels, plain_shape
+from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, checked, fit_grid, spread
+from zeroloop.labels import count_labels
 from zeroloop.objective import Units
 from zeroloop.prepared import Resources, prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from zeroloop.blocks import Block, TableSource
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning
-from zeroloop.fit import Labels, Shape, checked_labels, plain_shape
+from zeroloop.fit import Shape, plain_shape
+from zeroloop.labels import Labels, checked_labels
 from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.budget import memory_budget

@@ -21,6 +21,7 @@ import numpy as np
 from zeroloop.blocks import Block, Source, Sums, TableSource
 from zeroloop.errors import CheckpointError, OutputError
 from zeroloop.kernels.totals import DiagonalSums, VectorSums
+from zeroloop.sources.over import Over
 from zeroloop.sources.together import Parts
 from zeroloop.tables.write import replacing
 
@@ -150,7 +151,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Over[TableSource]):
     """A source whose passes are kept in a checkpoint.
 
     Attributes:
@@ -159,33 +160,7 @@ class Recorded:
 
     """
 
-    source: TableSource
     checkpoint: Checkpoint
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.source.n_rows
-
-    @property
-    def n_coefs(self) -> int:
-        """Number of coefficients, intercept included."""
-        return self.source.n_coefs
-
-    @property
-    def n_numeric(self) -> int:
-        """Number of numeric columns."""
-        return self.source.n_numeric
-
-    @property
-    def n_codes(self) -> int:
-        """Number of columns of codes."""
-        return self.source.n_codes
-
-    @property
-    def n_stored(self) -> int:
-        """Number of values stored in sparse columns."""
-        return self.source.n_stored
 
     @property
     def threads(self) -> int:

@@ -10,12 +10,13 @@ from typing import TypeVar
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.sources.over import Over
 
 S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
-class OneAgainstRest:
+class OneAgainstRest(Over[Source]):
     """The same blocks, with label 1 where theirs is `label`, and 0 elsewhere.
 
     Attributes:
@@ -25,34 +26,8 @@ class OneAgainstRest:
 
     """
 
-    source: Source
     label: int
     n_classes: int
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.source.n_rows
-
-    @property
-    def n_coefs(self) -> int:
-        """Number of coefficients, intercept included."""
-        return self.source.n_coefs
-
-    @property
-    def n_numeric(self) -> int:
-        """Number of numeric columns."""
-        return self.source.n_numeric
-
-    @property
-    def n_codes(self) -> int:
-        """Number of columns of codes."""
-        return self.source.n_codes
-
-    @property
-    def n_stored(self) -> int:
-        """Number of values stored in sparse columns."""
-        return self.source.n_stored
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order."""
