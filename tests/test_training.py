@@ -152,6 +152,6 @@ def test_progress_is_told(flights: str) -> None:
     table = pq.read_table(flights).slice(0, 40_000)
     model = zeroloop.train(table, "late", progress=lambda work: told.append((work.doing, work.rows)))
     assert ("scanning", 40_000) in told
-    passes = [doing.partition(",")[2].split()[1].rstrip(",") for doing, _ in told if doing.startswith("fitting")]
+    passes = [doing.split()[1].rstrip(",") for doing, _ in told if doing.startswith("pass ")]
     assert passes == [str(n) for n in range(1, model.training.passes + 2)]
     assert told[-1][0] == "scoring"

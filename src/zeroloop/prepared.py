@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -23,7 +24,7 @@ from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Size, Store
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
-from zeroloop.tables.draft import Draft, Interner, Layout, draft
+from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.learn import learn_schema
@@ -244,17 +245,22 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
 
     total: Scan | None = None
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
-    # The first batch alone, for what it tells of all others.
-    for some in (islice(pieces, 1), pieces):
-        for found, training, held_out, candidates, n_rows, n_bytes in map_in_order(one, some, beside_reading(threads)):
-            total = found if total is None else total + found
-            training, held_out = interner.intern(training, held_out, target=roles.target)
-            reservoir.add(training, candidates, len(total.target), _n_terms(total))
-            _keep(store, table, training, held_out, n_rows)
-            rows += n_rows
-            progress(Work("scanning", rows, table.n_rows, n_bytes, table.n_bytes))
-        no_decimals = frozenset() if total is None else total.no_decimals
+    with closing(read_ahead(table.pieces(roles.read), AHEAD)) as ahead:
+        pieces = numbered(ahead)
+        # The first batch alone, for what it tells of all others.
+        for some in (islice(pieces, 1), pieces):
+            for found, training, held_out, candidates, n_rows, n_bytes in map_in_order(
+                one, some, beside_reading(threads)
+            ):
+                total = found if total is None else total + found
+                if len(total.target) > MOST_VALUES:  # no target: learning the schema says so, and need not wait
+                    return _Read(total, store, interner, reservoir)
+                training, held_out = interner.intern(training, held_out, target=roles.target)
+                reservoir.add(training, candidates, len(interner.numbers[roles.target]), _n_terms(total))
+                _keep(store, table, training, held_out, n_rows)
+                rows += n_rows
+                progress(Work("scanning", rows, table.n_rows, n_bytes, table.n_bytes))
+            no_decimals = frozenset() if total is None else total.no_decimals
     if total is None:
         total = one((0, Piece(_empty(table, roles), 0)))[0]
     return _Read(total, store, interner, reservoir)
@@ -285,14 +291,14 @@ def _read_again(
         return *drafts, piece.batch.num_rows, piece.n_bytes
 
     rows = 0
-    pieces = numbered(read_ahead(table.pieces(roles.read), AHEAD))
-    for training, held_out, n_rows, n_bytes in map_in_order(one, pieces, beside_reading(threads)):
-        training, held_out = interner.intern(training, held_out, target=roles.target)
-        store.keep(training, held_out, n_rows)
-        if not store.complete:
-            break
-        rows += n_rows
-        progress(Work("reading", rows, table.n_rows, n_bytes, table.n_bytes))
+    with closing(read_ahead(table.pieces(roles.read), AHEAD)) as pieces:
+        for training, held_out, n_rows, n_bytes in map_in_order(one, numbered(pieces), beside_reading(threads)):
+            training, held_out = interner.intern(training, held_out, target=roles.target)
+            store.keep(training, held_out, n_rows)
+            if not store.complete:
+                break
+            rows += n_rows
+            progress(Work("reading", rows, table.n_rows, n_bytes, table.n_bytes))
     return store, interner
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zeroloop.ladder.race import Result
@@ -38,11 +38,10 @@ class ProgressBar:
         console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[amount]}"),
-            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=4)
         self._task = self._bar.add_task("starting", total=None, amount="")
@@ -56,7 +55,9 @@ class ProgressBar:
             self._bar.reset(self._task)
         known = work.total_rows is not None
         done, total = (work.rows, work.total_rows) if known else (work.n_bytes, work.total_bytes or None)
-        amount = f"{work.rows:,} rows" + (f" of {work.total_rows:,}" if known else "") if work.rows else ""
+        amount = ""
+        if work.rows:
+            amount = f"{work.rows / 1e6:.1f}" + (f" of {total / 1e6:.1f}" if known and total else "") + " M rows"
         if work.n_bytes:
             amount += f", {size_text(work.n_bytes)} of {size_text(work.total_bytes)}"
         self._bar.update(self._task, description=work.doing, completed=done, total=total, amount=amount)
@@ -98,7 +99,7 @@ def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
     penalty += ", each class against the rest" if training.multi_class == "ovr" and len(model.coef) > 1 else ""
     state = "converged" if training.converged else "[bold red]not converged[/]"
     console.print(
-        f"Fit by {training.solver}, {penalty}: {state} in {training.passes} passes, mean log loss "
+        f"Fit by {training.solver}, {penalty}: {state} in {_passes(training.passes)}, mean log loss "
         f"{training.loss:.6f}, max |gradient| {training.gradient_norm:.1e} ({seconds})"
     )
     if model.held_out:
@@ -173,6 +174,10 @@ def show_path(path: Path) -> None:
     console.print(table)
     if not np.all(path.converged):
         console.print(f"[bold red]{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged[/]")
+
+
+def _passes(n: int) -> str:
+    return f"{n} pass{'es' if n != 1 else ''}"
 
 
 def _target(model: Model) -> str:

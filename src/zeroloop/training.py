@@ -166,9 +166,9 @@ def train(
 def _what_was_kept(kept: Checkpoint | None) -> str:
     if kept is None:
         return "Interrupted; nothing was kept. With a checkpoint folder a run can be gone on with."
-    found = (
-        f"the scan and {kept.n_passes} passes are kept" if kept.has_scan else "the scan was not done, nothing is kept"
-    )
+    found = "the scan was not done, nothing is kept"
+    if kept.has_scan:
+        found = f"the scan and {kept.n_passes} pass{'es' if kept.n_passes != 1 else ''} are kept"
     return f"Interrupted; {found} in {kept.folder}. Run the same command again to go on."
 
 
@@ -277,11 +277,11 @@ class Telling:
         self._limit = f" of at most {limit}" if limit is not None else ""
         # The scan was the first pass of those that max_passes counts.
         self._offset = 1 if limit is None else 2
-        self.say(f"fitting, pass {self._offset}{self._limit}")
+        self.say(f"pass {self._offset}{self._limit}")
 
     def on_pass(self, passes: int, evaluation: Evaluation) -> None:
         """Tell what a pass has found, and which is next."""
-        self.say(f"fitting, pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
+        self.say(f"pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
 
     def say(self, doing: str) -> None:
         """Tell what is begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -20,6 +21,7 @@ from zeroloop.sources.spill import Spilled, SpillFile, has_room
 from zeroloop.sources.threads import beside_reading, map_all, map_in_order, read_ahead
 from zeroloop.tables.draft import Draft
 from zeroloop.tables.formats import Piece
+from zeroloop.tables.read import numbered
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -76,9 +78,12 @@ class Store:
 
     """
 
+    _reader: Reader
+    _threads: int
+
     def __init__(self, budget: int, folder: Path | None) -> None:
         self.complete = True  # every batch seen is kept
-        self.rows_kept = 0  # of the table, from its start on
+        self._rows_kept = 0  # of the table, from its start on
         self.on_block: Callable[[int, int], None] = lambda rows, n_bytes: None  # told rows and bytes done of a sweep
         self._budget = self._left = budget
         self._folder = folder
@@ -112,7 +117,7 @@ class Store:
             self.complete = False
             return
         self._pairs.append(pair)
-        self.rows_kept += n_rows
+        self._rows_kept += n_rows
 
     def emptied(self) -> Store:
         """Return a store with the same room and nothing in it."""
@@ -127,9 +132,8 @@ class Store:
 
     def in_words(self) -> str:
         """Say where the rows are."""
-        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes or self.complete else []
+        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes else []
         if self._spill is not None:
-            parts = parts if self._n_bytes else []
             parts.append(f"{size_text(self._spill.n_bytes)} in a spill file in {self._folder}")
         if not self.complete:
             reason = "" if self._folder is None else f", as {self._folder} has no room for them"
@@ -176,23 +180,16 @@ class Store:
             return function(block) if block.n_rows > 0 else None
 
         kept = (partial(of_kept, pair) for pair in self._pairs)
-        fresh = (partial(of_fresh, at) for at in self._fresh())
-        rows = 0
+        rest = () if self.complete else self._reader.pieces(self._rows_kept)
         threads = self._threads if self.complete else beside_reading(self._threads)
-        for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), threads):
-            rows += n_rows
-            self.on_block(rows, n_bytes)
-            if value is not None:
-                yield value
-
-    def _fresh(self) -> Iterator[tuple[int, Piece]]:
-        """Yield the batches that are not kept, with the index of their first row."""
-        if self.complete:
-            return
-        first_row = self.rows_kept
-        for piece in read_ahead(self._reader.pieces(first_row), AHEAD):
-            yield first_row, piece
-            first_row += piece.batch.num_rows
+        rows = 0
+        with closing(read_ahead(rest, AHEAD)) as pieces:
+            fresh = (partial(of_fresh, at) for at in numbered(pieces, self._rows_kept))
+            for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), threads):
+                rows += n_rows
+                self.on_block(rows, n_bytes)
+                if value is not None:
+                    yield value
 
 
 def _call(work: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,7 +129,7 @@ def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -
         wait(waiting)
 
 
-def read_ahead(items: Iterable[A], most: int) -> Iterator[A]:
+def read_ahead(items: Iterable[A], most: int) -> Generator[A]:
     """Yield the items, taken by a thread of its own up to `most` before they are asked for."""
     ready: queue.Queue[tuple[A | None, BaseException | None]] = queue.Queue(most)
     stopped = threading.Event()

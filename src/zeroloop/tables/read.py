@@ -136,9 +136,8 @@ def _plain_type(data_type: pa.DataType) -> pa.DataType:
     return data_type
 
 
-def numbered(pieces: Iterable[Piece]) -> Iterator[tuple[int, Piece]]:
-    """Yield each piece with the index of its first row."""
-    first_row = 0
+def numbered(pieces: Iterable[Piece], first_row: int = 0) -> Iterator[tuple[int, Piece]]:
+    """Yield each piece with the index of its first row, given the first one's."""
     for piece in pieces:
         yield first_row, piece
         first_row += piece.batch.num_rows
