@@ -19,6 +19,7 @@ from zeroloop.fit import Shape, plain_shape
 from zeroloop.labels import Labels, checked_labels
 from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Progress, Work, unheard
+from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.budget import memory_budget
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Size, Store
@@ -27,7 +28,7 @@ from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, t
 from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.formats import Piece
-from zeroloop.tables.learn import learn_schema
+from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS, learn_schema
 from zeroloop.tables.read import RawTable, Skipped, TableLike, numbered, open_files, open_table
 from zeroloop.tables.reservoir import Candidates, Reservoir
 from zeroloop.tables.roles import Roles, Rows, assign_roles, split_rows
@@ -35,6 +36,7 @@ from zeroloop.tables.scan import Scan, layout_of, scan
 from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
 
 NO_SPILL = "none"
+MANY_ROWS = 10**12  # where nobody has counted them yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,8 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
                 if len(total.target) > MOST_VALUES:  # no target: learning the schema says so, and need not wait
                     return _Read(total, store, interner, reservoir)
                 training, held_out = interner.intern(training, held_out, target=roles.target)
-                reservoir.add(training, candidates, len(interner.numbers[roles.target]), _n_terms(total))
+                wanted = _rows_to_sample(total, table.n_rows)
+                reservoir.add(training, candidates, len(interner.numbers[roles.target]), wanted)
                 _keep(store, table, training, held_out, n_rows)
                 rows += n_rows
                 progress(Work("scanning", rows, table.n_rows, n_bytes, table.n_bytes))
@@ -314,9 +317,11 @@ def _drafts(
     return made.take(of_training), made.take(of_held_out)
 
 
-def _n_terms(scanned: Scan) -> int:
-    """Return about how many terms a table has."""
-    return 1 + sum(max(1, len(column.levels)) for column in scanned.columns.values())
+def _rows_to_sample(scanned: Scan, n_rows: int | None) -> int:
+    """Return how many rows of each class a solver may want, as far as is known of the table."""
+    n_terms = 1 + sum(max(1, min(len(column.levels), MOST_LEVELS)) for column in scanned.columns.values())
+    n_outputs = len(scanned.target) if 2 < len(scanned.target) <= MOST_CLASSES else 1
+    return sample_sizes(n_rows or MANY_ROWS, n_outputs * n_terms)[-1]
 
 
 def _empty(table: RawTable, roles: Roles) -> pa.RecordBatch:

@@ -186,14 +186,17 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
     surprises = Surprises()
     coefficient = 1 + len(schema.numeric) + schema.n_sparse
     marks = []
+    place = {name: at for at, name in enumerate(draft.names)}
+    gaps_of = set(draft.gaps)
     for j, column in enumerate(schema.numeric):
-        at = draft.names.index(column.name)
+        at = place[column.name]
+        if in_place and at not in gaps_of and column.decimals is None and not column.missing:
+            continue  # nothing to do, of nearly all columns of most tables
         if column.decimals is not None and draft.narrow[at]:
             numeric[j] = as_decimals(draft.numeric[at].astype(np.float64), column.decimals)
         elif not in_place:
             numeric[j] = draft.numeric[at]
-        gaps = np.isnan(numeric[j]) if at in draft.gaps else np.zeros(0, dtype=bool)
-        met = np.flatnonzero(gaps).astype(np.int32)
+        met = np.flatnonzero(np.isnan(numeric[j])).astype(np.int32) if at in gaps_of else np.empty(0, np.int32)
         if met.size > 0:
             complete[met] = False
             numeric[j, met] = column.mean

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from zeroloop.blocks import block_rows
 from zeroloop.errors import BadFileError
 from zeroloop.tables import svmlight
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 
-PARQUET_VALUES = 2**21  # decoded at once: some blocks, so that few of them lie in two pieces and are copied
-MOST_PARQUET_ROWS = 2**17
+PARQUET_BLOCKS = 4  # decoded at once: of fewer, more would lie in two pieces and be copied
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
 
 Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
@@ -139,9 +139,10 @@ def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[i
         starts = np.cumsum([0, *rows])
         groups = [i for i in range(len(rows)) if starts[i + 1] > first_row]
         done = int(starts[groups[0]]) if groups else 0
-        at_once = min(MOST_PARQUET_ROWS, max(1_024, PARQUET_VALUES // len(columns)))
+        at_once = PARQUET_BLOCKS * block_rows(len(columns))
         for batch in found.iter_batches(at_once, row_groups=groups, columns=columns):
-            yield done, Piece(batch.select(columns), file.size * (done + batch.num_rows) // int(starts[-1]))
+            n_bytes = file.size * (done + batch.num_rows) // int(starts[-1])
+            yield done, Piece(batch if batch.schema.names == columns else batch.select(columns), n_bytes)
             done += batch.num_rows
 
 

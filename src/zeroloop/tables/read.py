@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -68,9 +69,12 @@ class RawTable:
 
         def counted() -> Iterator[pa.RecordBatch]:
             nonlocal n_bytes
+            plain: pa.Schema | None = None  # the last batch's, if it has no views
             for piece in self.read(wanted, first_row):
                 n_bytes = piece.n_bytes
-                yield _plain(piece.batch)
+                batch = piece.batch if piece.batch.schema == plain else _plain(piece.batch)
+                plain = piece.batch.schema if batch is piece.batch else None
+                yield batch
 
         for batch in recut(counted(), block_rows(len(wanted))):
             yield Piece(batch, n_bytes)
@@ -228,9 +232,9 @@ class _Unified:
             BadFileError: when they are not those of the files before; nothing of them is then taken in.
 
         """
-        twice = [name for i, name in enumerate(schema.names) if name in schema.names[:i]]
-        if twice:
-            raise BadFileError(path, f"the column {twice[0]!r} is there twice; rename one.")
+        twice = _twice(schema.names)
+        if twice is not None:
+            raise BadFileError(path, f"the column {twice!r} is there twice; rename one.")
         own = [name for name in schema.names if name not in self._keys]  # a folder's name goes before a column's
         if not self._types:
             self._first = path
@@ -269,6 +273,11 @@ class _Unified:
         return common, common_path
 
 
+def _twice(names: Sequence[str]) -> str | None:
+    """Return the first name that is there a second time."""
+    return next((name for name, n in Counter(names).items() if n > 1), None)
+
+
 def _open_memory(data: TableLike) -> RawTable:
     import pyarrow.dataset as ds
 
@@ -288,9 +297,9 @@ def _open_memory(data: TableLike) -> RawTable:
         read = "to_arrow_reader" if hasattr(data, "to_arrow_reader") else "fetch_record_batch"  # as it was before 1.5
         return _open_reader(getattr(data, read)())
     table = _as_table(data)
-    twice = [name for i, name in enumerate(table.column_names) if name in table.column_names[:i]]
-    if twice:
-        raise DataError(f"The column {twice[0]!r} is there twice; rename one.")
+    twice = _twice(table.column_names)
+    if twice is not None:
+        raise DataError(f"The column {twice!r} is there twice; rename one.")
     select = _from_batches(lambda columns: table.select(list(columns)).to_batches())
     return RawTable("the table", table.schema, 0, len(table), select)
 

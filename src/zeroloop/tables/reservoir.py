@@ -12,9 +12,7 @@ from zeroloop.kernels.select import statistics
 from zeroloop.tables.draft import Draft, join
 from zeroloop.tables.schema import Level
 
-FEWEST_ROWS = 20_000  # of each class
-ROWS_A_TERM = 50
-SLACK = 2.5  # times as many rows as wanted are kept before half of them go
+SLACK = 1.7  # times as many rows as wanted are kept before a quarter of them go
 ALL = 2**53  # one above every hash
 
 
@@ -65,8 +63,8 @@ class Reservoir:
         positions = np.flatnonzero(hashes < self._highest)
         return Candidates(positions, hashes[positions])
 
-    def add(self, training: Draft, candidates: Candidates, n_classes: int, n_terms: int) -> None:
-        """Keep some of the next batch's rows, given how many classes and terms the table has as far as is known."""
+    def add(self, training: Draft, candidates: Candidates, n_classes: int, wanted: int) -> None:
+        """Keep some of the next batch's rows, given how many classes there are, and rows of each are wanted."""
         if training.n_rows == 0:
             return
         self.starts.append(training.first_row)
@@ -76,10 +74,9 @@ class Reservoir:
         self._highest = np.max(self._below[:n_classes])
         rows, at = training.take(candidates.positions), training.first_row + candidates.positions
         self._keep(self._within(Drawn(rows, at, candidates.hashes)))
-        most = SLACK * max(FEWEST_ROWS, ROWS_A_TERM * n_terms)
-        full = self._counts > most
+        full = self._counts > SLACK * wanted
         if np.any(full):
-            self._below[full] //= np.uint64(2)
+            self._below[full] -= self._below[full] // np.uint64(4)
             parts, self._parts = self._parts, []
             self._counts[:] = 0
             for part in parts:
