@@ -256,3 +256,32 @@ def test_kernels_without_the_compiler() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_column_is_described_as_by_its_twin(dtype: type, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    columns: NDArray[Any] = np.stack(
+        [
+            rng.standard_normal(2_000),
+            np.where(rng.random(2_000) < 0.3, np.nan, rng.normal(7, 2, 2_000)),
+            np.full(2_000, 0.1),
+            np.full(2_000, np.nan),
+            np.append(1e6, rng.standard_normal(1_999)),  # the value that others are taken from is far away
+        ]
+    ).astype(dtype)
+    weight = rng.random(2_000) if weighted else None
+    for fast, slow in zip(sweep.describe(columns, weight), small.describe(columns, weight), strict=True):
+        assert fast.n == slow.n
+        assert [fast.low, fast.high] == pytest.approx([slow.low, slow.high])
+        assert fast.weight == pytest.approx(slow.weight, rel=1e-13)
+        assert fast.mean == pytest.approx(slow.mean, rel=1e-11, abs=1e-13)
+        assert fast.squares == pytest.approx(slow.squares, rel=1e-9, abs=1e-20)
+    constant = sweep.describe(columns, weight)[2]
+    assert (constant.low, constant.mean) == (constant.high, float(columns[2, 0]))
+
+
+def test_rows_have_the_same_hashes_compiled() -> None:
+    for first_row, seed in [(0, 0), (2**40 + 3, 12345678901)]:
+        np.testing.assert_array_equal(sweep.hash_rows(first_row, 1_000, seed), small.hash_rows(first_row, 1_000, seed))

@@ -75,13 +75,6 @@ class Block:
         """Sum of the rows' weights."""
         return float(self.n_rows if self.weight is None else np.sum(self.weight))
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory that its arrays take."""
-        sparse = () if self.sparse is None else self.sparse.arrays
-        arrays = (self.numeric, self.codes, self.y, self.weight, self.marks, *sparse)
-        return sum(array.nbytes for array in arrays if array is not None)
-
     def hashes(self, seed: int) -> NDArray[np.uint64]:
         """Return a hash of each row's index in its source and the seed, `(rows,)`."""
         return hash_rows(self.first_row, self.n_rows, seed) if self.rows is None else hash_of(self.rows, seed)

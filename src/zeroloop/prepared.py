@@ -22,7 +22,7 @@ from zeroloop.progress import Progress, Work, unheard
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.budget import memory_budget
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
-from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Size, Store
+from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Store
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
 from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
@@ -376,8 +376,8 @@ def _sources(
         return in_memory
 
     def source(part: Part, n_rows: int, sampled: Sampled | None) -> FilesSource:
-        size = Size(n_rows, schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored)
-        return FilesSource(store, part, size, threads, sampled)
+        columns = schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored
+        return FilesSource(store, part, n_rows, *columns, threads, sampled)
 
     return source("training", counts.training, learned.sampled), source("held_out", counts.held_out, None)
 

@@ -197,17 +197,6 @@ def _call(work: Callable[[], T]) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """What a solver is chosen by; known from the scan."""
-
-    n_rows: int
-    n_coefs: int
-    n_numeric: int
-    n_codes: int
-    n_stored: int
-
-
-@dataclass(frozen=True, slots=True)
 class Sampled:
     """Training rows that samples are drawn from without a pass.
 
@@ -231,39 +220,18 @@ def _as_it_is(block: Block) -> Block:
 
 @dataclass(frozen=True, slots=True)
 class FilesSource:
-    """Training rows, or rows held out, of a table's store."""
+    """Training rows, or rows held out, of a table's store; their numbers are known from its scan."""
 
     store: Store
     part: Part
-    size: Size
+    n_rows: int
+    n_coefs: int
+    n_numeric: int
+    n_codes: int
+    n_stored: int
     threads: int
     sampled: Sampled | None = None
     view: View = _as_it_is
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.size.n_rows
-
-    @property
-    def n_coefs(self) -> int:
-        """Number of coefficients, intercept included."""
-        return self.size.n_coefs
-
-    @property
-    def n_numeric(self) -> int:
-        """Number of numeric columns."""
-        return self.size.n_numeric
-
-    @property
-    def n_codes(self) -> int:
-        """Number of columns of codes."""
-        return self.size.n_codes
-
-    @property
-    def n_stored(self) -> int:
-        """Number of values stored in sparse columns."""
-        return self.size.n_stored
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order."""

@@ -74,11 +74,6 @@ class File:
             content: bytes = file.read(n_bytes)
             return content
 
-    @property
-    def identity(self) -> tuple[str, int, int | None]:
-        """What tells this state of the file from any other."""
-        return self.path, self.size, self.modified
-
 
 def find_files(given: str) -> list[File]:
     """Return the files that a path or URI stands for: itself, a folder's, or a glob's, in sorted order.
