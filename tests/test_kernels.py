@@ -284,4 +284,6 @@ def test_a_column_is_described_as_by_its_twin(dtype: type, weighted: bool) -> No
 
 def test_rows_have_the_same_hashes_compiled() -> None:
     for first_row, seed in [(0, 0), (2**40 + 3, 12345678901)]:
-        np.testing.assert_array_equal(sweep.hash_rows(first_row, 1_000, seed), small.hash_rows(first_row, 1_000, seed))
+        with np.errstate(over="ignore"):  # hashes wrap round, of which NumPy warns where it is not compiled
+            compiled_hashes = sweep.hash_rows(first_row, 1_000, seed)
+        np.testing.assert_array_equal(compiled_hashes, small.hash_rows(first_row, 1_000, seed))
