@@ -52,6 +52,7 @@ class Block:
             row within the block and the coefficient, sorted by row.
         sparse: further numeric columns of which few values are stored; their coefficients follow those of `numeric`.
         rows: `(rows,)` int64, the rows' indices in their source; None where they follow `first_row`.
+        cluster: `(rows,)` int64, tells each row's cluster from all others; None where there are none.
 
     """
 
@@ -64,6 +65,7 @@ class Block:
     marks: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
     sparse: Sparse | None = None
     rows: NDArray[np.int64] | None = None
+    cluster: NDArray[np.int64] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -105,6 +107,7 @@ class Block:
             marks=self._marks_of(rows),
             sparse=None if self.sparse is None else self.sparse.take(rows),
             rows=None if self.rows is None else self.rows[rows],
+            cluster=None if self.cluster is None else self.cluster[rows],
         )
 
     def _marks_of(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:

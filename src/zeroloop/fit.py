@@ -244,6 +244,7 @@ def fit(
     on_pass: OnPass | None = None,
     in_fold: bool = False,
     labels: Labels | None = None,
+    held: FloatArray | None = None,
 ) -> Fit:
     """Fit a logistic regression to a source's rows.
 
@@ -259,6 +260,7 @@ def fit(
         on_pass: called after each pass with (number of passes, evaluation).
         in_fold: whether the rows are a fold's, which may lack a class.
         labels: of the rows, where they have been counted; None to count them.
+        held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others; None to hold none.
 
     Raises:
         DataError: when the rows' weight is zero or lies on one class, or a class has no row.
@@ -275,6 +277,7 @@ def fit(
                 units,
                 shape,
                 fit_intercept,
+                held,
                 seed,
                 None if start is None else start[k : k + 1],
                 on_pass,
@@ -284,7 +287,7 @@ def fit(
         coef = np.concatenate([one.coef for one in fits])
         solutions = tuple(solution for one in fits for solution in one.solutions)
         return Fit(coef, fits[0].solver, solutions, sum(one.passes for one in fits), labels)
-    return _fit_one(source, labels, options, units, shape, fit_intercept, seed, start, on_pass)
+    return _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
 
 
 def _fit_one(
@@ -294,11 +297,12 @@ def _fit_one(
     units: Units,
     shape: Shape,
     fit_intercept: bool,
+    held: FloatArray | None,
     seed: int,
     start: FloatArray | None,
     on_pass: OnPass | None,
 ) -> Fit:
-    objective = objective_of(source, labels, options, units, shape, fit_intercept, on_pass)
+    objective = objective_of(source, labels, options, units, shape, fit_intercept, held, on_pass)
     solver = options.solver
     if solver == "auto":
         solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
@@ -326,14 +330,17 @@ def objective_of(
     units: Units,
     shape: Shape,
     fit_intercept: bool,
+    held: FloatArray | None = None,
     on_pass: OnPass | None = None,
 ) -> Objective:
     """Return the objective that `options` make of a source's rows."""
     penalty = shape.penalty(options.C, options.l1_ratio, labels.total, units.scale)
     if not fit_intercept:
         units = replace(units, centre=np.zeros_like(units.centre))
+        held = np.full(source.n_coefs, np.nan) if held is None else held.copy()
+        held[0] = 0.0
     max_passes = None if options.max_passes is None else options.max_passes - 1
-    return Objective(source, units, penalty, labels.rows, fit_intercept, on_pass, max_passes)
+    return Objective(source, units, penalty, labels.rows, held, on_pass, max_passes)
 
 
 def _solve(

@@ -50,6 +50,7 @@ class Grid:
         classes: what the labels stand for.
         fit_intercept: whether there is an intercept.
         seed: of the rows that are sampled.
+        held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others; None to hold none.
 
     """
 
@@ -59,11 +60,12 @@ class Grid:
     classes: Sequence[Any] = (0, 1)
     fit_intercept: bool = True
     seed: int = 0
+    held: FloatArray | None = None
 
     def objective(self, source: Source, labels: Labels, C: float) -> Objective:
         """Return the objective at C."""
         options = replace(self.options, C=C)
-        return objective_of(source, labels, options, self.units, self.shape, self.fit_intercept)
+        return objective_of(source, labels, options, self.units, self.shape, self.fit_intercept, self.held)
 
 
 def largest_all_zero(source: Source, grid: Grid) -> float:
@@ -72,8 +74,8 @@ def largest_all_zero(source: Source, grid: Grid) -> float:
     Without an L1 penalty there is none, and the answer is that of an L1 share of `LEAST_L1`, as in glmnet.
     """
     labels = count_labels(source, grid.classes)
-    free = np.where(grid.shape.factor == 0, np.inf, 0.0)  # the null model: what is unpenalised, and nothing else
-    bounds = {"lower": np.maximum(grid.shape.lower, -free), "upper": np.minimum(grid.shape.upper, free)}
+    reach = np.where(grid.shape.factor == 0, np.inf, 0.0)  # the null model: what is unpenalised, and nothing else
+    bounds = {"lower": np.maximum(grid.shape.lower, -reach), "upper": np.minimum(grid.shape.upper, reach)}
     null_fit = fit(
         source,
         replace(grid.options, C=1.0, l1_ratio=0.0, solver="auto"),
@@ -82,12 +84,15 @@ def largest_all_zero(source: Source, grid: Grid) -> float:
         classes=grid.classes,
         fit_intercept=grid.fit_intercept,
         seed=grid.seed,
+        held=grid.held,
     )
     objective = grid.objective(source, labels, 1.0)
     at = objective(objective.theta(null_fit.coef), order=1)
     share = max(grid.options.l1_ratio, LEAST_L1)
     unit = share * grid.shape.factor * grid.shape.unit / grid.units.scale
-    unit = np.tile(unit[0 if grid.fit_intercept else 1 :], objective.n_outputs)
+    free = np.ones(unit.size, dtype=bool) if grid.held is None else np.isnan(grid.held)
+    free[0] = grid.fit_intercept
+    unit = np.tile(unit[free], objective.n_outputs)
     intercepts = slice(0, None, unit.size // objective.n_outputs)
     if grid.fit_intercept:
         unit[intercepts] = 0.0
@@ -158,6 +163,7 @@ def fit_grid(
                     seed=grid.seed,
                     start=fits[-1].coef if fits else None,
                     in_fold=in_fold,
+                    held=grid.held,
                 )
             )
             on_fit(len(fits))

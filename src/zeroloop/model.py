@@ -369,6 +369,7 @@ def schema_of(found: dict[str, Any]) -> Schema:
         sparse=None
         if sparse is None
         else SparseColumn(sparse["name"], tuple(sparse["scale"]), tuple(sparse["deviations"])),
+        offset=found.get("offset"),
     )
 
 

@@ -4,8 +4,9 @@ Conventions, stated here once:
 
 - **Coefficients** have shape `(n_outputs, n_coefs)`; two classes have one output, K classes K (softmax). Their order:
   the intercept, the numeric columns, the sparse columns, then the codes' coefficients (levels and missing-indicators).
-- **The intercept** belongs to the objective: every block sweep has one, at index 0. `fit_intercept=False` pins it
-  to zero and hides it from the solver.
+- **The intercept** belongs to the objective: every block sweep has one, at index 0.
+- **Held** coefficients stay at a value given, and are hidden from the solver: an intercept that is not wanted and a
+  column that repeats others at 0, an offset at 1.
 - **theta**, what a solver sees, is one flat vector, output after output: coefficients of columns shifted to their
   centre and scaled to unit variance. Shifting and scaling are applied to coefficients and sums, never to stored data.
 - **The objective** is `sum_i weight[i] loss[i] / sum_i weight[i] + sum_j l1[j] |theta[j]| + 1/2 l2[j] theta[j]^2`,
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ from zeroloop.kernels.select import columns_kernels, statistics
 S = TypeVar("S")
 
 MOST_COLUMN_STEPS = 100  # of a working set
+
+Free: TypeAlias = slice | NDArray[np.intp]
+"""Which coefficients theta contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Penalty:
         """Whether there is an L2 penalty only."""
         return not (np.any(self.l1) or np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
 
-    def of_outputs(self, n_outputs: int, free: slice) -> Penalty:
+    def of_outputs(self, n_outputs: int, free: Free) -> Penalty:
         """Return the penalty of theta: of the free coefficients, output after output."""
         return Penalty(*(np.tile(part[free], n_outputs) for part in (self.l2, self.l1, self.lower, self.upper)))
 
@@ -140,7 +144,8 @@ class Objective:
         units: of the columns.
         penalty: of each coefficient; nothing for the intercept.
         class_rows: how many rows have each label; more than two make an output each.
-        fit_intercept: whether theta contains the intercept.
+        held: `(n_coefs,)`, the value of each coefficient that is held, NaN for those that theta contains; None to hold
+            none.
         on_pass: called after each pass with (number of passes, evaluation).
         max_passes: most passes that may be made; one more raises `OutOfPasses`.
 
@@ -152,7 +157,7 @@ class Objective:
         units: Units,
         penalty: Penalty,
         class_rows: tuple[int, ...],
-        fit_intercept: bool = True,
+        held: FloatArray | None = None,
         on_pass: Callable[[int, Evaluation], None] | None = None,
         max_passes: int | None = None,
     ) -> None:
@@ -161,10 +166,11 @@ class Objective:
         self.best: tuple[FloatArray, Evaluation] | None = None
         self._kernels = statistics(source.n_rows, source.n_coefs)
         self._units = units
-        self._free = slice(0 if fit_intercept else 1, None)
+        self._held = np.full(source.n_coefs, np.nan) if held is None else held
+        # A slice where it can be, which copies nothing.
+        self._free = slice(None) if held is None else np.flatnonzero(np.isnan(held))
         self._unit = 1.0 / units.scale[self._free]
         self._of_coefs = penalty
-        self._fit_intercept = fit_intercept
         self._class_rows = class_rows
         self._on_pass = on_pass
         self.n_outputs = len(class_rows) if len(class_rows) > 2 else 1
@@ -214,7 +220,7 @@ class Objective:
     def _scaled(self, upper: FloatArray, n_outputs: int, weight: float) -> FloatArray:
         """Return the free part of a sum's Hessian, given as its upper triangle, in theta's units."""
         n = len(upper) // n_outputs
-        free = upper.reshape(n_outputs, n, n_outputs, n)[:, self._free, :, self._free]
+        free = upper.reshape(n_outputs, n, n_outputs, n)[:, self._free][:, :, :, self._free]
         size = n_outputs * self._unit.size
         upper = free.reshape(size, size)
         unit = np.tile(self._unit, n_outputs)
@@ -243,7 +249,7 @@ class Objective:
             partial(
                 self._kernels.hessian_vector,
                 coef=self._coef(theta),
-                direction=self._coef(direction),
+                direction=self._spread(direction),
                 centre=self._units.centre,
             )
         )
@@ -284,10 +290,10 @@ class Objective:
 
         """
         kernels = columns_kernels()
-        n_coefs, first = self._source.n_coefs, self._free.start
+        n_coefs = self._source.n_coefs
         which = np.flatnonzero(wanted)
         position = np.full(n_coefs + 1, -1, np.int64)
-        position[first + which] = np.arange(which.size)
+        position[np.arange(n_coefs)[self._free][which]] = np.arange(which.size)
         unit = np.zeros(n_coefs)
         unit[self._free] = self._unit
         found = self._pass(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
@@ -307,7 +313,7 @@ class Objective:
         fractions = _even_fractions(rows, self._class_rows)
         source = self._source.sample(fractions, seed)
         class_rows = tuple(int(n * f) for n, f in zip(self._class_rows, fractions, strict=True))
-        return Objective(source, self._units, self._of_coefs, class_rows, self._fit_intercept)
+        return Objective(source, self._units, self._of_coefs, class_rows, self._held_or_none)
 
     def without_pass(self, at: Evaluation, theta: FloatArray, penalty: Penalty) -> Evaluation:
         """Return this objective at theta, given what another penalty's objective of the same rows is there."""
@@ -321,7 +327,7 @@ class Objective:
 
     def with_l2(self, extra: FloatArray) -> Objective:
         """Return this objective with `extra` `(n_theta,)` added to its L2 penalty; with passes of its own."""
-        other = Objective(self._source, self._units, self._of_coefs, self._class_rows, self._fit_intercept)
+        other = Objective(self._source, self._units, self._of_coefs, self._class_rows, self._held_or_none)
         other.penalty = replace(self.penalty, l2=self.penalty.l2 + extra)
         return other
 
@@ -346,9 +352,17 @@ class Objective:
 
     def _coef(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients about the centre, as the kernels take them."""
+        return self._spread(theta) + np.nan_to_num(self._held)
+
+    def _spread(self, theta: FloatArray) -> FloatArray:
+        """Return a direction in theta as one in the coefficients about the centre: 0 for those that are held."""
         coef = np.zeros((self.n_outputs, self._source.n_coefs))
         coef[:, self._free] = theta.reshape(self.n_outputs, -1) * self._unit
         return coef
+
+    @property
+    def _held_or_none(self) -> FloatArray | None:
+        return None if isinstance(self._free, slice) else self._held
 
     def _theta(self, gradient: FloatArray) -> FloatArray:
         """Return a derivative in the coefficients as one in theta."""

@@ -100,6 +100,8 @@ def prepare_table(
     missing: Missing,
     test_fraction: float,
     seed: int,
+    offset: str | None = None,
+    cluster: str | None = None,
     reference: bool,
     resources: Resources,
     checkpoint: Callable[[RawTable], Checkpoint] | None = None,
@@ -126,6 +128,8 @@ def prepare_table(
         drop=drop,
         categorical=categorical,
         weights=weights,
+        offset=offset,
+        cluster=cluster,
         missing=missing,
         test_fraction=test_fraction,
         seed=seed,
@@ -174,10 +178,9 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
     column = np.array(schema.columns_of_terms, dtype=object)
     for option, names in (("penalty_factors", penalty_factors), ("bounds", bounds)):
         for name in names:
-            if name not in schema.features:
-                raise OptionError(
-                    f"{option}: {name!r} is no column that makes terms; these do: {', '.join(schema.features)}."
-                )
+            free = [feature for feature in schema.features if feature != schema.offset]
+            if name not in free:
+                raise OptionError(f"{option}: {name!r} is no column that makes terms; these do: {', '.join(free)}.")
     for name, factor in penalty_factors.items():
         shape.factor[column == name] = factor
     for name, (lower, upper) in bounds.items():
@@ -241,7 +244,7 @@ def _read(table: RawTable, roles: Roles, store: Store, threads: int, progress: P
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
         layout = layout_of(piece.batch.schema, roles)
-        training, held_out = _drafts(piece.batch, layout, rows, roles, first_row, store.has_memory)
+        training, held_out = _drafts(piece.batch, layout, rows, first_row, store.has_memory)
         found = scan(piece.batch, training, rows, roles, no_decimals)
         return found, training, held_out, reservoir.draw(training), piece.batch.num_rows, piece.n_bytes
 
@@ -285,12 +288,12 @@ def _read_again(
     if not table.again:
         raise OptionError("The table can be read only once, and has too many levels for that; give it as a file.")
     interner = levels_only(schema)
-    layout = layout_of_schema(schema)
+    layout = layout_of_schema(schema, roles.weights, roles.cluster)
 
     def one(at: tuple[int, Piece]) -> tuple[Draft, Draft, int, int]:
         first_row, piece = at
         rows = split_rows(piece.batch, roles, first_row)
-        drafts = _drafts(piece.batch, layout, rows, roles, first_row, store.has_memory)
+        drafts = _drafts(piece.batch, layout, rows, first_row, store.has_memory)
         return *drafts, piece.batch.num_rows, piece.n_bytes
 
     rows = 0
@@ -306,11 +309,11 @@ def _read_again(
 
 
 def _drafts(
-    batch: pa.RecordBatch, layout: Layout, rows: Rows, roles: Roles, first_row: int, to_keep: bool
+    batch: pa.RecordBatch, layout: Layout, rows: Rows, first_row: int, to_keep: bool
 ) -> tuple[Draft, Draft]:
     """Return the rows of a batch to train on and those held out."""
     of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
-    made = draft(batch, layout, roles.weights, first_row)
+    made = draft(batch, layout, first_row)
     if to_keep and of_training.size == batch.num_rows:  # else they are copied by being taken
         made = replace(made, numeric=made.numeric.copy())  # out of Arrow's memory, which is for what comes and goes
     made = replace(made, labels=rows.labels, classes=rows.classes)
@@ -357,12 +360,12 @@ def _sources(
 ) -> tuple[TableSource, TableSource]:
     """Return the rows to train on and the rows held out."""
     schema, counts = learned.schema, learned.counts
-    book, layout = codebook(schema, interner), layout_of_schema(schema)
+    book, layout = codebook(schema, interner), layout_of_schema(schema, roles.weights, roles.cluster)
 
     def encoded(first_row: int, batch: pa.RecordBatch, part: Part) -> Block:
         rows = split_rows(batch, roles, first_row)
         used = np.flatnonzero(rows.training if part == "training" else rows.held_out)
-        made = replace(draft(batch, layout, roles.weights, first_row), labels=rows.labels, classes=rows.classes)
+        made = replace(draft(batch, layout, first_row), labels=rows.labels, classes=rows.classes)
         return finish(made.take(used), schema, None).block
 
     reader = Reader(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.sparse import Sparse, concatenate_rows
 from zeroloop.tables.columns import fits_float32, numbers, sparse_values, value_numbers
-from zeroloop.tables.roles import row_weights
+from zeroloop.tables.roles import row_clusters, row_weights
 from zeroloop.tables.schema import Level
 
 MOST_VALUES = 2**17  # of a column, that are told apart
@@ -26,11 +26,13 @@ Values = tuple[Level, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which columns a draft reads as numbers, as levels, and as maps from index to number."""
+    """Which columns a draft reads as numbers, as levels, as maps from index to number, as weights and as clusters."""
 
     numeric: list[str]
     categorical: list[str]
     sparse: str | None
+    weights: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Draft:
         labels: `(rows,)` int32, indices of `classes`, -1 where the target is missing; None where it was not read.
         classes: values of the target.
         weight: `(rows,)`; None for ones.
+        cluster: `(rows,)`, tells each row's cluster from all others; None where there are none.
         sparse: a column of maps from index to number, or None.
         first_row: index in the table of the batch's first row.
 
@@ -63,6 +66,7 @@ class Draft:
     labels: NDArray[np.int32] | None
     classes: Values
     weight: FloatArray | None
+    cluster: NDArray[np.int64] | None
     sparse: Sparse | None
     first_row: int
 
@@ -79,6 +83,7 @@ class Draft:
             "codes": self.codes,
             "labels": self.labels,
             "weight": self.weight,
+            "cluster": self.cluster,
         }
         if self.sparse is not None:
             s = self.sparse
@@ -105,6 +110,7 @@ class Draft:
             codes=np.take(self.codes, rows, axis=1, mode="clip"),
             labels=None if self.labels is None else self.labels[rows],
             weight=None if self.weight is None else self.weight[rows],
+            cluster=None if self.cluster is None else self.cluster[rows],
             sparse=None if self.sparse is None else self.sparse.take(rows).compact(),
         )
 
@@ -121,21 +127,21 @@ class Draft:
             codes=arrays["codes"],
             labels=arrays.get("labels"),
             weight=arrays.get("weight"),
+            cluster=arrays.get("cluster"),
             sparse=sparse,
         )
 
 
-def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row: int) -> Draft:
+def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
     """Return a batch's rows, without its target.
 
     Args:
         batch: rows with the columns of the layout.
         layout: how they are read.
-        weights: column of row weights, or None.
         first_row: index in the table of the batch's first row.
 
     Raises:
-        DataError: for an infinite number or a bad weight.
+        DataError: for an infinite number, a bad weight or a row without a cluster.
 
     """
     numeric, categorical, sparse = layout.numeric, layout.categorical, layout.sparse
@@ -156,7 +162,8 @@ def draft(batch: pa.RecordBatch, layout: Layout, weights: str | None, first_row:
         tuple(met),
         None,
         (),
-        row_weights(batch, weights, first_row),
+        row_weights(batch, layout.weights, first_row),
+        row_clusters(batch, layout.cluster, first_row),
         None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
         first_row,
     )
@@ -185,6 +192,7 @@ def join(drafts: Sequence[Draft]) -> Draft:
     first = drafts[0]
     labels = [one.labels for one in drafts if one.labels is not None]
     weights = [one.weight for one in drafts if one.weight is not None]
+    clusters = [one.cluster for one in drafts if one.cluster is not None]
     rows = [one.sparse for one in drafts if one.sparse is not None]
     if rows:
         n_columns = max(part.n_columns for part in rows)
@@ -196,6 +204,7 @@ def join(drafts: Sequence[Draft]) -> Draft:
         codes=np.concatenate([one.codes for one in drafts], axis=1),
         labels=np.concatenate(labels) if labels else None,
         weight=np.concatenate(weights) if weights else None,
+        cluster=np.concatenate(clusters) if clusters else None,
         sparse=concatenate_rows(rows) if rows else None,
     )
 

@@ -105,19 +105,21 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
             training did not know.
 
     """
-    made = draft(batch, layout_of_schema(schema), schema.weights if labelled else None, first_row)
+    made = draft(batch, layout_of_schema(schema, schema.weights if labelled else None), first_row)
     if labelled:
         codes, classes = value_numbers(batch[schema.target.name])
         made = replace(made, labels=codes, classes=classes)
     return finish(made, schema, None)
 
 
-def layout_of_schema(schema: Schema) -> Layout:
-    """Return what a draft needs to read of a table whose schema is known."""
+def layout_of_schema(schema: Schema, weights: str | None, cluster: str | None = None) -> Layout:
+    """Return what a draft needs to read of a table whose schema is known, and what else it is to read."""
     return Layout(
         [column.name for column in schema.numeric],
         [column.name for column in schema.categorical],
         None if schema.sparse is None else schema.sparse.name,
+        weights,
+        cluster,
     )
 
 
@@ -200,6 +202,9 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         if met.size > 0:
             complete[met] = False
             numeric[j, met] = column.mean
+            if column.name == schema.offset and schema.missing != "drop":
+                row = draft.first_row + int(met[0]) + 1
+                raise DataError(f"The offset column {column.name!r} has no value in row {row}; fill it.")
             if not column.missing and schema.missing == "impute":
                 surprises.filled[column.name] += met.size
         if column.missing:
@@ -229,6 +234,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         n_coefs=n_coefs,
         y=None if draft.labels is None else _labels(draft, schema, book),
         weight=draft.weight,
+        cluster=draft.cluster,
         first_row=draft.first_row,
         marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]),
         sparse=sparse,

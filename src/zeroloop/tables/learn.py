@@ -38,7 +38,11 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     categorical: list[Categorical] = []
     left_out: list[LeftOut] = []
     sparse: list[SparseColumn] = []
+    offset: Numeric | None = None
     for name, column in scanned.columns.items():
+        if name == roles.offset:
+            offset = _learn_offset(name, column)
+            continue
         learned = _learn_column(name, column, name in roles.categorical, scanned.n_training, reference)
         if isinstance(learned, Numeric):
             numeric.append(learned)
@@ -51,6 +55,8 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     if not numeric and not categorical and not sparse:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
         raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
+    if offset is not None:
+        numeric.append(offset)
     types = [t for column in numeric for t in scanned.columns[column.name].types]
     exact = all(not column.decimals for column in numeric)
     return Schema(
@@ -62,7 +68,19 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         roles.missing,
         float32=bool(types) and exact and all(fits_float32(t) for t in types),
         sparse=sparse[0] if sparse else None,
+        offset=roles.offset,
     )
+
+
+def _learn_offset(name: str, column: ColumnScan) -> Numeric:
+    if column.n_missing or column.numbers is None:
+        n = f"{column.n_missing:,} row{'s' if column.n_missing != 1 else ''}"
+        raise DataError(f"The offset column {name!r} has no value in {n}; fill them, or use missing='drop'.")
+    numbers = column.numbers
+    deviation = numbers.deviation(numbers.weight)
+    if not math.isfinite(deviation):
+        raise DataError(f"The offset column {name!r} holds {max(numbers.low, numbers.high, key=abs):g}; is it a logit?")
+    return Numeric(name, numbers.mean, deviation, 0, None if column.decimals == NOT_DECIMAL else column.decimals)
 
 
 def _no_rows(scanned: Scan, roles: Roles) -> str:

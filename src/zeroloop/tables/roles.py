@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,8 @@ class Roles:
         features: candidates for terms, in table order.
         categorical: those of them to read as levels whatever their type.
         weights: row weights, or None.
+        offset: added to the predictor as it is, or None; the last of the features.
+        cluster: whose rows hang together, or None.
         missing: what happens to missing values.
         needed: columns that a complete row has a value in. As with R's `na.omit` these are all columns, features or
             not, so that models with different features are fitted to the same rows; empty unless rows are dropped.
@@ -38,6 +41,8 @@ class Roles:
     features: tuple[str, ...]
     categorical: tuple[str, ...]
     weights: str | None
+    offset: str | None
+    cluster: str | None
     missing: Missing
     needed: tuple[str, ...]
     test_fraction: float
@@ -46,7 +51,8 @@ class Roles:
     @property
     def read(self) -> frozenset[str]:
         """Names of the columns to read."""
-        return frozenset([self.target, *self.features, *self.needed, *([self.weights] if self.weights else [])])
+        others = [name for name in (self.weights, self.cluster) if name is not None]
+        return frozenset([self.target, *self.features, *self.needed, *others])
 
 
 def assign_roles(
@@ -57,11 +63,15 @@ def assign_roles(
     drop: Sequence[str],
     categorical: Sequence[str],
     weights: str | None,
+    offset: str | None,
+    cluster: str | None,
     missing: Missing,
     test_fraction: float,
     seed: int,
 ) -> Roles:
     """Check every name against the table's columns and return the roles.
+
+    A cluster column is a feature only where `features` names it.
 
     Raises:
         OptionError: for a name that is no column, or one in two roles.
@@ -74,6 +84,8 @@ def assign_roles(
         ("drop", drop),
         ("categorical", categorical),
         ("weights", [weights] if weights else []),
+        ("offset", [offset] if offset else []),
+        ("cluster", [cluster] if cluster else []),
     ]:
         for name in names:
             if name not in known:
@@ -81,17 +93,24 @@ def assign_roles(
     for option, names in [("features", features or []), ("drop", drop), ("categorical", categorical)]:
         if target in names:
             raise OptionError(f"{option}: column {target!r} is the target; take it out of {option}.")
-    if weights == target:
-        raise OptionError(f"weights: column {weights!r} is the target; name another column.")
-    not_features = {target, weights, *drop}
-    chosen = tuple(name for name in columns if name not in not_features and (features is None or name in features))
+    for option, one in (("weights", weights), ("offset", offset), ("cluster", cluster)):
+        if one == target:
+            raise OptionError(f"{option}: column {one!r} is the target; name another column.")
+        if one is not None and option != "cluster" and one in (features or ()):
+            raise OptionError(f"{option}: column {one!r} is among the features too; take it out of one of them.")
+    if offset is not None and offset == weights:
+        raise OptionError(f"offset: column {offset!r} holds the weights; name another column.")
+    not_features = {target, weights, offset, *drop}
+    wanted = set(columns) - {cluster} if features is None else set(features)
+    chosen = tuple(name for name in columns if name not in not_features and name in wanted)
     lost = [name for name in categorical if name not in chosen]
     if lost:
         raise OptionError(f"categorical: column {lost[0]!r} is not among the features; add it or leave it out of both.")
     if not chosen:
         raise DataError(f"No column is left to predict {target!r} from; the table has {', '.join(known)}.")
     needed = tuple(name for name in columns if name != target and name not in drop) if missing == "drop" else ()
-    return Roles(target, chosen, tuple(categorical), weights, missing, needed, test_fraction, seed)
+    read = chosen if offset is None else (*chosen, offset)
+    return Roles(target, read, tuple(categorical), weights, offset, cluster, missing, needed, test_fraction, seed)
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -159,3 +178,28 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> Floa
             "a weight must be a number of at least 0 (0 leaves the row out)."
         )
     return weight
+
+
+def row_clusters(batch: pa.RecordBatch, name: str | None, first_row: int) -> NDArray[np.int64] | None:
+    """Return what tells each row's cluster from all others, `(rows,)`: a whole number itself, or a hash; None for none.
+
+    Raises:
+        DataError: for a row without a cluster.
+
+    """
+    if name is None:
+        return None
+    column = batch[name]
+    here = present(column)
+    if not np.all(here):
+        raise DataError(
+            f"The cluster column {name!r} has no value in row {first_row + int(np.argmin(here)) + 1}; "
+            "name the cluster of every row."
+        )
+    if pa.types.is_integer(column.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.int64)
+    codes, values = value_numbers(column)
+    # 64 bits of a hash, the same in every batch: a million clusters share one with a chance of 3 in 100 million.
+    digests = [sha256(repr(value).encode()).digest()[:8] for value in values]
+    hashes = np.array([int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=np.int64)
+    return hashes[codes]

@@ -16,7 +16,7 @@ from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
-from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
+from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, describe, kind_of, present
 from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.roles import Roles, Rows
 from zeroloop.tables.schema import Level
@@ -167,6 +167,9 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
         name: "categorical" if name in roles.categorical else kind_of(columns.field(name).type)
         for name in roles.features
     }
+    if roles.offset is not None and kinds[roles.offset] != "numeric":
+        found = describe(columns.field(roles.offset).type)
+        raise DataError(f"The offset column {roles.offset!r} holds {found}; it must hold numbers.")
     of_kind = {kind: [name for name in roles.features if kinds[name] == kind] for kind in ("numeric", "categorical")}
     sparse = [name for name in roles.features if kinds[name] == "sparse"]
     if len(sparse) > 1:
@@ -174,7 +177,9 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
             f"Columns {sparse[0]!r} and {sparse[1]!r} both hold maps of index to number; one can be used: "
             "drop the other, or merge them."
         )
-    return Layout(of_kind["numeric"], of_kind["categorical"], sparse[0] if sparse else None)
+    return Layout(
+        of_kind["numeric"], of_kind["categorical"], sparse[0] if sparse else None, roles.weights, roles.cluster
+    )
 
 
 def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_decimals: Collection[str] = ()) -> Scan:
@@ -193,11 +198,11 @@ def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_de
     """
     n, weight = training.n_rows, training.weight
     types = {name: batch.schema.field(name).type for name in roles.features}
-    # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
-    describe = statistics(batch.num_rows, len(roles.features)).describe
     columns = {name: ColumnScan(frozenset([types[name]]), n) for name in roles.features}
     values, decimals = _as_meant(training, no_decimals)
-    for j, (name, found) in enumerate(zip(training.names, describe(values, weight), strict=True)):
+    # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
+    described = statistics(batch.num_rows, len(roles.features)).describe(values, weight)
+    for j, (name, found) in enumerate(zip(training.names, described, strict=True)):
         missing_weight = float(n - found.n)
         if found.n < n and weight is not None:
             missing_weight = float(np.sum(weight[np.isnan(values[j])]))

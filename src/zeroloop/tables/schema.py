@@ -135,6 +135,7 @@ class Schema:
         missing: what happens to missing values.
         float32: whether blocks store numbers as float32: every numeric column came as such.
         sparse: a column of maps from index to number, or None.
+        offset: name of the numeric column, the last, whose coefficient is held at 1; or None.
 
     """
 
@@ -146,6 +147,16 @@ class Schema:
     missing: Missing
     float32: bool
     sparse: SparseColumn | None = None
+    offset: str | None = None
+
+    @property
+    def held(self) -> FloatArray | None:
+        """The value of each coefficient that is held, NaN for the others, `(n_coefs,)`; None where none is."""
+        if self.offset is None:
+            return None
+        held = np.full(self.n_coefs, np.nan)
+        held[len(self.numeric)] = 1.0
+        return held
 
     @property
     def n_sparse(self) -> int:
