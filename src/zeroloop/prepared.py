@@ -308,9 +308,7 @@ def _read_again(
     return store, interner
 
 
-def _drafts(
-    batch: pa.RecordBatch, layout: Layout, rows: Rows, first_row: int, to_keep: bool
-) -> tuple[Draft, Draft]:
+def _drafts(batch: pa.RecordBatch, layout: Layout, rows: Rows, first_row: int, to_keep: bool) -> tuple[Draft, Draft]:
     """Return the rows of a batch to train on and those held out."""
     of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
     made = draft(batch, layout, first_row)
