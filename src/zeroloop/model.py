@@ -1,18 +1,21 @@
 """A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself.
 
-The file is JSON, format version 3::
+The file is JSON, format version 4::
 
     format           "zeroloop model"
-    format_version   3
-    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32: as
+    format_version   4
+    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32, offset: as
                      `zeroloop.tables.schema`
     coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
                      class -> term -> coefficient
     training         how it was fitted: as `Training`
     held_out         scores on the rows held out, or null
+    estimates        of an unpenalised fit, as `zeroloop.estimates`; the covariance's upper triangle, of what was
+                     estimated, is base64 of float64, the least significant byte first; or null
+    no_estimates     why there are none, or null
 
-Version 1, which knew two classes and an L2 penalty only, and version 2, which knew nothing of files left out, are read
-too.
+Version 1, which knew two classes and an L2 penalty only, version 2, which knew nothing of files left out, and version
+3, which knew no standard errors, are read too.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
+from zeroloop.estimates import Estimates, packed, unpacked
 from zeroloop.kernels.select import statistics
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.one_against_rest import as_softmax
@@ -44,7 +48,7 @@ from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, Sparse
 from zeroloop.tables.write import replacing
 
 FORMAT = "zeroloop model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ class Model:
             each; terms in the order of `schema.terms`.
         training: how it was found.
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
+        estimates: how sure the coefficients are; None where that is not known.
+        no_estimates: why it is not.
 
     """
 
@@ -146,6 +152,8 @@ class Model:
     coef: FloatArray
     training: Training
     held_out: dict[str, Any] | None = None
+    estimates: Estimates | None = None
+    no_estimates: str | None = "the model was saved by a version of zeroloop that had none"
 
     def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
         """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
@@ -285,6 +293,8 @@ class Model:
             "coefficients": self._coefficients(),
             "training": asdict(self.training),
             "held_out": self.held_out,
+            "estimates": None if self.estimates is None else packed(self.estimates),
+            "no_estimates": self.no_estimates,
         }
         with replacing(Path(path)) as temporary:
             temporary.write_text(json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n", "utf-8")
@@ -322,7 +332,10 @@ def load(path: str | PathLike[str]) -> Model:
         schema = schema_of(document["schema"])
         coef = _coef(document["coefficients"], schema)
         training = Training(**_with_infinity(document["training"]))
-        return Model(schema, coef, training, document["held_out"])
+        if "estimates" not in document:  # of a version before 4
+            return Model(schema, coef, training, document["held_out"])
+        estimates = None if document["estimates"] is None else unpacked(document["estimates"])
+        return Model(schema, coef, training, document["held_out"], estimates, document["no_estimates"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"{path}: a damaged zeroloop model ({type(error).__name__}: {error}); train or copy it again."

@@ -182,6 +182,16 @@ class Objective:
         self.hessian_cost = hessian_cost(source, self.n_outputs)
 
     @property
+    def free(self) -> NDArray[np.intp]:
+        """Indices of the coefficients that theta contains, of each output."""
+        return np.arange(self._source.n_coefs)[self._free]
+
+    @property
+    def theta_size(self) -> int:
+        """Length of theta."""
+        return self.n_outputs * self._unit.size
+
+    @property
     def passes_left(self) -> float:
         """How many passes may still be made; infinity where there is no limit."""
         return self._max_passes - self.passes
@@ -201,7 +211,9 @@ class Objective:
 
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
-        total = self._pass(partial(self._kernels.sums, coef=self._coef(theta), centre=self._units.centre, order=order))
+        total = self._pass(
+            partial(self._kernels.sums, coef=self.about_centre(theta), centre=self._units.centre, order=order)
+        )
         gradient, hessian, slope = np.empty(0), np.empty((0, 0)), np.empty(0)
         if total.gradient is not None:
             gradient = self._theta(total.gradient) / total.weight + self.penalty.l2 * theta
@@ -230,7 +242,9 @@ class Objective:
 
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
-        total = self._pass(partial(self._kernels.hessian_diagonal, coef=self._coef(theta), centre=self._units.centre))
+        total = self._pass(
+            partial(self._kernels.hessian_diagonal, coef=self.about_centre(theta), centre=self._units.centre)
+        )
         values, squares = total.diagonal / self._units.scale**2 / total.weight, total.squares
         rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
         # A rare indicator that is 0 in every row here rests, shifted to its centre, evenly on all of them; but then its
@@ -248,8 +262,8 @@ class Objective:
         total = self._pass(
             partial(
                 self._kernels.hessian_vector,
-                coef=self._coef(theta),
-                direction=self._spread(direction),
+                coef=self.about_centre(theta),
+                direction=self.direction(direction),
                 centre=self._units.centre,
             )
         )
@@ -263,7 +277,9 @@ class Objective:
         it. (A Kronecker product, as Martens and Grosse have it, "Optimizing neural networks with Kronecker-factored
         approximate curvature", ICML, 2015.)
         """
-        total = self._pass(partial(self._kernels.shared_hessian, coef=self._coef(theta), centre=self._units.centre))
+        total = self._pass(
+            partial(self._kernels.shared_hessian, coef=self.about_centre(theta), centre=self._units.centre)
+        )
         assert total.hessian is not None
         assert total.gradient is not None
         return self._scaled(total.hessian, 1, total.weight), total.gradient / np.mean(np.diag(total.gradient))
@@ -293,7 +309,7 @@ class Objective:
         n_coefs = self._source.n_coefs
         which = np.flatnonzero(wanted)
         position = np.full(n_coefs + 1, -1, np.int64)
-        position[np.arange(n_coefs)[self._free][which]] = np.arange(which.size)
+        position[self.free[which]] = np.arange(which.size)
         unit = np.zeros(n_coefs)
         unit[self._free] = self._unit
         found = self._pass(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
@@ -340,7 +356,7 @@ class Objective:
 
     def coef(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients `(n_outputs, n_coefs)` in the columns' own units, intercept at zero."""
-        coef = self._coef(theta)
+        coef = self.about_centre(theta)
         coef[:, 0] -= coef[:, 1 : 1 + self._units.centre.size] @ self._units.centre
         if self.n_outputs > 1:
             # The same added to every class's coefficient changes no probability, and a mean of zero has the least L2
@@ -350,11 +366,11 @@ class Objective:
             coef = np.where(decided, coef, coef - np.mean(coef, axis=0))
         return coef
 
-    def _coef(self, theta: FloatArray) -> FloatArray:
-        """Return the coefficients about the centre, as the kernels take them."""
-        return self._spread(theta) + np.nan_to_num(self._held)
+    def about_centre(self, theta: FloatArray) -> FloatArray:
+        """Return the coefficients about the centre, as the kernels take them, `(n_outputs, n_coefs)`."""
+        return self.direction(theta) + np.nan_to_num(self._held)
 
-    def _spread(self, theta: FloatArray) -> FloatArray:
+    def direction(self, theta: FloatArray) -> FloatArray:
         """Return a direction in theta as one in the coefficients about the centre: 0 for those that are held."""
         coef = np.zeros((self.n_outputs, self._source.n_coefs))
         coef[:, self._free] = theta.reshape(self.n_outputs, -1) * self._unit

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.blocks import FloatArray, TableSource
-from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError
-from zeroloop.fit import MAX_ITER, Fit, Options, fit
+from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
+from zeroloop.estimates import troubles
+from zeroloop.fit import MAX_ITER, Fit, Options
 from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
+from zeroloop.inference.estimate import Asked, Estimated, Rows, estimate, why_none
+from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
@@ -40,12 +43,18 @@ def train(
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     weights: str | None = None,
+    weight_type: str = "frequency",
+    offset: str | None = None,
     C: float | str = 1.0,
     Cs: int | Sequence[float] = 20,
     l1_ratio: float = 0.0,
     multi_class: str = "multinomial",
     penalty_factors: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    method: str = "ml",
+    covariance: str = "model",
+    cluster: str | None = None,
+    tests: Sequence[str | Sequence[str]] = (),
     solver: str = "auto",
     tol: float = 1e-6,
     max_iter: int | None = None,
@@ -77,6 +86,11 @@ def train(
         drop: columns to leave out.
         categorical: columns to read as levels whatever their type.
         weights: a column of row weights.
+        weight_type: what they mean to standard errors: "frequency" (so many rows like this one, so that a weight of 2
+            is a row given twice) or "sampling" (the row stands for so many of a population it was drawn from: the
+            coefficients are the same, their errors those of the rows that were drawn, and likelihoods are none).
+        offset: a column that is added to the predictor as it is, such as the logarithm of an exposure; its
+            coefficient is 1.
         C: inverse strength of the penalty; `float("inf")` for none, which also makes the first level of each
             categorical column the reference, as in R. "cv" chooses it by cross-validation over five folds of the
             training rows, for the least log loss; "cv-1se" takes the strongest penalty within a standard error of it.
@@ -85,6 +99,13 @@ def train(
         multi_class: with more than two classes "multinomial" (softmax) or "ovr" (each against the rest).
         penalty_factors: by column, multiplies its terms' penalty; 0 leaves them unpenalised.
         bounds: by column, (lower, upper) within which its terms' coefficients stay; they include 0.
+        method: without a penalty, "ml" (maximum likelihood) or "firth" (bias-reduced, finite also where a column
+            separates the classes; for two classes; `C` is then taken for infinite).
+        covariance: of the coefficients of an unpenalised fit: "model", or, right also where the model is not, "hc0" or
+            "hc1".
+        cluster: a column that names which rows hang together; their errors may then be alike. It is a feature only if
+            `features` names it.
+        tests: for each, a column, or several together: are all its coefficients zero? By Wald and likelihood ratio.
         solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
             "coordinate-descent"; see `zeroloop.fit.choose_solver`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance.
@@ -113,10 +134,14 @@ def train(
         Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
 
     Warns:
-        ZeroloopWarning: for each column left out.
+        ZeroloopWarning: for each column left out, columns that repeat others, and a likelihood without a maximum.
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
+    if method == "firth":
+        if C not in (1.0, math.inf):
+            raise OptionError(f"C is {C}, but method='firth' has a penalty of its own; leave C out.")
+        C = math.inf
     rule = CV_RULES.get(C) if isinstance(C, str) else None
     if isinstance(C, str) and rule is None:
         raise OptionError(f"C is {C!r}; it must be a number above 0, or one of {', '.join(CV_RULES)}.")
@@ -134,10 +159,19 @@ def train(
         "drop": list(drop),
         "categorical": list(categorical),
         "weights": weights,
+        "offset": offset,
+        "cluster": cluster,
         "missing": missing,
         "test_fraction": test_fraction,
         "seed": seed,
     }
+    named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
+    inferred = Asked(method, covariance, cluster is not None, weight_type if weights else None, named)
+    if (covariance != "model" or cluster is not None or named) and not math.isinf(options.C):
+        what = "covariance" if covariance != "model" else "cluster" if cluster is not None else "tests"
+        raise OptionError(
+            f"{what}: a penalised fit (C = {C}) has no standard errors; add C = inf, or leave {what} out."
+        )
     kept: Checkpoint | None = None
 
     def open_checkpoint(table: RawTable) -> Checkpoint:
@@ -155,7 +189,7 @@ def train(
             resources=Resources(threads, memory, spill, skip_bad_files, progress),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        model = _fitted(table, options, rule, Cs, asked, progress)
+        model = _fitted(table, options, rule, Cs, asked, inferred, progress)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:
@@ -178,6 +212,7 @@ def _fitted(
     rule: Rule | None,
     Cs: int | Sequence[float],
     asked: dict[str, Any],
+    inferred: Asked,
     progress: Progress,
 ) -> Model:
     schema, training, clock = table.schema, table.training, table.clock
@@ -186,32 +221,32 @@ def _fitted(
     chosen = None
     telling = Telling(table, progress)
     if rule is not None:
-        grid = Grid(options, units, shape, schema.target.levels, seed=table.roles.seed)
+        grid = Grid(options, units, shape, schema.target.levels, seed=table.roles.seed, held=schema.held)
         values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
         chosen = _cross_validated(training, grid, values, rule, telling)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
         clock.lap("cross-validate")
     telling.passes_of(options)
-    result = fit(
-        training,
-        options,
-        units=units,
-        shape=shape,
-        classes=schema.target.levels,
-        seed=table.roles.seed,
-        on_pass=telling.on_pass,
-        labels=table.labels,
-    )
+    rows = Rows(training, schema, table.labels, units, shape, table.roles.seed, telling.on_pass)
+    n_outputs = schema.target.n_outputs
+    reason = why_none(options, bool(asked["bounds"]), schema.n_coefs, n_outputs)
+    if reason is None:
+        found = estimate(rows, options, inferred)
+    else:
+        found = Estimated(rows.fit(options, schema.held), None, reason)
+    result = found.fit
     clock.lap("fit")
     if not result.converged:
         warnings.warn(result.not_converged(options.tol), NotConvergedWarning, stacklevel=3)
+    for sentence in troubles(found.estimates):
+        warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
     telling.say("scoring")
     shares = table.labels.shares.tolist()
     held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
     if table.held_out.n_rows:
         clock.lap("score")
     record = _record(table, result, options, asked | {"cross_validation": None if chosen is None else chosen.record()})
-    return Model(schema, result.coef, record, held_out)
+    return Model(schema, result.coef, record, held_out, found.estimates, found.reason)
 
 
 def _cross_validated(
@@ -237,7 +272,7 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         max_passes=options.max_passes,
         solver=result.solver,
         tol=options.tol,
-        max_iter=options.max_iter or MAX_ITER[result.solver],
+        max_iter=options.max_iter or MAX_ITER.get(result.solver, MOST_STEPS),
         learning_rate=options.learning_rate,
         test_fraction=roles.test_fraction,
         seed=roles.seed,

@@ -30,7 +30,7 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
     for start in range(0, block.n_rows, CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         y, weight = block.y[rows], None if block.weight is None else block.weight[rows]
-        v = _terms(block, centre, rows)
+        v = dense_terms(block, centre, rows)
         if n_outputs > 1:
             z = coef @ v
             right = y.astype(np.intp), np.arange(y.size)
@@ -77,7 +77,7 @@ def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: 
 
 def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
     """Return a stand-in for each class's part of the Hessian; see `zeroloop.kernels.softmax.shared_hessian`."""
-    v = _terms(block, centre, slice(None))
+    v = dense_terms(block, centre, slice(None))
     p, weight = probabilities(coef @ v), _weight(block)
     hessian = (v * np.mean(weight * p * (1 - p), axis=0)) @ v.T
     return Sums(0.0, block.total_weight, np.diag(p @ weight) - (weight * p) @ p.T, hessian)
@@ -85,7 +85,7 @@ def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of the Hessian of one block; see `zeroloop.kernels.sweep.hessian_diagonal`."""
-    v = _terms(block, centre, slice(None))
+    v = dense_terms(block, centre, slice(None))
     curvature = _curvature(block, coef @ v)
     v *= v
     return DiagonalSums(block.total_weight, curvature @ v.T, curvature**2 @ (v**2).T)
@@ -93,7 +93,7 @@ def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> Diag
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:
     """Return the Hessian of one block times `direction`; see `zeroloop.kernels.sweep.hessian_vector`."""
-    v = _terms(block, centre, slice(None))
+    v = dense_terms(block, centre, slice(None))
     u = direction @ v
     if len(coef) == 1:
         u *= _curvature(block, coef @ v)
@@ -116,7 +116,7 @@ def _curvature(block: Block, z: FloatArray) -> FloatArray:
 
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the linear predictor `z` of each row, `(rows,)`, or `(n_outputs, rows)` with several outputs."""
-    z: FloatArray = (coef if len(coef) > 1 else coef[0]) @ _terms(block, centre, slice(None))
+    z: FloatArray = (coef if len(coef) > 1 else coef[0]) @ dense_terms(block, centre, slice(None))
     return z
 
 
@@ -184,7 +184,7 @@ def probabilities(z: FloatArray) -> FloatArray:
     return np.stack([np.where(positive, e * share, share), np.where(positive, share, e * share)])
 
 
-def _terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
+def dense_terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
     """Return the terms of some rows `(n_coefs, rows)`: ones, shifted numeric columns, 0/1 for each level."""
     numeric, all_codes = block.numeric[:, rows], block.codes[:, rows]
     n_x, n_rows = numeric.shape

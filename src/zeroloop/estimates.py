@@ -1,0 +1,239 @@
+"""What is known of an unpenalised fit's coefficients beside their values: figures only, as a model keeps them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray
+
+MOST_NAMED = 5
+
+
+class State(StrEnum):
+    """Why a coefficient has no standard error."""
+
+    ESTIMATED = "estimated"
+    ALIASED = "aliased"
+    NO_MAXIMUM = "no finite estimate"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """That the likelihood has no maximum.
+
+    Attributes:
+        kind: "complete" (every row is predicted without doubt), "quasi-complete" (some are) or "suspected" (the
+            coefficients kept growing, but no direction was proved).
+        causes: in words, the columns or levels, and towards which class.
+
+    """
+
+    kind: str
+    causes: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """Say what it means and what to do."""
+        proved = {
+            "complete": "every row is predicted without doubt (complete separation)",
+            "quasi-complete": "some rows are predicted without doubt (quasi-complete separation)",
+            "suspected": "coefficients keep growing (separation is likely, but not proved)",
+        }[self.kind]
+        return (
+            f"The likelihood has no maximum: {proved}. {'; '.join(self.causes)}. These coefficients have no finite "
+            "estimate; for finite ones use a finite C, or method='firth'."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test that the coefficients of some columns are all zero.
+
+    Attributes:
+        columns: which.
+        df: how many coefficients.
+        wald: the Wald statistic; NaN where some of them have no standard error.
+        wald_p: its p-value.
+        likelihood_ratio: twice the difference of the log-likelihoods; None where the model without the columns was
+            not fitted, or the likelihood is none.
+        likelihood_ratio_p: its p-value.
+
+    """
+
+    __test__ = False  # no class of tests, whatever a test runner makes of its name
+
+    columns: tuple[str, ...]
+    df: int
+    wald: float
+    wald_p: float
+    likelihood_ratio: float | None = None
+    likelihood_ratio_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """How sure the coefficients are.
+
+    With K > 2 classes everything is relative to the first class, and K - 1 outputs are meant.
+
+    Attributes:
+        covariance: `(n, n)` of all coefficients, output after output, n = n_outputs * n_coefs, in theta's units (see
+            `zeroloop.objective`); zeros for those that are not estimated.
+        states: `(n,)`, whether each is estimated, or why not.
+        kind: of the covariance: "model", "hc0" or "hc1".
+        n_clusters: of a cluster-robust covariance; None of any other.
+        weights: what the rows' weights mean: "frequency" or "sampling"; None without weights.
+        method: "ml" (maximum likelihood) or "firth".
+        n: number of observations: rows with weight, or with frequency weights the sum of these.
+        log_likelihood: of the fit; with Firth's method penalised.
+        null_log_likelihood: of the intercept (and offset) alone, by the same method.
+        condition: of the columns, brought to one length; see `zeroloop.inference.information`.
+        aliased: in words, what each aliased coefficient's column repeats.
+        separation: that there is no maximum; None where there is one.
+        tests: of columns.
+
+    """
+
+    covariance: FloatArray
+    states: tuple[State, ...]
+    kind: str
+    n_clusters: int | None
+    weights: str | None
+    method: str
+    n: float
+    log_likelihood: float
+    null_log_likelihood: float
+    condition: float
+    aliased: tuple[str, ...] = ()
+    separation: Separation | None = None
+    tests: tuple[Test, ...] = field(default_factory=tuple)
+
+    @property
+    def n_estimated(self) -> int:
+        """Number of parameters: all that the data decide on, those without a finite estimate too."""
+        return sum(state in (State.ESTIMATED, State.NO_MAXIMUM) for state in self.states)
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether likelihoods can be compared: not with sampling weights."""
+        return self.weights != "sampling"
+
+    def standard_errors(self, centre: FloatArray, scale: FloatArray) -> FloatArray:
+        """Return the standard error of each coefficient in the columns' own units `(n_outputs, n_coefs)`; NaN of none.
+
+        Args:
+            centre: `(n_x,)`, of the columns.
+            scale: `(n_coefs,)`, of the columns.
+
+        """
+        n_coefs = scale.size
+        errors = np.sqrt(np.diag(self.covariance)).reshape(-1, n_coefs) / scale
+        row = intercept_form(centre, scale)
+        for k, error in enumerate(errors):
+            block = self.covariance[k * n_coefs : (k + 1) * n_coefs, k * n_coefs : (k + 1) * n_coefs]
+            error[0] = np.sqrt(max(float(row @ block @ row), 0.0))
+        estimated = np.array([state == State.ESTIMATED for state in self.states]).reshape(errors.shape)
+        return np.where(estimated, errors, np.nan)
+
+
+def troubles(estimates: Estimates | None) -> list[str]:
+    """Return, in sentences, what a reader of the coefficients must know."""
+    if estimates is None:
+        return []
+    said = []
+    if estimates.aliased:
+        shown = "; ".join(estimates.aliased[:MOST_NAMED])
+        more = len(estimates.aliased) - MOST_NAMED
+        said.append(
+            "Left out of the fit, as no row tells them from others: "
+            + (shown + (f"; and {more} more" if more > 0 else ""))
+            + "."
+        )
+    if estimates.separation is not None:
+        said.append(estimates.separation.in_words())
+    return said
+
+
+def intercept_form(centre: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return the intercept at zero as a combination of theta, `(n_coefs,)`."""
+    row = np.zeros(scale.size)
+    row[0] = 1.0
+    row[1 : 1 + centre.size] = -centre / scale[1 : 1 + centre.size]
+    return row
+
+
+def own_units(covariance: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return a covariance `(n, n)` in theta's units as one in the columns' own units."""
+    n_coefs = scale.size
+    n_outputs = len(covariance) // n_coefs
+    change = np.diag(1 / scale)
+    change[0] = intercept_form(centre, scale)
+    by_output = covariance.reshape(n_outputs, n_coefs, n_outputs, n_coefs)
+    changed: FloatArray = np.einsum("ij,ajbk,lk->aibl", change, by_output, change, optimize=True)
+    return changed.reshape(covariance.shape)
+
+
+def two_sided(z: FloatArray) -> FloatArray:
+    """Return the two-sided p-value of standard normal z, exact down to 1e-308."""
+    from scipy.special import erfc  # here, because only inference needs it
+
+    p: FloatArray = erfc(np.abs(z) / np.sqrt(2.0))
+    return p
+
+
+def chi_squared(statistic: float, df: int) -> float:
+    """Return the p-value of a chi-squared statistic; NaN without degrees of freedom."""
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, max(statistic, 0.0))) if df > 0 and np.isfinite(statistic) else float("nan")
+
+
+def normal_quantile(level: float) -> float:
+    """Return how many standard errors an interval of confidence `level` reaches to each side."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + level / 2))
+
+
+def packed(estimates: Estimates) -> dict[str, Any]:
+    """Return the figures as JSON has them; NaN is null."""
+    kept = np.flatnonzero(np.diag(estimates.covariance) > 0)
+    upper = estimates.covariance[np.ix_(kept, kept)][np.triu_indices(kept.size)]
+    record = {name: getattr(estimates, name) for name in (one.name for one in fields(estimates))}
+    return record | {
+        "covariance": base64.b64encode(upper.astype("<f8").tobytes()).decode(),
+        "of": kept.tolist(),
+        "separation": None if estimates.separation is None else asdict(estimates.separation),
+        "tests": [{k: None if v != v else v for k, v in asdict(test).items()} for test in estimates.tests],
+    }
+
+
+def unpacked(record: dict[str, Any]) -> Estimates:
+    """Return what `packed` made JSON of."""
+    kept = np.array(record["of"], dtype=np.intp)
+    n = len(record["states"])
+    part = np.zeros((kept.size, kept.size))
+    part[np.triu_indices(kept.size)] = np.frombuffer(base64.b64decode(record["covariance"]), "<f8")
+    covariance = np.zeros((n, n))
+    covariance[np.ix_(kept, kept)] = np.where(np.tri(kept.size, dtype=bool), part.T, part)
+    separation = record["separation"]
+    tests = [
+        Test(**{**test, "columns": tuple(test["columns"])} | {k: np.nan for k in ("wald", "wald_p") if test[k] is None})
+        for test in record["tests"]
+    ]
+    figures = {name: value for name, value in record.items() if name != "of"}
+    return Estimates(
+        **figures
+        | {
+            "covariance": covariance,
+            "states": tuple(State(state) for state in record["states"]),
+            "aliased": tuple(record["aliased"]),
+            "separation": None if separation is None else Separation(separation["kind"], tuple(separation["causes"])),
+            "tests": tuple(tests),
+        }
+    )

@@ -1,0 +1,377 @@
+"""An unpenalised fit with all that is known of its coefficients: what `zeroloop.train` does where C is infinite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroloop.blocks import FloatArray, Source
+from zeroloop.errors import DataError, OptionError
+from zeroloop.estimates import Estimates, Separation, State, Test
+from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of
+from zeroloop.inference.aliasing import Columns, look_at_columns
+from zeroloop.inference.covariance import (
+    KINDS,
+    WEIGHTS,
+    Counts,
+    correction,
+    number_of_clusters,
+    scores_squared,
+)
+from zeroloop.inference.firth import firth
+from zeroloop.inference.information import eliminate, inverse
+from zeroloop.inference.refine import Refined, decided, refine
+from zeroloop.inference.separation import Direction, find_separation
+from zeroloop.inference.statistics import row_totals
+from zeroloop.inference.tests import likelihood_ratio, wald
+from zeroloop.labels import Labels
+from zeroloop.objective import Objective, Outcome, Solution, Units
+from zeroloop.sources.threads import one_blas_thread
+from zeroloop.tables.schema import Schema
+
+METHODS = ("ml", "firth")
+NOT_CONVERGED = "the fit is not converged"
+MOST_COEFS = 8_000  # of all outputs: their covariance is half a GiB
+GROWING = 1e-3  # of the fastest coefficient: what grows with it
+GROWTH = 0.1  # of the predictor in some steps, in standard deviations: less is no growth
+DECIDED = 1e-6  # of the information that a column's rows would give undecided ones
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of inference; checked when made.
+
+    Attributes:
+        method: "ml" or "firth".
+        covariance: "model", "hc0" or "hc1".
+        clustered: whether rows have clusters.
+        weights: what weights mean, "frequency" or "sampling"; None without weights.
+        tests: the columns of each test.
+
+    Raises:
+        OptionError: for a value out of its range.
+
+    """
+
+    method: str = "ml"
+    covariance: str = "model"
+    clustered: bool = False
+    weights: str | None = None
+    tests: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        for option, value, values in (
+            ("method", self.method, METHODS),
+            ("covariance", self.covariance, KINDS),
+            ("weight_type", self.weights, (*WEIGHTS, None)),
+        ):
+            if value not in values:
+                known = ", ".join(str(one) for one in values if one is not None)
+                raise OptionError(f"{option} is {value!r}; it must be one of {known}.")
+
+    @property
+    def kind(self) -> str:
+        """The covariance that is made: with clusters or sampling weights the model's would be wrong."""
+        robust = self.clustered or self.weights == "sampling"
+        return "hc0" if robust and self.covariance == "model" else self.covariance
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is fitted.
+
+    Attributes:
+        source: the rows.
+        schema: of their columns.
+        labels: of the rows.
+        units: of the columns.
+        shape: of a penalty that there is none of.
+        seed: of the rows that are sampled.
+        on_pass: told of each pass.
+
+    """
+
+    source: Source
+    schema: Schema
+    labels: Labels
+    units: Units
+    shape: Shape
+    seed: int
+    on_pass: OnPass | None
+
+    def fit(self, options: Options, held: FloatArray | None, start: FloatArray | None = None) -> Fit:
+        """Return the fit of the coefficients that are not held."""
+        return fit(
+            self.source,
+            options,
+            units=self.units,
+            shape=self.shape,
+            classes=self.schema.target.levels,
+            seed=self.seed,
+            start=start,
+            on_pass=self.on_pass,
+            labels=self.labels,
+            held=held,
+        )
+
+    def objective(self, options: Options, held: FloatArray) -> Objective:
+        """Return the objective of the coefficients that are not held."""
+        return objective_of(self.source, self.labels, options, self.units, self.shape, True, held, self.on_pass)
+
+
+def why_none(options: Options, bounded: bool, n_coefs: int, n_outputs: int) -> str | None:
+    """Return why such a fit has no standard errors; None where it has."""
+    if not math.isinf(options.C):
+        return (
+            f"the fit is penalised (C = {options.C:.4g}): its coefficients are pulled towards zero on purpose, so that "
+            "standard errors and p-values would not mean what they say; train with C = inf for them"
+        )
+    if bounded:
+        return "coefficients are bounded; leave out the bounds"
+    if options.multi_class == "ovr" and n_outputs > 1:
+        return "each class has a fit of its own against the rest; use the multinomial model"
+    if options.max_passes is not None:
+        return "the fit was cut short by max_passes; leave it out"
+    if options.solver == "gradient-descent":
+        return "gradient descent stops short of the optimum; use another solver"
+    n = n_coefs * max(n_outputs - 1, 1)
+    if n > MOST_COEFS:
+        return f"there are {n:,} coefficients, and the covariance of more than {MOST_COEFS:,} is not held"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A fit, and what is known of its coefficients; `estimates` is None, with the reason, where that is nothing."""
+
+    fit: Fit
+    estimates: Estimates | None
+    reason: str | None
+
+
+def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
+    """Fit by maximum likelihood, or Firth's method, and estimate the coefficients' covariance.
+
+    Columns that repeat others are left out of the fit, their coefficients held at 0. Coefficients that have no finite
+    estimate are told from those that have one, which are right whatever the others do.
+
+    Raises:
+        OptionError: for a test of a column that makes no terms, or Firth's method with several classes.
+
+    """
+    source, schema = rows.source, rows.schema
+    _check(rows, asked)
+    held = np.full(source.n_coefs, np.nan) if schema.held is None else schema.held
+    with one_blas_thread():
+        columns = look_at_columns(source, rows.units, held)
+    for one in columns.aliased:
+        held[one.at] = 0.0
+    objective = rows.objective(options, held)
+    if asked.method == "firth":
+        return _by_firth(rows, options, asked, objective, columns, held)
+    found = rows.fit(options, held)
+    with one_blas_thread():
+        refined = refine(objective, objective.theta(found.coef))
+        outcome = found.solutions[0].outcome
+        if refined.settled:
+            outcome = Outcome.CONVERGED
+        solution = Solution(refined.theta, refined.at, found.solutions[0].n_iter, outcome)
+        polished = replace(
+            found,
+            coef=objective.coef(refined.theta),
+            solutions=(solution,),
+            passes=columns.passes + found.passes + objective.passes,
+        )
+        return _with_estimates(rows, options, asked, objective, refined, columns, held, polished)
+
+
+def _by_firth(
+    rows: Rows, options: Options, asked: Asked, objective: Objective, columns: Columns, held: FloatArray
+) -> Estimated:
+    start = objective.theta(rows.labels.start(held.size, fit_intercept=True))
+    with one_blas_thread():
+        solution = firth(rows.source, objective, rows.units, start, rows.labels.total)
+        if solution is None:
+            at = objective(start, order=1)
+            solution = Solution(start, at, 0, Outcome.STUCK)
+        coef = objective.coef(solution.theta)
+        # Each pass of the objective, but the last, has one for the leverages beside it.
+        passes = columns.passes + 2 * objective.passes
+        found = Fit(coef, "firth", (solution,), passes, rows.labels)
+        if not solution.converged:
+            return Estimated(found, None, NOT_CONVERGED)
+        refined = Refined(solution.theta, solution.last, np.zeros_like(solution.theta), settled=True)
+        return _with_estimates(rows, options, asked, objective, refined, columns, held, found)
+
+
+def _check(rows: Rows, asked: Asked) -> None:
+    schema = rows.schema
+    if asked.method == "firth" and schema.target.n_outputs > 1:
+        n_classes = len(schema.target.levels)
+        raise OptionError(f"method is 'firth', which is for two classes; the target has {n_classes}.")
+    known = [name for name in schema.features if name != schema.offset]
+    for names in asked.tests:
+        for name in names:
+            if name not in known:
+                raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+    if schema.offset is not None and schema.target.n_outputs > 1:
+        n_classes = len(schema.target.levels)
+        raise DataError(f"The target {schema.target.name!r} has {n_classes} classes, and an offset is for two.")
+
+
+def _with_estimates(
+    rows: Rows,
+    options: Options,
+    asked: Asked,
+    objective: Objective,
+    refined: Refined,
+    columns: Columns,
+    held: FloatArray,
+    found: Fit,
+) -> Estimated:
+    part = decided(objective)
+    n_outputs = max(objective.n_outputs - 1, 1)
+    information = refined.at.hessian[part, part] * rows.labels.total
+    free = np.flatnonzero(np.isnan(held))
+    # Of each parameter, output after output: its place among all coefficients.
+    place = (np.arange(n_outputs)[:, np.newaxis] * held.size + free).ravel()
+    states = np.full(n_outputs * held.size, State.OFFSET, dtype=object)
+    states[place] = State.ESTIMATED
+    for one in columns.aliased:
+        states[one.at :: held.size] = State.ALIASED
+    used = np.ones(place.size, dtype=bool)
+    separation = None
+    if not refined.settled:
+        growing = _growing(refined.moved[part])
+        if not np.any(growing):
+            return Estimated(found, None, NOT_CONVERGED)
+        used = _decided_on(information, growing, np.tile(columns.squares[free], n_outputs), rows.labels)
+        separation = _separation(rows, objective, refined, growing, place, held.size)
+        states[place[growing]] = State.NO_MAXIMUM
+        intercepts = np.abs(_moved_at_zero(rows.units, objective, refined))[-n_outputs:]
+        fastest = float(np.max(np.abs(refined.moved)))
+        states[:: held.size] = np.where(intercepts > GROWING * fastest, State.NO_MAXIMUM, State.ESTIMATED)
+    inverted = inverse(information[np.ix_(used, used)])
+    if inverted is None:
+        return Estimated(
+            found, None, "the columns nearly repeat others, beyond what float64 sums can tell apart; drop some of them"
+        )
+    totals = rows.source.reduce(row_totals)
+    counts = Counts(float(totals[0]), float(totals[1]))
+    n_estimated = int(place.size)
+    covariance = inverted.matrix
+    n_clusters = number_of_clusters(rows.source) if asked.clustered else None
+    sampling = asked.weights == "sampling"
+    if asked.kind != "model":
+        coef = objective.about_centre(refined.theta)
+        square = scores_squared(rows.source, coef, rows.units.centre, sampling=sampling, n_clusters=n_clusters)
+        unit = np.tile(1 / rows.units.scale, n_outputs)[place[used]]
+        square = square[np.ix_(place[used], place[used])] * unit[:, np.newaxis] * unit
+        factor = correction(asked.kind, counts, n_estimated, sampling, n_clusters)
+        covariance = covariance @ square @ covariance * factor
+    whole = np.zeros((states.size, states.size))
+    whole[np.ix_(place[used], place[used])] = covariance
+    estimates = Estimates(
+        covariance=whole,
+        states=tuple(states.tolist()),
+        kind=asked.kind,
+        n_clusters=n_clusters,
+        weights=asked.weights,
+        method=asked.method,
+        n=counts.rows if sampling or asked.weights is None else counts.total,
+        log_likelihood=-refined.at.loss * rows.labels.total,
+        null_log_likelihood=_null_log_likelihood(rows, options, held),
+        condition=inverted.condition,
+        aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased),
+        separation=separation,
+    )
+    tests = tuple(_test(rows, options, estimates, found, held, names) for names in asked.tests)
+    return Estimated(found, replace(estimates, tests=tests), None)
+
+
+def _moved_at_zero(units: Units, objective: Objective, refined: Refined) -> FloatArray:
+    """Return how far the intercepts at zero, not at the centre, moved, `(n_outputs,)`."""
+    moved = objective.direction(refined.moved)
+    return np.asarray(moved[:, 0] - moved[:, 1 : 1 + units.centre.size] @ units.centre)
+
+
+def _growing(moved: FloatArray) -> NDArray[np.bool_]:
+    """Return which parameters did not settle."""
+    speed = np.abs(moved)
+    fastest = float(np.max(speed, initial=0.0))
+    return speed > GROWING * fastest if fastest > GROWTH else np.zeros(moved.size, dtype=bool)
+
+
+def _decided_on(
+    information: FloatArray, growing: NDArray[np.bool_], squares: FloatArray, labels: Labels
+) -> NDArray[np.bool_]:
+    """Return which parameters to take the others' covariance over: all but as many as there are ways to grow.
+
+    Along such a way the information vanishes; what does not grow does not depend on which parameter it is taken out by.
+    """
+    order = np.argsort(growing, kind="stable")  # those that do not grow first
+    undecided = float(np.max(labels.shares * (1 - labels.shares)))
+    reference = np.where(growing, squares * undecided, np.diag(information))[order]
+    kept = eliminate(information[np.ix_(order, order)], reference, DECIDED).kept
+    kept[: np.sum(~growing)] = True
+    used = np.empty(kept.size, dtype=bool)
+    used[order] = kept
+    return used
+
+
+def _separation(
+    rows: Rows,
+    objective: Objective,
+    refined: Refined,
+    growing: NDArray[np.bool_],
+    place: NDArray[np.intp],
+    n_coefs: int,
+) -> Separation:
+    part = decided(objective)
+    moved = np.zeros_like(refined.moved)
+    moved[part] = np.where(growing, refined.moved[part], 0.0)
+    fastest = [int(i) for i in np.argsort(-np.abs(refined.moved[part]), kind="stable") if growing[i]]
+    first = 1 if objective.n_outputs > 1 else 0
+    named = [(first + int(place[i]) // n_coefs, int(place[i]) % n_coefs) for i in fastest]
+    direction = Direction(objective.about_centre(refined.theta), objective.direction(moved))
+    return find_separation(rows.source, rows.schema, direction, named)
+
+
+def _null_log_likelihood(rows: Rows, options: Options, held: FloatArray) -> float:
+    """Return the log-likelihood of the intercept alone, with the offset where there is one."""
+    if rows.schema.offset is None:
+        weights = rows.labels.weights
+        return float(np.sum(weights * np.log(np.where(weights > 0, weights / rows.labels.total, 1.0))))
+    return _log_likelihood(rows, options, _held_at_zero(held, np.arange(1, held.size)))
+
+
+def _held_at_zero(held: FloatArray, coefs: NDArray[np.intp]) -> FloatArray:
+    held = held.copy()
+    held[coefs] = np.where(np.isnan(held[coefs]), 0.0, held[coefs])
+    return held
+
+
+def _log_likelihood(rows: Rows, options: Options, held: FloatArray, start: FloatArray | None = None) -> float:
+    """Return the maximum with other coefficients held."""
+    objective = rows.objective(options, held)
+    found = rows.fit(options, held, start)
+    refined = refine(objective, objective.theta(found.coef))
+    return -refined.at.loss * rows.labels.total
+
+
+def _test(
+    rows: Rows, options: Options, estimates: Estimates, found: Fit, held: FloatArray, names: Sequence[str]
+) -> Test:
+    test = wald(estimates, found.coef, rows.schema, names)
+    if not estimates.has_likelihood or estimates.method != "ml":
+        return test
+    columns = np.array(rows.schema.columns_of_terms, dtype=object)
+    out = np.flatnonzero(np.isin(columns, list(names)))
+    start = found.coef.copy()
+    start[:, out] = 0.0
+    without = _log_likelihood(rows, options, _held_at_zero(held, out), start)
+    return likelihood_ratio(test, estimates.log_likelihood, without)

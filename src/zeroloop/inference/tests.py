@@ -1,0 +1,55 @@
+"""Tests of columns: are all their coefficients zero? By the covariance (Wald), or by the fit without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zeroloop.blocks import FloatArray
+from zeroloop.errors import OptionError
+from zeroloop.estimates import Estimates, State, Test, chi_squared
+from zeroloop.inference.information import inverse
+from zeroloop.tables.schema import Schema
+
+
+def relative(coef: FloatArray) -> FloatArray:
+    """Return coefficients as inference means them: of more than two classes relative to the first."""
+    return coef if len(coef) == 1 else coef[1:] - coef[0]
+
+
+def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence[str]) -> Test:
+    """Return the Wald test of some columns together.
+
+    Args:
+        estimates: of the coefficients.
+        coef: `(n_outputs, n_coefs)`.
+        schema: of the columns.
+        names: which columns.
+
+    Raises:
+        OptionError: for a column that makes no terms.
+
+    """
+    known = [name for name in schema.features if name != schema.offset]
+    for name in names:
+        if name not in known:
+            raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+    n_outputs = len(estimates.states) // schema.n_coefs
+    columns = np.tile(np.array(schema.columns_of_terms, dtype=object), n_outputs)
+    states = np.array(estimates.states, dtype=object)
+    mine = np.isin(columns, list(names)) & np.isin(states, [State.ESTIMATED, State.NO_MAXIMUM])
+    at = np.flatnonzero(mine)
+    statistic = float("nan")
+    if np.all(states[at] == State.ESTIMATED):
+        theta = (relative(coef) * schema.scale).ravel()[at]
+        found = inverse(estimates.covariance[np.ix_(at, at)])
+        statistic = float(theta @ found.matrix @ theta) if found is not None else statistic
+    return Test(tuple(names), int(at.size), statistic, chi_squared(statistic, int(at.size)))
+
+
+def likelihood_ratio(test: Test, log_likelihood: float, without: float) -> Test:
+    """Return the test with the likelihood ratio added, given the log-likelihoods with and without the columns."""
+    statistic = max(2 * (log_likelihood - without), 0.0)
+    return replace(test, likelihood_ratio=statistic, likelihood_ratio_p=chi_squared(statistic, test.df))
