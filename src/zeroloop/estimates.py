@@ -31,11 +31,13 @@ class Separation:
         kind: "complete" (every row is predicted without doubt), "quasi-complete" (some are) or "suspected" (the
             coefficients kept growing, but no direction was proved).
         causes: in words, the columns or levels, and towards which class.
+        direction: `(n,)`, in which the coefficients grow, in the columns' own units.
 
     """
 
     kind: str
     causes: tuple[str, ...]
+    direction: tuple[float, ...]
 
     def in_words(self) -> str:
         """Say what it means and what to do."""
@@ -159,6 +161,23 @@ def troubles(estimates: Estimates | None) -> list[str]:
     return said
 
 
+def error_forms(covariance: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return forms `(k, n)`, about the centre, with `forms' forms` the covariance, given in theta's units `(n, n)`.
+
+    The variance of a predictor is the squared length of what they make of its row.
+    """
+    kept = np.flatnonzero(np.diag(covariance) > 0)
+    values, vectors = np.linalg.eigh(covariance[np.ix_(kept, kept)])
+    forms = np.zeros((kept.size, len(covariance)))
+    forms[:, kept] = np.sqrt(np.maximum(values, 0.0))[:, np.newaxis] * vectors.T
+    return forms / np.tile(scale, len(covariance) // scale.size)
+
+
+def relative(coef: FloatArray) -> FloatArray:
+    """Return coefficients as inference means them: of more than two classes relative to the first."""
+    return coef if len(coef) == 1 else coef[1:] - coef[0]
+
+
 def intercept_form(centre: FloatArray, scale: FloatArray) -> FloatArray:
     """Return the intercept at zero as a combination of theta, `(n_coefs,)`."""
     row = np.zeros(scale.size)
@@ -233,7 +252,9 @@ def unpacked(record: dict[str, Any]) -> Estimates:
             "covariance": covariance,
             "states": tuple(State(state) for state in record["states"]),
             "aliased": tuple(record["aliased"]),
-            "separation": None if separation is None else Separation(separation["kind"], tuple(separation["causes"])),
+            "separation": None
+            if separation is None
+            else Separation(separation["kind"], tuple(separation["causes"]), tuple(separation["direction"])),
             "tests": tuple(tests),
         }
     )

@@ -13,7 +13,7 @@ import numpy as np
 from zeroloop.blocks import Block
 from zeroloop.errors import CheckpointError
 from zeroloop.labels import Labels
-from zeroloop.model import schema_of
+from zeroloop.model_file import schema_of
 from zeroloop.sources.checkpoint import SCAN, Checkpoint
 from zeroloop.sources.files import Sampled
 from zeroloop.sparse import Sparse

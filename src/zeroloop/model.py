@@ -1,33 +1,12 @@
-"""A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself.
-
-The file is JSON, format version 4::
-
-    format           "zeroloop model"
-    format_version   4
-    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32, offset: as
-                     `zeroloop.tables.schema`
-    coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
-                     class -> term -> coefficient
-    training         how it was fitted: as `Training`
-    held_out         scores on the rows held out, or null
-    estimates        of an unpenalised fit, as `zeroloop.estimates`; the covariance's upper triangle, of what was
-                     estimated, is base64 of float64, the least significant byte first; or null
-    no_estimates     why there are none, or null
-
-Version 1, which knew two classes and an L2 penalty only, version 2, which knew nothing of files left out, and version
-3, which knew no standard errors, are read too.
-"""
+"""A fitted model: schema + coefficients + how they were found. It predicts, saves and loads itself."""
 
 from __future__ import annotations
 
-import json
-import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,20 +14,29 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import DataError, ModelFileError, ZeroloopWarning
-from zeroloop.estimates import Estimates, packed, unpacked
+from zeroloop.errors import DataError, OptionError, ZeroloopWarning
+from zeroloop.estimates import (
+    Estimates,
+    State,
+    normal_quantile,
+    own_units,
+    packed,
+    relative,
+    two_sided,
+    unpacked,
+)
 from zeroloop.kernels.select import statistics
+from zeroloop.model_file import damaged, read_document, schema_of, write_document
 from zeroloop.progress import Progress, Work, unheard
+from zeroloop.row_errors import row_errors
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.read import RawTable, TableLike, numbered, open_table
-from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, SparseColumn, Target
-from zeroloop.tables.write import replacing
+from zeroloop.tables.schema import Schema
 
-FORMAT = "zeroloop model"
-FORMAT_VERSION = 4
+FIGURES = ("std_err", "z", "p", "ci_lower", "ci_upper", "odds_ratio_lower", "odds_ratio_upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +108,15 @@ class Scored:
         encoded: as a block.
         z: linear predictor, `(rows,)`, or `(n_classes, rows)` of more than two; NaN where a row is incomplete and the
             model was trained on complete rows.
+        std_err: standard error of the predictor, or of the logit of each class's probability, as `z`; NaN where there
+            is no finite one. None where it was not asked for.
 
     """
 
     batch: pa.RecordBatch
     encoded: Encoded
     z: FloatArray
+    std_err: FloatArray | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -153,7 +144,7 @@ class Model:
     training: Training
     held_out: dict[str, Any] | None = None
     estimates: Estimates | None = None
-    no_estimates: str | None = "the model was saved by a version of zeroloop that had none"
+    no_estimates: str | None = None
 
     def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
         """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
@@ -213,6 +204,7 @@ class Model:
         *,
         labelled: bool = False,
         keep: Sequence[str] = (),
+        errors: bool = False,
         threads: int | None = None,
         progress: Progress = unheard,
     ) -> Iterator[Scored]:
@@ -222,13 +214,18 @@ class Model:
             table: with the schema's features, and its target and weights if `labelled`.
             labelled: whether to read the target.
             keep: further columns to read.
+            errors: whether to give predictors' standard errors.
             threads: None for every core.
             progress: told how the work goes on.
 
         Raises:
             DataError: for a column that is missing or of another type.
+            OptionError: when errors are asked of a model that has none.
 
         """
+        error_of = None
+        if errors:
+            error_of = partial(row_errors, estimates=self.needed_estimates(), schema=self.schema)
         check_columns(self.schema, table.schema, table.name)
         needed = [self.schema.target.name] if labelled else []
         needed += [self.schema.weights] if labelled and self.schema.weights else []
@@ -238,7 +235,7 @@ class Model:
         pieces = numbered(table.pieces({*self.schema.features, *needed, *keep}))
         surprises = Surprises()
         rows = incomplete = 0
-        score = partial(self._score, labelled=labelled)
+        score = partial(self._score, labelled=labelled, error_of=error_of)
         for scored, n_bytes in map_in_order(score, pieces, thread_count(threads)):
             surprises += scored.encoded.surprises
             rows += scored.batch.num_rows
@@ -255,7 +252,9 @@ class Model:
                 stacklevel=3,
             )
 
-    def _score(self, numbered: tuple[int, Piece], labelled: bool) -> tuple[Scored, int]:
+    def _score(
+        self, numbered: tuple[int, Piece], labelled: bool, error_of: Callable[..., FloatArray] | None
+    ) -> tuple[Scored, int]:
         first_row, batch = numbered[0], numbered[1].batch
         encoded = encode(batch, self.schema, first_row, labelled)
         # The coefficients are about zero, so the centre is too.
@@ -263,32 +262,91 @@ class Model:
         z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
             z[..., ~encoded.complete] = np.nan
-        return Scored(batch, encoded, z), numbered[1].n_bytes
+        errors = None if error_of is None else error_of(encoded.block, self.probabilities(z))
+        return Scored(batch, encoded, z, errors), numbered[1].n_bytes
 
-    def terms(self) -> pa.Table:
-        """Return a row a term: `term`, `coef`, `odds_ratio`; with more than two classes a `class` before them."""
-        terms = list(self.schema.terms)
+    def terms(self, level: float = 0.95) -> pa.Table:
+        """Return a row a term: what is known of each coefficient.
+
+        The columns are `term`, `coef`, `odds_ratio`, and of an unpenalised fit, else null, `std_err`, `z`, `p`,
+        `ci_lower`, `ci_upper`, `odds_ratio_lower`, `odds_ratio_upper` (Wald) and `state`: why there are none. With more
+        than two classes a `class` stands before them, and where there are standard errors everything is relative to the
+        first class.
+
+        Args:
+            level: confidence of the intervals, between 0 and 1.
+
+        Raises:
+            OptionError: for another level.
+
+        """
+        if not 0 < level < 1:
+            raise OptionError(f"level is {level}; it must be between 0 and 1, such as 0.95.")
+        terms, classes = list(self.schema.terms), list(self.schema.target.levels)
+        estimates, coef = self.estimates, self.coef
+        several = len(coef) > 1
+        if several and estimates is not None:
+            coef, classes = relative(coef), classes[1:]
+        named: dict[str, Any] = {"class": [one for one in classes for _ in terms]} if several else {}
+        values = coef.ravel()
+        known: dict[str, FloatArray] = {}
+        states = [State.OFFSET if name == self.schema.offset else None for name in terms * len(coef)]
+        if estimates is not None:
+            error = estimates.standard_errors(self.schema.centre, self.schema.scale).ravel()
+            reach = normal_quantile(level) * error
+            known = {"std_err": error, "z": values / error, "p": two_sided(values / error)}
+            known |= {"ci_lower": values - reach, "ci_upper": values + reach}
+            states = list(estimates.states)
         with np.errstate(over="ignore"):
-            columns = {
-                "term": terms * len(self.coef),
-                "coef": self.coef.ravel(),
-                "odds_ratio": np.exp(self.coef.ravel()),
-            }
-        if len(self.coef) == 1:
-            return pa.table(columns)
-        of_class = [level for level in self.schema.target.levels for _ in terms]
-        return pa.table({"class": of_class} | columns)
+            ratios = {"odds_ratio": np.exp(values)}
+            if known:
+                ratios |= {f"odds_ratio_{end}": np.exp(known[f"ci_{end}"]) for end in ("lower", "upper")}
+        nothing = pa.nulls(values.size, pa.float64())
+        columns: dict[str, Any] = named | {
+            "term": terms * len(coef),
+            "coef": values,
+            "odds_ratio": ratios["odds_ratio"],
+        }
+        for name in FIGURES:
+            figure = known.get(name, ratios.get(name))
+            columns[name] = nothing if figure is None else pa.array(figure, mask=np.isnan(figure))
+        shown = [None if state is None or state == State.ESTIMATED else str(state) for state in states]
+        return pa.table(columns | {"state": pa.array(shown, pa.string())})
+
+    def covariance(self) -> FloatArray:
+        """Return the covariance of the coefficients, `(n, n)`, in the order of `terms()`, in the columns' own units.
+
+        Rows and columns of coefficients that have no finite estimate, or repeat others, are NaN.
+
+        Raises:
+            OptionError: for a model without standard errors, with the reason.
+
+        """
+        estimates = self.needed_estimates()
+        found = own_units(estimates.covariance, self.schema.centre, self.schema.scale)
+        unknown = [state != State.ESTIMATED for state in estimates.states]
+        found[unknown], found[:, unknown] = np.nan, np.nan
+        return found
+
+    def needed_estimates(self) -> Estimates:
+        """Return what is known of the coefficients.
+
+        Raises:
+            OptionError: when that is nothing, with the reason.
+
+        """
+        if self.estimates is None:
+            raise OptionError(f"The model has no standard errors: {self.no_estimates}.")
+        return self.estimates
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model as JSON; see the module's docstring. An existing file is replaced in one step.
+        """Write the model as JSON; see `zeroloop.model_file`. An existing file is replaced in one step.
 
         Raises:
             OutputError: when the file cannot be written.
 
         """
-        document = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+        parts = {
             "schema": asdict(self.schema),
             "coefficients": self._coefficients(),
             "training": asdict(self.training),
@@ -296,8 +354,7 @@ class Model:
             "estimates": None if self.estimates is None else packed(self.estimates),
             "no_estimates": self.no_estimates,
         }
-        with replacing(Path(path)) as temporary:
-            temporary.write_text(json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n", "utf-8")
+        write_document(path, parts)
 
     def _coefficients(self) -> dict[str, Any]:
         by_class = [dict(zip(self.schema.terms, row.tolist(), strict=True)) for row in self.coef]
@@ -313,33 +370,18 @@ def load(path: str | PathLike[str]) -> Model:
         ModelFileError: for a file that is missing, damaged, no model, or of a newer format.
 
     """
-    try:
-        document = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise ModelFileError(f"{path}: no zeroloop model, or a damaged one (not JSON: {error}).") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: JSON, but no zeroloop model; `zeroloop train` writes one.")
-    version = document.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: written in format {version}, and this zeroloop reads up to {FORMAT_VERSION}; update zeroloop."
+    found = read_document(path)
+    with damaged(path):
+        schema = schema_of(found["schema"])
+        estimates = None if found["estimates"] is None else unpacked(found["estimates"])
+        return Model(
+            schema,
+            _coef(found["coefficients"], schema),
+            Training(**found["training"]),
+            found["held_out"],
+            estimates,
+            found["no_estimates"],
         )
-    try:
-        if version == 1:
-            document = _from_version_1(document)
-        schema = schema_of(document["schema"])
-        coef = _coef(document["coefficients"], schema)
-        training = Training(**_with_infinity(document["training"]))
-        if "estimates" not in document:  # of a version before 4
-            return Model(schema, coef, training, document["held_out"])
-        estimates = None if document["estimates"] is None else unpacked(document["estimates"])
-        return Model(schema, coef, training, document["held_out"], estimates, document["no_estimates"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(
-            f"{path}: a damaged zeroloop model ({type(error).__name__}: {error}); train or copy it again."
-        ) from error
 
 
 def _coef(found: dict[str, Any], schema: Schema) -> FloatArray:
@@ -352,53 +394,3 @@ def _coef(found: dict[str, Any], schema: Schema) -> FloatArray:
     if not np.all(np.isfinite(coef)):
         raise ValueError("a coefficient is not finite")
     return coef
-
-
-def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of version 1 as one of version 2."""
-    target, training = found["schema"]["target"], dict(found["training"])
-    base_rate = training.pop("base_rate")
-    training |= {"l1_ratio": 0.0, "multi_class": "multinomial", "penalty_factors": {}, "bounds": {}}
-    training |= {"n_iter": [training["n_iter"]], "shares": [1 - base_rate, base_rate]}
-    levels = [target["negative"], target["positive"]]
-    schema = found["schema"] | {"target": {"name": target["name"], "levels": levels}}
-    return found | {"schema": schema, "training": training}
-
-
-def schema_of(found: dict[str, Any]) -> Schema:
-    """Return the schema that was written as JSON."""
-    sparse = found.get("sparse")
-    return Schema(
-        numeric=tuple(Numeric(**column) for column in found["numeric"]),
-        categorical=tuple(
-            Categorical(**{**column, "levels": tuple(column["levels"]), "counts": tuple(column["counts"])})
-            for column in found["categorical"]
-        ),
-        left_out=tuple(LeftOut(**column) for column in found["left_out"]),
-        target=Target(found["target"]["name"], tuple(found["target"]["levels"])),
-        weights=found["weights"],
-        missing=found["missing"],
-        float32=found["float32"],
-        sparse=None
-        if sparse is None
-        else SparseColumn(sparse["name"], tuple(sparse["scale"]), tuple(sparse["deviations"])),
-        offset=found.get("offset"),
-    )
-
-
-def _without_infinity(value: Any) -> Any:
-    """Return a JSON-able value with "inf" for infinity, which JSON has no number for; float("inf") reads it."""
-    if isinstance(value, dict):
-        return {key: _without_infinity(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_infinity(item) for item in value]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
-
-
-def _with_infinity(value: Any) -> Any:
-    """Undo `_without_infinity`."""
-    if isinstance(value, dict):
-        return {key: _with_infinity(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_infinity(item) for item in value]
-    return float(value) if value in ("inf", "-inf") else value

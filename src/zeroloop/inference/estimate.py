@@ -254,7 +254,7 @@ def _with_estimates(
         states[place[growing]] = State.NO_MAXIMUM
         intercepts = np.abs(_moved_at_zero(rows.units, objective, refined))[-n_outputs:]
         fastest = float(np.max(np.abs(refined.moved)))
-        states[:: held.size] = np.where(intercepts > GROWING * fastest, State.NO_MAXIMUM, State.ESTIMATED)
+        states[:: held.size] = [State.NO_MAXIMUM if one > GROWING * fastest else State.ESTIMATED for one in intercepts]
     inverted = inverse(information[np.ix_(used, used)])
     if inverted is None:
         return Estimated(

@@ -12,7 +12,7 @@ from zeroloop.objective import Evaluation, Objective
 
 MOST_STEPS = 6
 LEAP = 15  # steps
-SETTLED = 1e-9  # in standard deviations: the Hessian before such a step is that after it, to as many digits
+SETTLED = 1e-12  # in standard deviations: the Hessian before such a step is that after it, to rounding
 FLOOR = 1e-5  # in standard deviations: smaller steps that do not shrink are rounding; those of separation are about 1
 
 

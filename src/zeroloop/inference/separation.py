@@ -22,6 +22,7 @@ from zeroloop.inference.statistics import class_columns, margins, numeric_ranges
 from zeroloop.tables.schema import Schema
 
 ROUNDING = 1e-4  # of the largest margin: how far a direction may move rows away from their class
+NONE = 1e-9  # of the fastest coefficient: what is left of it where it was taken away again
 MOST_NAMED = 5
 
 
@@ -59,7 +60,12 @@ def find_separation(source: Source, schema: Schema, direction: Direction, growin
     else:
         kind = "suspected"
     causes = [*_levels(source, schema), *_numbers(source, schema)]
-    return Separation(kind, tuple(_shortened(causes) or [_combination(schema, direction, growing)]))
+    said = _shortened(causes) or [_combination(schema, direction, growing)]
+    moved = direction.moved.copy()
+    moved[:, 0] -= moved[:, 1 : 1 + centre.size] @ centre
+    moved[np.abs(moved) < NONE * np.max(np.abs(moved))] = 0.0
+    relative = moved if len(moved) == 1 else moved[1:] - moved[0]
+    return Separation(kind, tuple(said), tuple(relative.ravel().tolist()))
 
 
 def _shortened(causes: list[str]) -> list[str]:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.kernels.forms import AT_ONCE, predictors, squared_lengths
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.small import dense_terms
 
 S = TypeVar("S")
 
-AT_ONCE = 32  # linear forms of a block that are held at a time
 SCORE_ROWS = 4_096  # rows whose terms are held at a time
 FEWEST_MERGED = 1_024  # clusters
 
@@ -57,15 +57,9 @@ def _at_zero(block: Block, weight: FloatArray, centre: FloatArray, n_rows: int, 
     return sums(rows, np.zeros((1, block.n_coefs)), centre, order)
 
 
-def predictor(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
-    """Return the linear predictor of each output and row, `(n_outputs, rows)`; `coef` is about the centre."""
-    z: FloatArray = statistics(n_rows, block.n_coefs).predictor(block, coef, centre)
-    return z.reshape(len(coef), -1)
-
-
 def probabilities(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
     """Return the probability of each class but the first `(n_classes - 1, rows)`, given one output or K of them."""
-    z = predictor(block, coef, centre, n_rows)
+    z = predictors(block, coef, centre, n_rows)
     shares: FloatArray = statistics(n_rows, block.n_coefs).probabilities(z[0] if len(z) == 1 else z)
     return np.asarray(shares[1:])
 
@@ -78,20 +72,11 @@ def residuals(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -
     return np.asarray(share - right)
 
 
-def squared_lengths(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
-    """Return `sum_k (forms[k] . x_i)^2` of each row, `(rows,)`; `forms` `(k, n_coefs)` is about the centre."""
-    total = np.zeros(block.n_rows)
-    for start in range(0, len(forms), AT_ONCE):
-        z = predictor(block, forms[start : start + AT_ONCE], centre, n_rows)
-        total += np.einsum("ki,ki->i", z, z)
-    return total
-
-
 def squares_of_forms(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
     """Return `sum_i weight[i] (forms[k] . x_i)^2`, `(k,)`."""
     weight = weights_of(block)
     found = [
-        predictor(block, forms[start : start + AT_ONCE], centre, n_rows) ** 2 @ weight
+        predictors(block, forms[start : start + AT_ONCE], centre, n_rows) ** 2 @ weight
         for start in range(0, len(forms), AT_ONCE)
     ]
     return np.concatenate(found)
@@ -234,7 +219,7 @@ def margins(block: Block, coefs: FloatArray, centre: FloatArray, n_rows: int) ->
     y = block.y[used].astype(np.intp)
     least, greatest = np.full(len(coefs), np.inf), np.full(len(coefs), -np.inf)
     for k, coef in enumerate(coefs):
-        z = predictor(block, coef, centre, n_rows)[:, used]
+        z = predictors(block, coef, centre, n_rows)[:, used]
         if len(z) == 1:
             z = np.stack([np.zeros_like(z[0]), z[0]])
         own = z[y, np.arange(y.size)]

@@ -9,14 +9,9 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
-from zeroloop.estimates import Estimates, State, Test, chi_squared
+from zeroloop.estimates import Estimates, State, Test, chi_squared, relative
 from zeroloop.inference.information import inverse
 from zeroloop.tables.schema import Schema
-
-
-def relative(coef: FloatArray) -> FloatArray:
-    """Return coefficients as inference means them: of more than two classes relative to the first."""
-    return coef if len(coef) == 1 else coef[1:] - coef[0]
 
 
 def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence[str]) -> Test:
