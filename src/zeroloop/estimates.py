@@ -53,7 +53,7 @@ class Separation:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class ColumnsTest:
     """A test that the coefficients of some columns are all zero.
 
     Attributes:
@@ -66,8 +66,6 @@ class Test:
         likelihood_ratio_p: its p-value.
 
     """
-
-    __test__ = False  # no class of tests, whatever a test runner makes of its name
 
     columns: tuple[str, ...]
     df: int
@@ -95,6 +93,7 @@ class Estimates:
         log_likelihood: of the fit; with Firth's method penalised.
         null_log_likelihood: of the intercept (and offset) alone, by the same method.
         condition: of the columns, brought to one length; see `zeroloop.inference.information`.
+        n_outputs: 1, or K - 1 of K > 2 classes.
         aliased: in words, what each aliased coefficient's column repeats.
         separation: that there is no maximum; None where there is one.
         tests: of columns.
@@ -111,9 +110,10 @@ class Estimates:
     log_likelihood: float
     null_log_likelihood: float
     condition: float
+    n_outputs: int = 1
     aliased: tuple[str, ...] = ()
     separation: Separation | None = None
-    tests: tuple[Test, ...] = field(default_factory=tuple)
+    tests: tuple[ColumnsTest, ...] = field(default_factory=tuple)
 
     @property
     def n_estimated(self) -> int:
@@ -121,9 +121,14 @@ class Estimates:
         return sum(state in (State.ESTIMATED, State.NO_MAXIMUM) for state in self.states)
 
     @property
-    def has_likelihood(self) -> bool:
-        """Whether likelihoods can be compared: not with sampling weights."""
-        return self.weights != "sampling"
+    def compares_likelihoods(self) -> bool:
+        """Whether likelihoods can be compared: of a maximum, over rows that are independent and no weighted sample."""
+        return self.method == "ml" and self.weights != "sampling" and self.n_clusters is None
+
+    @property
+    def aliased_coefs(self) -> list[int]:
+        """Indices of the coefficients that are aliased."""
+        return [at for at, state in enumerate(self.states) if state == State.ALIASED]
 
     def standard_errors(self, centre: FloatArray, scale: FloatArray) -> FloatArray:
         """Return the standard error of each coefficient in the columns' own units `(n_outputs, n_coefs)`; NaN of none.
@@ -241,8 +246,9 @@ def unpacked(record: dict[str, Any]) -> Estimates:
     covariance = np.zeros((n, n))
     covariance[np.ix_(kept, kept)] = np.where(np.tri(kept.size, dtype=bool), part.T, part)
     separation = record["separation"]
+    no_wald = {"wald": float("nan"), "wald_p": float("nan")}
     tests = [
-        Test(**{**test, "columns": tuple(test["columns"])} | {k: np.nan for k in ("wald", "wald_p") if test[k] is None})
+        ColumnsTest(**test | {"columns": tuple(test["columns"])} | (no_wald if test["wald"] is None else {}))
         for test in record["tests"]
     ]
     figures = {name: value for name, value in record.items() if name != "of"}

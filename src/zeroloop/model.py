@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.estimates import (
+    ColumnsTest,
     Estimates,
     State,
     normal_quantile,
@@ -35,6 +36,9 @@ from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.read import RawTable, TableLike, numbered, open_table
 from zeroloop.tables.schema import Schema
+
+if TYPE_CHECKING:
+    from zeroloop.summary import Summary
 
 FIGURES = ("std_err", "z", "p", "ci_lower", "ci_upper", "odds_ratio_lower", "odds_ratio_upper")
 
@@ -57,6 +61,7 @@ class Training:
         cross_validation: how C was chosen, where it was: see `zeroloop.grid.CrossValidation.record`.
         seconds: spent in `read`, `encode`, `fit` and `score`.
         data: what was read; date: when, UTC; version: of zeroloop.
+        roles: of the table's columns, as asked: what `zeroloop.prepared.prepare_table` takes.
         storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
 
     """
@@ -89,6 +94,7 @@ class Training:
     date: str
     version: str
     cross_validation: dict[str, Any] | None = None
+    roles: dict[str, Any] = field(default_factory=dict)
     max_passes: int | None = None
     storage: str = "not recorded"
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -136,6 +142,7 @@ class Model:
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
         estimates: how sure the coefficients are; None where that is not known.
         no_estimates: why it is not.
+        origin: returns what it was trained on, if that is still there: a model keeps no data alive, and saves none.
 
     """
 
@@ -145,6 +152,11 @@ class Model:
     held_out: dict[str, Any] | None = None
     estimates: Estimates | None = None
     no_estimates: str | None = None
+    origin: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+
+    def data(self) -> Any:
+        """Return what the model was trained on, where it was in this process and is still there; else None."""
+        return None if self.origin is None else self.origin()
 
     def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
         """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
@@ -327,6 +339,29 @@ class Model:
         unknown = [state != State.ESTIMATED for state in estimates.states]
         found[unknown], found[:, unknown] = np.nan, np.nan
         return found
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Return figures of the fit, terms and tests, which print as a table; see `zeroloop.summary.Summary`.
+
+        Args:
+            level: confidence of the intervals.
+
+        """
+        from zeroloop.summary import summarise  # above this module, as what the next methods call
+
+        return summarise(self, level)
+
+    def test(self, *columns: str, data: TableLike | None = None) -> ColumnsTest:
+        """Return the test that some columns' coefficients are all zero; see `zeroloop.again.compared`."""
+        from zeroloop.again import compared
+
+        return compared(self, columns, data)
+
+    def marginal_effects(self, data: TableLike | None = None, level: float = 0.95) -> pa.Table:
+        """Return each column's average effect on the probability; see `zeroloop.effects.marginal_effects`."""
+        from zeroloop.effects import marginal_effects
+
+        return marginal_effects(self, data, level)
 
     def needed_estimates(self) -> Estimates:
         """Return what is known of the coefficients.

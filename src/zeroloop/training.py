@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -148,7 +149,7 @@ def train(
     options = Options(
         1.0 if rule else float(C), l1_ratio, solver, tol, max_iter, learning_rate, multi_class, max_passes
     )
-    asked = {
+    asked: dict[str, Any] = {
         "penalty_factors": dict(penalty_factors or {}),
         "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
     }
@@ -189,12 +190,22 @@ def train(
             resources=Resources(threads, memory, spill, skip_bad_files, progress),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        model = _fitted(table, options, rule, Cs, asked, inferred, progress)
+        model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:
         kept.finish()
-    return model
+    return replace(model, origin=_origin(data))
+
+
+def _origin(data: TableLike) -> Callable[[], Any]:
+    """Return what returns a table again; of an object in memory only as long as others hold it."""
+    if isinstance(data, str | PathLike | list | tuple):
+        return lambda: data
+    try:
+        return weakref.ref(data)
+    except TypeError:
+        return lambda: None
 
 
 def _what_was_kept(kept: Checkpoint | None) -> str:

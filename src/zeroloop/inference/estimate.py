@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.errors import DataError, OptionError
-from zeroloop.estimates import Estimates, Separation, State, Test
+from zeroloop.estimates import ColumnsTest, Estimates, Separation, State
 from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of
 from zeroloop.inference.aliasing import Columns, look_at_columns
 from zeroloop.inference.covariance import (
@@ -27,7 +27,7 @@ from zeroloop.inference.information import eliminate, inverse
 from zeroloop.inference.refine import Refined, decided, refine
 from zeroloop.inference.separation import Direction, find_separation
 from zeroloop.inference.statistics import row_totals
-from zeroloop.inference.tests import likelihood_ratio, wald
+from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
 from zeroloop.labels import Labels
 from zeroloop.objective import Objective, Outcome, Solution, Units
 from zeroloop.sources.threads import one_blas_thread
@@ -213,11 +213,8 @@ def _check(rows: Rows, asked: Asked) -> None:
     if asked.method == "firth" and schema.target.n_outputs > 1:
         n_classes = len(schema.target.levels)
         raise OptionError(f"method is 'firth', which is for two classes; the target has {n_classes}.")
-    known = [name for name in schema.features if name != schema.offset]
     for names in asked.tests:
-        for name in names:
-            if name not in known:
-                raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+        check_columns(names, schema)
     if schema.offset is not None and schema.target.n_outputs > 1:
         n_classes = len(schema.target.levels)
         raise DataError(f"The target {schema.target.name!r} has {n_classes} classes, and an offset is for two.")
@@ -286,10 +283,11 @@ def _with_estimates(
         log_likelihood=-refined.at.loss * rows.labels.total,
         null_log_likelihood=_null_log_likelihood(rows, options, held),
         condition=inverted.condition,
+        n_outputs=n_outputs,
         aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased),
         separation=separation,
     )
-    tests = tuple(_test(rows, options, estimates, found, held, names) for names in asked.tests)
+    tests = tuple(without_columns(rows, options, estimates, found.coef, held, names) for names in asked.tests)
     return Estimated(found, replace(estimates, tests=tests), None)
 
 
@@ -363,15 +361,27 @@ def _log_likelihood(rows: Rows, options: Options, held: FloatArray, start: Float
     return -refined.at.loss * rows.labels.total
 
 
-def _test(
-    rows: Rows, options: Options, estimates: Estimates, found: Fit, held: FloatArray, names: Sequence[str]
-) -> Test:
-    test = wald(estimates, found.coef, rows.schema, names)
-    if not estimates.has_likelihood or estimates.method != "ml":
+def without_columns(
+    rows: Rows, options: Options, estimates: Estimates, coef: FloatArray, held: FloatArray, names: Sequence[str]
+) -> ColumnsTest:
+    """Return the test that some columns' coefficients are all zero, the model fitted again without them.
+
+    Args:
+        rows: what was fitted.
+        options: how.
+        estimates: of the fit.
+        coef: `(n_outputs, n_coefs)`, of the fit.
+        held: what was held in it.
+        names: the columns.
+
+    """
+    test = wald(estimates, coef, rows.schema, names)
+    if not estimates.compares_likelihoods:
         return test
     columns = np.array(rows.schema.columns_of_terms, dtype=object)
     out = np.flatnonzero(np.isin(columns, list(names)))
-    start = found.coef.copy()
+    start = coef.copy()
     start[:, out] = 0.0
-    without = _log_likelihood(rows, options, _held_at_zero(held, out), start)
+    with one_blas_thread():
+        without = _log_likelihood(rows, options, _held_at_zero(held, out), start)
     return likelihood_ratio(test, estimates.log_likelihood, without)

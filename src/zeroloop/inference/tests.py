@@ -9,12 +9,20 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
-from zeroloop.estimates import Estimates, State, Test, chi_squared, relative
+from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, relative
 from zeroloop.inference.information import inverse
 from zeroloop.tables.schema import Schema
 
 
-def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence[str]) -> Test:
+def check_columns(names: Sequence[str], schema: Schema) -> None:
+    """Raise OptionError unless all names are those of columns that make terms."""
+    known = [name for name in schema.features if name != schema.offset]
+    for name in names:
+        if name not in known:
+            raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+
+
+def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence[str]) -> ColumnsTest:
     """Return the Wald test of some columns together.
 
     Args:
@@ -27,10 +35,7 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
         OptionError: for a column that makes no terms.
 
     """
-    known = [name for name in schema.features if name != schema.offset]
-    for name in names:
-        if name not in known:
-            raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+    check_columns(names, schema)
     n_outputs = len(estimates.states) // schema.n_coefs
     columns = np.tile(np.array(schema.columns_of_terms, dtype=object), n_outputs)
     states = np.array(estimates.states, dtype=object)
@@ -41,10 +46,10 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
         theta = (relative(coef) * schema.scale).ravel()[at]
         found = inverse(estimates.covariance[np.ix_(at, at)])
         statistic = float(theta @ found.matrix @ theta) if found is not None else statistic
-    return Test(tuple(names), int(at.size), statistic, chi_squared(statistic, int(at.size)))
+    return ColumnsTest(tuple(names), int(at.size), statistic, chi_squared(statistic, int(at.size)))
 
 
-def likelihood_ratio(test: Test, log_likelihood: float, without: float) -> Test:
+def likelihood_ratio(test: ColumnsTest, log_likelihood: float, without: float) -> ColumnsTest:
     """Return the test with the likelihood ratio added, given the log-likelihoods with and without the columns."""
     statistic = max(2 * (log_likelihood - without), 0.0)
     return replace(test, likelihood_ratio=statistic, likelihood_ratio_p=chi_squared(statistic, test.df))

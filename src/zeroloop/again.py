@@ -1,0 +1,94 @@
+"""The rows that a model was trained on, read again: for what needs more of them than the model keeps."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from zeroloop.errors import DataError, OptionError, ZeroloopWarning
+from zeroloop.estimates import ColumnsTest
+from zeroloop.fit import Options
+from zeroloop.inference.estimate import Rows, without_columns
+from zeroloop.inference.tests import wald
+from zeroloop.model import Model
+from zeroloop.objective import Units
+from zeroloop.prepared import PreparedTable, Resources, prepare_table, shape_of
+from zeroloop.tables.read import TableLike
+
+
+def read_again(model: Model, data: TableLike | None, resources: Resources | None = None) -> PreparedTable:
+    """Return the rows that a model was trained on, and those that were held out.
+
+    Args:
+        model: trained on them.
+        data: the table; None for what `zeroloop.train` was given, in the same process.
+        resources: how it is read.
+
+    Raises:
+        DataError: for another table than the model was trained on.
+        OptionError: when no data are given and none are known, or the model does not say how it read them.
+
+    """
+    table = prepare_again(model, data, resources)
+    if not is_same(model, table):
+        raise DataError(
+            f"{table.table.name}: not the table that the model was trained on: a scan of its training rows finds other "
+            "levels, means or numbers of rows. Give the same files, in the same order."
+        )
+    return table
+
+
+def prepare_again(model: Model, data: TableLike | None, resources: Resources | None = None) -> PreparedTable:
+    """Return any table, read as the model's training read its own; see `read_again`."""
+    if not model.training.roles:
+        raise OptionError(
+            "The model was saved by an older version, which did not say how its table was read; train again."
+        )
+    data = model.data() if data is None else data
+    if data is None:
+        raise OptionError(
+            "A model holds no rows, and the table it was trained on is gone from this process; give it as data."
+        )
+    roles: dict[str, Any] = model.training.roles
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZeroloopWarning)  # said when the model was trained
+        return prepare_table(data, **roles, reference=math.isinf(model.training.C), resources=resources or Resources())
+
+
+def is_same(model: Model, table: PreparedTable) -> bool:
+    """Return whether a table, read again, is the one that the model was trained on."""
+    counts, training = table.counts, model.training
+    return table.schema == model.schema and counts.training == training.rows
+
+
+def compared(model: Model, columns: tuple[str, ...], data: TableLike | None) -> ColumnsTest:
+    """Return the Wald test that some columns' coefficients are all zero, and, from the rows, the likelihood ratio.
+
+    Args:
+        model: an unpenalised one.
+        columns: which, together.
+        data: the table it was trained on; None for what `zeroloop.train` was given, where it is still there, else no
+            likelihood ratio.
+
+    Raises:
+        OptionError: for a column that makes no terms, or a model without standard errors.
+        DataError: for another table.
+
+    """
+    estimates = model.needed_estimates()
+    for known in estimates.tests:
+        if known.columns == columns:
+            return known
+    if data is None and model.data() is None:
+        return wald(estimates, model.coef, model.schema, columns)
+    table = read_again(model, data)
+    schema, training = model.schema, model.training
+    units = Units(schema.centre, schema.scale)
+    rows = Rows(table.training, schema, table.labels, units, shape_of(schema, {}, {}), training.seed, None)
+    held = np.full(schema.n_coefs, np.nan) if schema.held is None else schema.held
+    held[[at % schema.n_coefs for at in estimates.aliased_coefs]] = 0.0
+    options = Options(C=math.inf, tol=training.tol)
+    return without_columns(rows, options, estimates, model.coef, held, columns)

@@ -1,0 +1,202 @@
+"""What is known of a model, as R prints it: the figures of the fit, a row a term, tests, and what to be warned of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
+from zeroloop.model import Model
+
+COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust (HC1)"}
+METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}
+WEIGHTS = {"frequency": "how often a row was met", "sampling": "how many a row stands for"}
+ILL_CONDITIONED = 1e3  # from here on it is said: a tenth of it is harmless, a million leaves four digits
+SMALLEST_P = 1e-300
+NAMES = {
+    "method": "Fit",
+    "covariance": "Standard errors",
+    "clusters": "Clusters",
+    "weights": "Weights",
+    "reference": "Relative to",
+    "observations": "Observations",
+    "parameters": "Parameters",
+    "log_likelihood": "Log-likelihood",
+    "null_deviance": "Null deviance",
+    "deviance": "Deviance",
+    "aic": "AIC",
+    "bic": "BIC",
+    "pseudo_r2": "McFadden's pseudo R2",
+    "likelihood_ratio": "Likelihood ratio against the intercept",
+    "likelihood_ratio_df": "its degrees of freedom",
+    "likelihood_ratio_p": "its p-value",
+    "condition": "Condition number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A model's summary; prints as a table.
+
+    Attributes:
+        figures: of the fit, by name; see `fit_figures`. Empty where there are none.
+        terms: a row a term, as `Model.terms`.
+        tests: of columns.
+        notes: sentences to read before the figures are used.
+        level: confidence of the intervals.
+
+    """
+
+    figures: dict[str, Any]
+    terms: list[dict[str, Any]]
+    tests: tuple[ColumnsTest, ...]
+    notes: tuple[str, ...]
+    level: float
+
+    def __str__(self) -> str:
+        lines = [f"{NAMES[name]}: {figure_text(name, value)}" for name, value in self.figures.items()]
+        lines += ["", *_aligned(self.header(), [self.row(term) for term in self.terms])]
+        if self.tests:
+            lines += ["", *map(columns_test_text, self.tests)]
+        if self.notes:
+            lines += ["", *self.notes]
+        return "\n".join(lines).strip()
+
+    def header(self) -> list[str]:
+        """Return the titles of the terms' columns."""
+        named = ["class"] if self.terms and "class" in self.terms[0] else []
+        if not self.figures:
+            return [*named, "term", "coef", "odds ratio"]
+        return [*named, "term", "coef", "std. error", "z", "p", "odds ratio", f"{self.level * 100:.4g}% interval"]
+
+    def row(self, term: dict[str, Any]) -> list[str]:
+        """Return a term as text, in the order of the header."""
+        named = [str(term["class"])] if "class" in term else []
+        named.append(term["term"])
+        state = term["state"]
+        coef = f"{term['coef']:.6g}"
+        if not self.figures:
+            return [*named, coef, ratio_text(term["odds_ratio"])]
+        if state is not None:
+            coef = {State.ALIASED: "-", State.NO_MAXIMUM: "+inf" if term["coef"] > 0 else "-inf"}.get(state, coef)
+            return [*named, coef, state, "", "", "", ""]
+        ends = [ratio_text(term[f"odds_ratio_{end}"]) for end in ("lower", "upper")]
+        figures = [f"{term['std_err']:.4g}", f"{term['z']:.2f}", p_text(term["p"]), ratio_text(term["odds_ratio"])]
+        return [*named, coef, *figures, " to ".join(ends)]
+
+
+def summarise(model: Model, level: float = 0.95, tests: Sequence[ColumnsTest] = ()) -> Summary:
+    """Return a model's summary.
+
+    Args:
+        model: to be described.
+        level: confidence of the intervals.
+        tests: of columns, beside those made when it was trained.
+
+    """
+    estimates = model.estimates
+    terms = model.terms(level).to_pylist()
+    if estimates is None:
+        return Summary({}, terms, (), (f"No standard errors: {model.no_estimates}.",), level)
+    made = {test.columns: test for test in (*estimates.tests, *tests)}
+    figures = fit_figures(estimates)
+    if len(model.coef) > 1:
+        figures["reference"] = str(model.schema.target.levels[0])
+    return Summary(figures, terms, tuple(made.values()), tuple(_notes(model, estimates)), level)
+
+
+def fit_figures(estimates: Estimates) -> dict[str, Any]:
+    """Return the figures of a fit; those that compare likelihoods only where they can be compared."""
+    e, k = estimates, estimates.n_estimated
+    figures: dict[str, Any] = {"method": e.method, "covariance": e.kind}
+    if e.n_clusters is not None:
+        figures["clusters"] = e.n_clusters
+    if e.weights is not None:
+        figures["weights"] = e.weights
+    figures |= {"observations": e.n, "parameters": k, "log_likelihood": e.log_likelihood}
+    figures |= {"null_deviance": -2 * e.null_log_likelihood, "deviance": -2 * e.log_likelihood}
+    if e.compares_likelihoods:
+        statistic = max(2 * (e.log_likelihood - e.null_log_likelihood), 0.0)
+        df = k - e.n_outputs
+        figures |= {
+            "aic": 2 * k - 2 * e.log_likelihood,
+            "bic": math.log(e.n) * k - 2 * e.log_likelihood,
+            "pseudo_r2": 1 - e.log_likelihood / e.null_log_likelihood if e.null_log_likelihood else None,
+            "likelihood_ratio": statistic,
+            "likelihood_ratio_df": df,
+            "likelihood_ratio_p": chi_squared(statistic, df) if df else None,
+        }
+    return figures | {"condition": e.condition}
+
+
+def _notes(model: Model, estimates: Estimates) -> list[str]:
+    notes = troubles(estimates)
+    if not model.training.converged:
+        notes.append("The fit is not converged; the figures are of where it stopped.")
+    if estimates.condition > ILL_CONDITIONED:
+        digits = max(0, 16 - round(2 * math.log10(estimates.condition)))
+        notes.append(
+            f"Some columns nearly repeat others (condition number {estimates.condition:.2g}): their coefficients are "
+            f"known to about {digits} digits, and have wide intervals."
+        )
+    if not estimates.compares_likelihoods:
+        why = {
+            estimates.method == "firth": "Firth's estimates are no maximum of the likelihood",
+            estimates.n_clusters is not None: "rows of a cluster are not independent",
+            estimates.weights == "sampling": "rows are a weighted sample",
+        }[True]
+        notes.append(f"Likelihood ratios, AIC and BIC are left out: {why}.")
+    return notes
+
+
+def columns_test_text(test: ColumnsTest) -> str:
+    """Return a test as a line."""
+    columns = " + ".join(test.columns)
+    wald = f"Wald {test.wald:.4g}, p {p_text(test.wald_p)}" if not math.isnan(test.wald) else "no finite Wald statistic"
+    line = f"Test of {columns} ({test.df} df): {wald}"
+    if test.likelihood_ratio is not None and test.likelihood_ratio_p is not None:
+        line += f"; likelihood ratio {test.likelihood_ratio:.4g}, p {p_text(test.likelihood_ratio_p)}"
+    return line
+
+
+def figure_text(name: str, value: Any) -> str:
+    """Return a figure of the fit as text."""
+    words = {"method": METHODS, "covariance": COVARIANCES, "weights": WEIGHTS}.get(name)
+    if words is not None:
+        return words[value]
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if name.endswith("_p"):
+        return p_text(value)
+    if name in ("pseudo_r2", "condition"):
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as text."""
+    if math.isnan(p):
+        return "-"
+    return f"<{SMALLEST_P:.0e}" if p < SMALLEST_P else f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def ratio_text(ratio: float) -> str:
+    """Return an odds ratio as text."""
+    return f"{ratio:.4g}"
+
+
+def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a table as lines: text to the left, figures to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    first = header.index("coef")
+    lines = []
+    for row in (header, *rows):
+        cells = zip(row, widths, strict=True)
+        lines.append(
+            "  ".join(text.ljust(w) if i < first else text.rjust(w) for i, (text, w) in enumerate(cells)).rstrip()
+        )
+    return lines
