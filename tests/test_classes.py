@@ -204,7 +204,7 @@ def test_a_table_of_three_classes(multi_class: str, tmp_path: Path) -> None:
     assert model.coef.shape == (3, len(model.schema.terms))
     assert model.schema.target.levels == ("a", "b", "c")
     terms = model.terms()
-    assert terms.column_names == ["class", "term", "coef", "odds_ratio"]
+    assert terms.column_names[:4] == ["class", "term", "coef", "odds_ratio"]
     assert terms["class"].to_pylist() == [k for k in "abc" for _ in model.schema.terms]
     model.save(tmp_path / "m.json")
     loaded = zeroloop.load(tmp_path / "m.json")

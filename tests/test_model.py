@@ -19,7 +19,7 @@ import pytest
 import zeroloop
 from test_tables import a_table
 from zeroloop.errors import ModelFileError, OptionError, OutputError
-from zeroloop.model import Model
+from zeroloop.model import FIGURES, Model
 from zeroloop.progress import Work
 
 
@@ -36,9 +36,10 @@ def test_a_saved_model_is_the_same_model(model: Model, tmp_path: Path) -> None:
     assert math.inf == loaded.training.C
     document = json.loads((tmp_path / "m.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert document["format"] == "zeroloop model"
-    assert document["format_version"] == 3
+    assert document["format_version"] == 4
     assert tuple(document["coefficients"]) == model.schema.terms
-    assert set(document) == {"format", "format_version", "schema", "coefficients", "training", "held_out"}
+    known = {"format", "format_version", "schema", "coefficients", "training", "held_out", "estimates", "no_estimates"}
+    assert set(document) == known
 
 
 def test_a_model_of_format_1_is_read(model: Model, tmp_path: Path) -> None:
@@ -74,7 +75,8 @@ def test_a_model_of_format_2_is_read(model: Model, tmp_path: Path) -> None:
 
 def test_terms_are_a_table(model: Model) -> None:
     terms = model.terms()
-    assert terms.column_names == ["term", "coef", "odds_ratio"]
+    assert terms.column_names == ["term", "coef", "odds_ratio", *FIGURES, "state"]
+    assert {terms[name].null_count for name in FIGURES} == {terms.num_rows}  # the fit is penalised
     assert terms["term"].to_pylist()[:3] == ["(intercept)", "size", "count"]
     np.testing.assert_allclose(terms["odds_ratio"], np.exp(terms["coef"]))
 
@@ -90,7 +92,7 @@ def _without(key: str) -> Any:
         (lambda d: b"\xff\xfe\x00", "no zeroloop model, or a damaged one"),
         (lambda d: [1, 2], "JSON, but no zeroloop model"),
         (lambda d: {"format": "other"}, "JSON, but no zeroloop model"),
-        (lambda d: d | {"format_version": 4}, "written in format 4, and this zeroloop reads up to 3; update"),
+        (lambda d: d | {"format_version": 5}, "written in format 5, and this zeroloop reads up to 4; update"),
         (_without("schema"), "a damaged zeroloop model"),
         (_without("training"), "a damaged zeroloop model"),
         (_without("held_out"), "a damaged zeroloop model"),

@@ -20,6 +20,29 @@ from typing import Annotated, Any
 import typer
 
 from zeroloop.errors import OptionError, ZeroloopError
+from zeroloop.options import (
+    Categorical,
+    Data,
+    Drop,
+    Features,
+    Json,
+    Level,
+    Memory,
+    MissingRule,
+    ModelPath,
+    PenaltyFactor,
+    Positive,
+    SkipBadFiles,
+    Spill,
+    Target,
+    Tests,
+    Threads,
+    Tol,
+    Weights,
+    factors,
+    names,
+    number,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -45,45 +68,26 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-Data = Annotated[
-    list[str],
-    typer.Argument(help="Files (CSV, Parquet, Arrow IPC, libsvm), folders, globs or URIs, read as one table."),
-]
-ModelPath = Annotated[Path, typer.Argument(help="A model saved by `zeroloop train`.")]
-Memory = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="Most rows to hold in memory, such as 4GiB; by default half of what there is."),
-]
-Spill = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR|none", help="Where to keep encoded rows beyond --memory; none to decode them in each pass again."
-    ),
-]
-SkipBadFiles = Annotated[
-    bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read, and list them.")
-]
-Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
-
-
 @command
 def train(
     data: Data,
-    target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
+    target: Target,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to save the model.")] = Path("model.json"),
-    positive: Annotated[
-        str | None,
-        typer.Option(help="Of two classes, the one to give the probability of; by default the greater."),
+    positive: Positive = None,
+    features: Features = [],  # noqa: B006
+    drop: Drop = [],  # noqa: B006
+    categorical: Categorical = [],  # noqa: B006
+    weights: Weights = None,
+    weight_type: Annotated[
+        str,
+        typer.Option(
+            help="What weights mean to standard errors: frequency (so many rows like this one) or sampling (so many "
+            "that were not drawn)."
+        ),
+    ] = "frequency",
+    offset: Annotated[
+        str | None, typer.Option(help="Column added to the predictor as it is, such as the log of an exposure.")
     ] = None,
-    features: Annotated[
-        list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")
-    ] = [],  # noqa: B006
-    drop: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to leave out.")] = [],  # noqa: B006
-    categorical: Annotated[
-        list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
-    ] = [],  # noqa: B006
-    weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
     c: Annotated[
         str,
         typer.Option(
@@ -98,9 +102,18 @@ def train(
     multi_class: Annotated[
         str, typer.Option(help="With more than two classes: multinomial, or ovr for each against the rest.")
     ] = "multinomial",
-    penalty_factor: Annotated[
-        list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
-    ] = [],  # noqa: B006
+    penalty_factor: PenaltyFactor = [],  # noqa: B006
+    method: Annotated[
+        str,
+        typer.Option(help="Without a penalty: ml (maximum likelihood) or firth (bias-reduced, always finite)."),
+    ] = "ml",
+    covariance: Annotated[
+        str, typer.Option(help="Standard errors of an unpenalised fit: model, or robust: hc0 or hc1.")
+    ] = "model",
+    cluster: Annotated[
+        str | None, typer.Option(help="Column that names which rows hang together, for cluster-robust errors.")
+    ] = None,
+    test: Tests = [],  # noqa: B006
     solver: Annotated[
         str,
         typer.Option(
@@ -108,12 +121,10 @@ def train(
             "coordinate-descent."
         ),
     ] = "auto",
-    tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
+    tol: Tol = 1e-6,
     max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,
-    missing: Annotated[
-        str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")
-    ] = "impute",
+    missing: MissingRule = "impute",
     test_fraction: Annotated[float, typer.Option(help="Share of rows held out for the scores.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
     max_passes: Annotated[
@@ -145,14 +156,20 @@ def train(
         as_json,
         target=target,
         positive=positive,
-        features=_names(features) or None,
-        drop=_names(drop),
-        categorical=_names(categorical),
+        features=names(features) or None,
+        drop=names(drop),
+        categorical=names(categorical),
         weights=weights,
-        C=_number(c),
+        weight_type=weight_type,
+        offset=offset,
+        C=number(c),
         l1_ratio=l1_ratio,
         multi_class=multi_class,
-        penalty_factors=_factors(penalty_factor),
+        penalty_factors=factors(penalty_factor),
+        method=method,
+        covariance=covariance,
+        cluster=cluster,
+        tests=[names([columns]) for columns in test],
         solver=solver,
         tol=tol,
         max_iter=max_iter,
@@ -171,7 +188,8 @@ def train(
 
 def _train(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     from zeroloop import training
-    from zeroloop.terminal import ProgressBar, console, show_training
+    from zeroloop.summary import summarise
+    from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training
 
     with ProgressBar() as bar:
         model = training.train(data, progress=bar, **options)
@@ -180,6 +198,7 @@ def _train(data: Any, out: Path, as_json: bool, **options: Any) -> None:
         print(json.dumps(_training_summary(model, out)))
     else:
         show_training(model)
+        show_summary(model, summarise(model), STRONGEST)
         console.print(f"Saved [bold]{out}[/]")
 
 
@@ -219,31 +238,21 @@ def _training_summary(model: Any, out: Path) -> dict[str, Any]:
 @command
 def path(
     data: Data,
-    target: Annotated[str, typer.Option(help="Column to predict, of two or more classes.")],
+    target: Target,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write every coefficient along the path, .csv or .parquet.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the coefficients to this .png or .svg file.")] = None,
-    positive: Annotated[
-        str | None, typer.Option(help="Of two classes, the one to give the probability of; by default the greater.")
-    ] = None,
-    features: Annotated[
-        list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")
-    ] = [],  # noqa: B006
-    drop: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to leave out.")] = [],  # noqa: B006
-    categorical: Annotated[
-        list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
-    ] = [],  # noqa: B006
-    weights: Annotated[str | None, typer.Option(help="Column of row weights.")] = None,
+    positive: Positive = None,
+    features: Features = [],  # noqa: B006
+    drop: Drop = [],  # noqa: B006
+    categorical: Categorical = [],  # noqa: B006
+    weights: Weights = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of values of C, from all-zero to nearly free.")] = 100,
     l1_ratio: Annotated[float, typer.Option(help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.")] = 1.0,
-    penalty_factor: Annotated[
-        list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
-    ] = [],  # noqa: B006
-    tol: Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")] = 1e-6,
-    missing: Annotated[
-        str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")
-    ] = "impute",
+    penalty_factor: PenaltyFactor = [],  # noqa: B006
+    tol: Tol = 1e-6,
+    missing: MissingRule = "impute",
     memory: Memory = None,
     spill: Spill = None,
     skip_bad_files: SkipBadFiles = False,
@@ -271,13 +280,13 @@ def path(
             data,
             target,
             positive=positive,
-            features=_names(features) or None,
-            drop=_names(drop),
-            categorical=_names(categorical),
+            features=names(features) or None,
+            drop=names(drop),
+            categorical=names(categorical),
             weights=weights,
             Cs=n,
             l1_ratio=l1_ratio,
-            penalty_factors=_factors(penalty_factor),
+            penalty_factors=factors(penalty_factor),
             missing=missing,  # type: ignore[arg-type]
             tol=tol,
             memory=memory,
@@ -307,6 +316,10 @@ def predict(
         "predictions.parquet"
     ),
     keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
+    interval: Annotated[
+        bool, typer.Option("--interval", help="Add an interval to each probability, of an unpenalised model.")
+    ] = False,
+    level: Level = 0.95,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -319,19 +332,19 @@ def predict(
     from zeroloop.model import load
     from zeroloop.terminal import console
 
-    rows = _predict(load(model), data, out, _names(keep), threads)
+    rows = _predict(load(model), data, out, names(keep), level if interval else None, threads)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
     else:
         console.print(f"Wrote [bold]{out}[/]: {rows:,} predictions")
 
 
-def _predict(model: Any, data: Any, out: Path, keep: list[str], threads: int | None) -> int:
+def _predict(model: Any, data: Any, out: Path, keep: list[str], interval: float | None, threads: int | None) -> int:
     from zeroloop.predict import predict_file
     from zeroloop.terminal import ProgressBar
 
     with ProgressBar() as bar:
-        return predict_file(model, data, out, keep=keep, threads=threads, progress=bar)
+        return predict_file(model, data, out, keep=keep, interval=interval, threads=threads, progress=bar)
 
 
 @command
@@ -355,21 +368,64 @@ def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Jso
 
 
 @command
-def summary(model: ModelPath, as_json: Json = False) -> None:
-    """Print how a model was found, its scores, and all its terms.
+def summary(
+    model: ModelPath,
+    data: Annotated[
+        list[str] | None, typer.Argument(help="The table it was trained on, for likelihood ratios and effects.")
+    ] = None,
+    level: Level = 0.95,
+    test: Tests = [],  # noqa: B006
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Add average marginal effects, over the rows of DATA.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print how a model was found, its scores, and all its terms, with p-values where there was no penalty.
 
-    Example: zeroloop summary model.json
+    Example: zeroloop summary model.json --test carrier
 
-    In Python: zeroloop.load("model.json").terms()
+    In Python: print(zeroloop.load("model.json").summary())
     """
     from zeroloop.model import load
-    from zeroloop.terminal import show_training
+    from zeroloop.summary import summarise
+    from zeroloop.terminal import show_effects, show_summary, show_training
 
     loaded = load(model)
+    if effects and not data:
+        raise OptionError("effects: a model file holds no rows to average over; name the table too.")
+    tests = [loaded.test(*names([columns]), data=data or None) for columns in test]
+    found = summarise(loaded, level, tests)
+    averaged = loaded.marginal_effects(data, level) if effects else None
     if as_json:
-        print(json.dumps(_training_summary(loaded, model) | {"terms": loaded.terms().to_pylist()}))
+        said = _summary(loaded, model, found)
+        print(json.dumps(said if averaged is None else said | {"effects": averaged.to_pylist()}))
         return
-    show_training(loaded, strongest=None)
+    show_training(loaded)
+    show_summary(loaded, found)
+    if averaged is not None:
+        show_effects(averaged, level)
+
+
+def _summary(model: Any, path: Path, found: Any) -> dict[str, Any]:
+    inference = {
+        "no_standard_errors": model.no_estimates,
+        "fit": found.figures,
+        "terms": found.terms,
+        "tests": [asdict(test) for test in found.tests],
+        "notes": list(found.notes),
+        "level": found.level,
+    }
+    said: dict[str, Any] = _without_nan(inference)
+    return _training_summary(model, path) | said
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a JSON-able value with null for what is no finite number."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @command
@@ -427,34 +483,9 @@ def demo(threads: Threads = None) -> None:
     check_writable(model)
     with as_file(files("zeroloop") / "data" / "flights.parquet") as flights:
         _train(str(flights), model, False, target="late", threads=threads)
-        rows = _predict(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], threads)
+        rows = _predict(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
     console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")
     console.print(f"Next: zeroloop summary {model}")
-
-
-def _number(text: str) -> float | str:
-    """Return a number given as text, or the text where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _factors(given: list[str]) -> dict[str, float]:
-    """Return the factors of an option given as `a=0,b=2` or several times."""
-    factors = {}
-    for pair in _names(given):
-        name, _, value = pair.rpartition("=")
-        factor = _number(value)
-        if not name or isinstance(factor, str):
-            raise OptionError(f"penalty-factor is {pair!r}; expected COLUMN=NUMBER, such as age=0.")
-        factors[name] = factor
-    return factors
-
-
-def _names(given: list[str]) -> list[str]:
-    """Return the names of an option given as `a,b` or several times."""
-    return [name.strip() for text in given for name in text.split(",") if name.strip()]
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

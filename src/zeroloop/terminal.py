@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -18,6 +19,8 @@ from zeroloop.model import Model
 from zeroloop.paths import Path
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
+from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text
+from zeroloop.tables.schema import INTERCEPT
 
 STRONGEST = 10  # terms shown after a fit
 SHOWN_OF_PATH, NEW_TERMS = 12, 4
@@ -77,8 +80,8 @@ class ProgressBar:
             self._bar.stop()
 
 
-def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
-    """Print what was read, each column's part, the fit, the held-out scores, and terms: all or the strongest."""
+def show_training(model: Model) -> None:
+    """Print what was read, each column's part, the fit, and the held-out scores."""
     training = model.training
     console.print(
         f"Read [bold]{training.data}[/]: {training.rows_read:,} rows; {training.rows:,} to train on"
@@ -104,7 +107,55 @@ def show_training(model: Model, strongest: int | None = STRONGEST) -> None:
     )
     if model.held_out:
         show_scores(model.held_out, f"{model.held_out['rows']:,} held-out rows")
-    show_terms(model, strongest)
+
+
+def show_summary(model: Model, summary: Summary, most: int | None = None) -> None:
+    """Print what is known of the coefficients: of all with figures of the fit, or of the `most` strongest."""
+    if not summary.figures:
+        show_terms(model, most)
+        if most is None:
+            console.print(*map(_plain, summary.notes), sep="\n")
+        return
+    if most is None:
+        table = _table("The fit", ["", ">"])
+        for name, value in summary.figures.items():
+            table.add_row(NAMES[name], _plain(figure_text(name, value)))
+        console.print(table)
+    header = summary.header()
+    first = header.index("coef")
+    deviations = model.schema.deviations(model.training.rows)
+    shown = summary.terms
+    n_terms = len(shown)
+    if most is not None and n_terms > most:
+        strength = [abs(term["coef"]) * deviations[j % deviations.size] for j, term in enumerate(shown)]
+        strongest = sorted(range(n_terms), key=lambda j: -strength[j])[:most]
+        shown = [term for term in shown if term["term"] == INTERCEPT] + [shown[j] for j in strongest]
+    title = f"{len(shown) - 1} strongest of {n_terms - 1} terms" if len(shown) < n_terms else f"{n_terms} terms"
+    table = _table(title, [name if i < first else f">{name}" for i, name in enumerate(header)])
+    for term in shown:
+        table.add_row(*map(_plain, summary.row(term)))
+    console.print(table)
+    for test in summary.tests:
+        console.print(_plain(columns_test_text(test)))
+    for note in summary.notes if most is None else ():
+        console.print(f"[yellow]Note:[/] {_plain(note)}")
+
+
+def show_effects(effects: pa.Table, level: float) -> None:
+    """Print average marginal effects."""
+    rows = effects.to_pylist()
+    named = ["class"] if rows and "class" in rows[0] else []
+    titles = [*named, "term", "change", ">effect", ">std. error", ">z", ">p", f">{level * 100:.4g}% interval"]
+    table = _table("Average marginal effects on the probability", titles)
+    for row in rows:
+        words = [_plain(str(row[name])) for name in (*named, "term", "change")]
+        effect = f"{row['effect']:.5g}"
+        if row["std_err"] is None:
+            table.add_row(*words, effect, "no finite estimate", "", "", "")
+            continue
+        figures = [f"{row['std_err']:.4g}", f"{row['z']:.2f}", p_text(row["p"])]
+        table.add_row(*words, effect, *figures, f"{row['ci_lower']:.4g} to {row['ci_upper']:.4g}")
+    console.print(table)
 
 
 def show_scores(scores: dict[str, Any], title: str) -> None:

@@ -270,6 +270,7 @@ def _with_estimates(
         square = square[np.ix_(place[used], place[used])] * unit[:, np.newaxis] * unit
         factor = correction(asked.kind, counts, n_estimated, sampling, n_clusters)
         covariance = covariance @ square @ covariance * factor
+        covariance = (covariance + covariance.T) / 2
     whole = np.zeros((states.size, states.size))
     whole[np.ix_(place[used], place[used])] = covariance
     estimates = Estimates(

@@ -46,9 +46,12 @@ def weighted_columns(block: Block, row_weight: FloatArray, centre: FloatArray, n
 
 def weighted_products(block: Block, row_weight: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
     """Return `sum_i row_weight[i] x[j, i] x[k, i]`, the upper triangle of `(n_coefs, n_coefs)`; as above."""
-    total = _at_zero(block, 4 * row_weight, centre, n_rows, order=2)
-    assert total.hessian is not None
-    return total.hessian
+    if np.any(row_weight < 0):  # a sweep may take the square root of a weight
+        positive = weighted_products(block, np.maximum(row_weight, 0.0), centre, n_rows)
+        return positive - weighted_products(block, np.maximum(-row_weight, 0.0), centre, n_rows)
+    hessian = _at_zero(block, 4 * row_weight, centre, n_rows, order=2).hessian
+    assert hessian is not None
+    return hessian
 
 
 def _at_zero(block: Block, weight: FloatArray, centre: FloatArray, n_rows: int, order: int) -> Sums:

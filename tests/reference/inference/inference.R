@@ -62,7 +62,9 @@ f <- glm(low ~ age + lwt + race + smoke + ptl + ht + ui, binomial, b, method = "
          epsilon = 1e-13, maxit = 1000)
 cases[["birthwt firth"]] <- terms_of(f)
 b$both <- b$age + 2 * b$lwt
+tight <- glm.control(epsilon = 1e-9)  # glm takes a thousandth of it for what tells columns apart
 f <- logistic(low ~ age + lwt + both + race, data = b)
+tight <- glm.control(epsilon = 1e-15, maxit = 100)
 cases[["birthwt aliased"]] <- c(terms_of(f), list(aliased = names(coef(f))[is.na(coef(f))]))
 
 i <- infert

@@ -1,0 +1,80 @@
+"""Options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeroloop.errors import OptionError
+
+Data = Annotated[
+    list[str],
+    typer.Argument(help="Files (CSV, Parquet, Arrow IPC, libsvm), folders, globs or URIs, read as one table."),
+]
+ModelPath = Annotated[Path, typer.Argument(help="A model saved by `zeroloop train`.")]
+Target = Annotated[str, typer.Option(help="Column to predict, of two or more classes.")]
+Positive = Annotated[
+    str | None, typer.Option(help="Of two classes, the one to give the probability of; by default the greater.")
+]
+Features = Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to predict from; by default all.")]
+Drop = Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to leave out.")]
+Categorical = Annotated[
+    list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
+]
+Weights = Annotated[str | None, typer.Option(help="Column of row weights.")]
+PenaltyFactor = Annotated[
+    list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
+]
+Tol = Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")]
+MissingRule = Annotated[str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")]
+Tests = Annotated[
+    list[str],
+    typer.Option(
+        "--test",
+        metavar="A,B,...",
+        help="Test that all coefficients of a column, or of several together, are zero; repeat it for more tests.",
+    ),
+]
+Level = Annotated[float, typer.Option(help="Confidence of the intervals.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Most rows to hold in memory, such as 4GiB; by default half of what there is."),
+]
+Spill = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|none", help="Where to keep encoded rows beyond --memory; none to decode them in each pass again."
+    ),
+]
+SkipBadFiles = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read, and list them.")
+]
+Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+
+
+def number(text: str) -> float | str:
+    """Return a number given as text, or the text where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def factors(given: list[str]) -> dict[str, float]:
+    """Return the factors of an option given as `a=0,b=2` or several times."""
+    found = {}
+    for pair in names(given):
+        name, _, value = pair.rpartition("=")
+        factor = number(value)
+        if not name or isinstance(factor, str):
+            raise OptionError(f"penalty-factor is {pair!r}; expected COLUMN=NUMBER, such as age=0.")
+        found[name] = factor
+    return found
+
+
+def names(given: list[str]) -> list[str]:
+    """Return the names of an option given as `a,b` or several times."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
