@@ -723,7 +723,7 @@ def test_a_saved_model_keeps_its_figures(tmp_path: Path) -> None:
     again = loaded.test("age", data=data)
     assert again.likelihood_ratio == pytest.approx(model.test("age").likelihood_ratio, rel=1e-12)
     with pytest.raises(zeroloop.ZeroloopError, match="not the table that the model was trained on"):
-        loaded.test("age", data=data.head(100))
+        loaded.test("age", data=data[10:])
     with pytest.raises(zeroloop.ZeroloopError, match="A model holds no rows"):
         loaded.marginal_effects()
 
