@@ -72,11 +72,9 @@ def test_a_model_of_format_3_is_read(model: Model, tmp_path: Path) -> None:
     loaded = zeroloop.load(path)
     assert loaded.coef.tobytes() == model.coef.tobytes()
     assert loaded.terms()["std_err"].null_count == len(model.schema.terms)
-    with pytest.raises(
-        OptionError, match="no standard errors: the model was saved by a version of zeroloop that had none"
-    ):
+    with pytest.raises(OptionError, match="standard errors: the model was saved by a version of zeroloop"):
         loaded.covariance()
-    with pytest.raises(OptionError, match="of an older version, which did not say how its table was read; train again"):
+    with pytest.raises(OptionError, match="by an older version, which did not say how its table was read; train again"):
         read_again(loaded, a_table())
 
 

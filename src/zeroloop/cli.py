@@ -138,6 +138,10 @@ def train(
         typer.Option(metavar="DIR", help="Keep every pass here; the same command goes on after an interruption."),
     ] = None,
     skip_bad_files: SkipBadFiles = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page about the model: scores and curves too."),
+    ] = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -182,6 +186,7 @@ def train(
         spill=spill,
         checkpoint=checkpoint,
         skip_bad_files=skip_bad_files,
+        report=report,
         threads=threads,
     )
 
@@ -200,6 +205,8 @@ def _train(data: Any, out: Path, as_json: bool, **options: Any) -> None:
         show_training(model)
         show_summary(model, summarise(model), STRONGEST)
         console.print(f"Saved [bold]{out}[/]")
+        if options.get("report") is not None:
+            console.print(f"Wrote [bold]{options['report']}[/]: open it in a browser")
 
 
 def _training_summary(model: Any, out: Path) -> dict[str, Any]:
@@ -429,6 +436,33 @@ def _without_nan(value: Any) -> Any:
 
 
 @command
+def report(
+    model: ModelPath,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .html.")] = Path("report.html"),
+    memory: Memory = None,
+    spill: Spill = None,
+    threads: Threads = None,
+) -> None:
+    """Write a page about a model: scores on labelled data, curves, a threshold to move, coefficients.
+
+    Of the table that the model was trained on, the rows held out are scored.
+
+    Example: zeroloop report model.json flights.parquet
+
+    In Python: zeroloop.load("model.json").report("report.html", "flights.parquet")
+    """
+    from zeroloop.model import load
+    from zeroloop.prepared import Resources
+    from zeroloop.report.page import report as write_report
+    from zeroloop.terminal import ProgressBar, console
+
+    with ProgressBar() as bar:
+        write_report(load(model), out, data, Resources(threads, memory, spill, progress=bar))
+    console.print(f"Wrote [bold]{out}[/]: open it in a browser")
+
+
+@command
 def ladder(
     examples: Annotated[int, typer.Option(min=1, help="Number of examples, m.")] = 100_000,
     features: Annotated[int, typer.Option(min=1, help="Number of features, n_x.")] = 50,
@@ -471,7 +505,7 @@ def ladder(
 
 @command
 def demo(threads: Threads = None) -> None:
-    """Train on the embedded flights and write model and predictions into the current folder.
+    """Train on the embedded flights and write model, report and predictions into the current folder.
 
     327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
     """
@@ -480,9 +514,10 @@ def demo(threads: Threads = None) -> None:
     from zeroloop.terminal import console
 
     model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")
+    report = Path("flights-report.html")
     check_writable(model)
     with as_file(files("zeroloop") / "data" / "flights.parquet") as flights:
-        _train(str(flights), model, False, target="late", threads=threads)
+        _train(str(flights), model, False, target="late", report=report, threads=threads)
         rows = _predict(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
     console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")
     console.print(f"Next: zeroloop summary {model}")

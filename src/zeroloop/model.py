@@ -62,6 +62,7 @@ class Training:
         seconds: spent in `read`, `encode`, `fit` and `score`.
         data: what was read; date: when, UTC; version: of zeroloop.
         roles: of the table's columns, as asked: what `zeroloop.prepared.prepare_table` takes.
+        history: `loss` and `gradient` (its largest entry, null where it was not asked for) of each pass of the fit.
         storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
 
     """
@@ -95,6 +96,7 @@ class Training:
     version: str
     cross_validation: dict[str, Any] | None = None
     roles: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float | None]] = field(default_factory=list)
     max_passes: int | None = None
     storage: str = "not recorded"
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -362,6 +364,12 @@ class Model:
         from zeroloop.effects import marginal_effects
 
         return marginal_effects(self, data, level)
+
+    def report(self, path: str | PathLike[str], data: TableLike | None = None) -> None:
+        """Write a page about the model; see `zeroloop.report.page.report`."""
+        from zeroloop.report.page import report
+
+        report(self, path, data)
 
     def needed_estimates(self) -> Estimates:
         """Return what is known of the coefficients.

@@ -69,19 +69,24 @@ class Ranking:
     def _in_bins(self, bits: int) -> FloatArray:
         return np.asarray(sum(_binned(part, bits) for part in self.rows)) if self.bins is None else self.bins
 
+    def points(self) -> FloatArray:
+        """Return the predictors met, in order, with the weight of their positive and negative rows, `(3, n)`."""
+        if self.bins is not None:
+            return np.concatenate([_middles(self.bins.shape[1])[np.newaxis], self.bins])[
+                :, np.any(self.bins > 0, axis=0)
+            ]
+        z, positive, negative = np.concatenate(self.rows, axis=1)
+        order = np.argsort(z)
+        z, positive, negative = z[order], positive[order], negative[order]
+        ties = np.flatnonzero(np.diff(z, prepend=np.nan) != 0)  # first row of each distinct value
+        return np.stack([z[ties], np.add.reduceat(positive, ties), np.add.reduceat(negative, ties)])
+
     def auc(self) -> float | None:
         """Return the area under the ROC curve, as the Mann-Whitney statistic, ties counted half; None of one class.
 
         Source: Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology, 1982.
         """
-        if self.bins is None:
-            z, positive, negative = np.concatenate(self.rows, axis=1)
-            order = np.argsort(z)
-            z, positive, negative = z[order], positive[order], negative[order]
-            ties = np.flatnonzero(np.diff(z, prepend=np.nan) != 0)  # first row of each distinct value
-            positive, negative = np.add.reduceat(positive, ties), np.add.reduceat(negative, ties)
-        else:
-            positive, negative = self.bins
+        _, positive, negative = self.points()
         total = float(np.sum(positive)) * float(np.sum(negative))
         if total <= 0:
             return None
@@ -94,6 +99,14 @@ def _binned(rows: FloatArray, n_bits: int) -> FloatArray:
     bits = rows[0].astype(np.float32).view(np.uint32)
     ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)) >> np.uint32(32 - n_bits)
     return np.stack([np.bincount(ordered, weight, 1 << n_bits) for weight in rows[1:]])
+
+
+def _middles(n_bins: int) -> FloatArray:
+    """Return the predictor in the middle of each bin, `(n_bins,)`."""
+    shift = np.uint32(32 - (n_bins.bit_length() - 1))
+    ordered = (np.arange(n_bins, dtype=np.uint32) << shift) | np.uint32(1 << (int(shift) - 1))
+    bits = np.where(ordered >> 31, ordered ^ np.uint32(1 << 31), ~ordered)
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

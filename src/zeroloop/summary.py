@@ -9,6 +9,7 @@ from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
 from zeroloop.model import Model
+from zeroloop.tables.schema import INTERCEPT
 
 COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust (HC1)"}
 METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}
@@ -63,6 +64,11 @@ class Summary:
         if self.notes:
             lines += ["", *self.notes]
         return "\n".join(lines).strip()
+
+    @property
+    def n_intercepts(self) -> int:
+        """How many of the terms are intercepts."""
+        return sum(term["term"] == INTERCEPT for term in self.terms)
 
     def header(self) -> list[str]:
         """Return the titles of the terms' columns."""

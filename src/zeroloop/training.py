@@ -68,6 +68,7 @@ def train(
     spill: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     skip_bad_files: bool = False,
+    report: str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: Progress = unheard,
 ) -> Model:
@@ -125,12 +126,14 @@ def train(
         checkpoint: a folder in which every pass is kept: a run that was interrupted or killed, started again with the
             same arguments, goes on from there, to the same bits.
         skip_bad_files: whether files that cannot be read, or have other columns, are left out instead of an error.
+        report: where to write a page about the model, .html; see `zeroloop.report.page.report`.
         threads: None for every core. Any number gives the same bits.
         progress: told how the work goes on.
 
     Raises:
         DataError: for data that cannot be used as asked, naming file, column, row or value.
         OptionError: for an option out of its range.
+        OutputError: when the report cannot be written.
         CheckpointError: when the checkpoint is of other data, options or versions.
         Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
 
@@ -139,6 +142,10 @@ def train(
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
+    if report is not None:
+        from zeroloop.report.page import check_page_path, rows_of, write_page  # loads what draws and fills templates
+
+        check_page_path(Path(report))
     if method == "firth":
         if C not in (1.0, math.inf):
             raise OptionError(f"C is {C}, but method='firth' has a penalty of its own; leave C out.")
@@ -191,6 +198,9 @@ def train(
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
         model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)
+        if report is not None:
+            progress(Work("writing the report"))
+            write_page(model, rows_of(table), Path(report))
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:
@@ -256,7 +266,8 @@ def _fitted(
     held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
     if table.held_out.n_rows:
         clock.lap("score")
-    record = _record(table, result, options, asked | {"cross_validation": None if chosen is None else chosen.record()})
+    asked |= {"cross_validation": None if chosen is None else chosen.record(), "history": telling.history}
+    record = _record(table, result, options, asked)
     return Model(schema, result.coef, record, held_out, found.estimates, found.reason)
 
 
@@ -310,6 +321,7 @@ class Telling:
 
     def __init__(self, table: PreparedTable, progress: Progress) -> None:
         self._progress = progress
+        self.history: list[dict[str, float | None]] = []  # of the fit: what each pass has found
         self._doing = "fitting"
         self._limit = ""
         counts = table.counts
@@ -319,6 +331,7 @@ class Telling:
 
     def passes_of(self, options: Options) -> None:
         """Begin with the passes of a fit."""
+        self.history = []
         limit = options.max_passes
         self._limit = f" of at most {limit}" if limit is not None else ""
         # The scan was the first pass of those that max_passes counts.
@@ -327,6 +340,8 @@ class Telling:
 
     def on_pass(self, passes: int, evaluation: Evaluation) -> None:
         """Tell what a pass has found, and which is next."""
+        gradient = evaluation.gradient_norm if evaluation.gradient.size else None
+        self.history.append({"loss": evaluation.loss, "gradient": gradient})
         self.say(f"pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
 
     def say(self, doing: str) -> None:

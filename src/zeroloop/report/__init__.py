@@ -1,0 +1,1 @@
+"""One page about a model: what was asked of which data, how good it is, and what it says."""
