@@ -72,9 +72,8 @@ class Ranking:
     def points(self) -> FloatArray:
         """Return the predictors met, in order, with the weight of their positive and negative rows, `(3, n)`."""
         if self.bins is not None:
-            return np.concatenate([_middles(self.bins.shape[1])[np.newaxis], self.bins])[
-                :, np.any(self.bins > 0, axis=0)
-            ]
+            met = np.flatnonzero(np.any(self.bins > 0, axis=0))
+            return np.concatenate([_middles(met, self.bins.shape[1])[np.newaxis], self.bins[:, met]])
         z, positive, negative = np.concatenate(self.rows, axis=1)
         order = np.argsort(z)
         z, positive, negative = z[order], positive[order], negative[order]
@@ -101,11 +100,11 @@ def _binned(rows: FloatArray, n_bits: int) -> FloatArray:
     return np.stack([np.bincount(ordered, weight, 1 << n_bits) for weight in rows[1:]])
 
 
-def _middles(n_bins: int) -> FloatArray:
-    """Return the predictor in the middle of each bin, `(n_bins,)`."""
-    shift = np.uint32(32 - (n_bins.bit_length() - 1))
-    ordered = (np.arange(n_bins, dtype=np.uint32) << shift) | np.uint32(1 << (int(shift) - 1))
-    bits = np.where(ordered >> 31, ordered ^ np.uint32(1 << 31), ~ordered)
+def _middles(at: NDArray[np.intp], n_bins: int) -> FloatArray:
+    """Return the predictor in the middle of some of `n_bins` bins."""
+    shift = 32 - (n_bins.bit_length() - 1)
+    ordered = (at.astype(np.uint32) << np.uint32(shift)) | np.uint32(1 << (shift - 1))
+    bits = np.where(ordered >> np.uint32(31), ordered ^ np.uint32(1 << 31), ~ordered)
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
