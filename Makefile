@@ -2,6 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# The report's tests need a browser; without one they are skipped. Debian's is installed where that needs no password.
+define browser
+command -v chromium chromium-browser google-chrome > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } > /dev/null 2>&1; } || \
+    echo "No Chromium: the report's tests in a browser will be skipped."
+endef
+
 .PHONY: demo test lint types bench clean
 
 demo: .venv/installed
@@ -33,6 +40,7 @@ bench: .venv/tested
 
 .venv/tested: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(browser)
 	touch $@
 
 clean:

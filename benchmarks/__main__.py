@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.fits import run_case
+from benchmarks.inference import inference
 from benchmarks.larger import larger
 from benchmarks.page import write_page
 from benchmarks.passes import growth, passes
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "growth": growth,
     "wholes": wholes,
     "larger": larger,
+    "inference": inference,
 }
 LIBRARIES = (
     "numpy",

@@ -575,7 +575,7 @@ def test_more_columns_than_rows() -> None:
 def test_rows_without_weight_are_no_rows() -> None:
     data = drawn(0).assign(w=lambda t: np.where(t.index % 3 == 0, 0, 1))
     level = data.assign(g=np.where(data.w == 0, "only here", data.g))
-    with pytest.warns(zeroloop.ZeroloopWarning, match="g=only here is 0 in every row with weight"):
+    with pytest.warns(zeroloop.ZeroloopWarning, match="'g=only here' is 0 in every row with weight"):
         model = free(level, "y", features=FEATURES, weights="w")
     rest = free(data[data.w > 0], "y", features=FEATURES)
     terms = {row["term"]: row for row in model.terms().to_pylist()}

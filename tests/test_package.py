@@ -13,13 +13,13 @@ import pytest
 import zeroloop
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "docs" / "ladder.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("ladder", "statistics", "report"))]
 
 
 def test_import_is_light() -> None:
     script = (
         "import sys, zeroloop\n"
-        "heavy = {'numpy', 'numba', 'sklearn', 'matplotlib', 'pyarrow', 'typer', 'rich', 'scipy', 'pandas'}\n"
+        "heavy = {'numpy', 'numba', 'sklearn', 'matplotlib', 'pyarrow', 'typer', 'rich', 'scipy', 'pandas', 'jinja2'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -31,7 +31,7 @@ def test_training_needs_neither_scikit_learn_nor_matplotlib(tmp_path: Path) -> N
         "import sys, zeroloop\n"
         "from importlib.resources import files\n"
         "zeroloop.train(str(files('zeroloop') / 'data' / 'flights.parquet'), 'late', features=['hour'])\n"
-        "sys.exit(', '.join({'sklearn', 'matplotlib', 'typer', 'rich', 'pandas'} & set(sys.modules)) or 0)"
+        "sys.exit(', '.join({'sklearn', 'matplotlib', 'typer', 'rich', 'pandas', 'jinja2'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def test_training_needs_neither_scikit_learn_nor_matplotlib(tmp_path: Path) -> N
 def test_the_command_line_does_not_wait_for_scikit_learn() -> None:
     script = (
         "import sys, zeroloop.terminal, zeroloop.training, zeroloop.paths\n"
-        "sys.exit(', '.join({'sklearn', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
+        "sys.exit(', '.join({'sklearn', 'matplotlib', 'scipy', 'pandas', 'jinja2'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -277,7 +277,7 @@ def test_curves_are_scikit_learn_s() -> None:
     z = np.log(p / (1 - p))
     order = np.argsort(z)
     points = np.stack([z[order], y[order].astype(float), 1.0 - y[order]])
-    found = curves(points)
+    found = curves(points, 2_000)
     assert found is not None
     false, true, _ = roc_curve(y, p, drop_intermediate=False)
     theirs = set(zip(false.round(9).tolist(), true.round(9).tolist(), strict=True))
@@ -292,7 +292,7 @@ def test_curves_are_scikit_learn_s() -> None:
     np.testing.assert_allclose(found.observed, observed, atol=0.08)
     assert found.counts.sum() == 500
     assert found.positive.sum() == pytest.approx(1)
-    assert curves(points[:, y[order]]) is None
+    assert curves(points[:, y[order]], 500) is None
 
 
 def test_too_few_rows_get_no_interval() -> None:

@@ -47,8 +47,8 @@ class Separation:
             "suspected": "coefficients keep growing (separation is likely, but not proved)",
         }[self.kind]
         return (
-            f"The likelihood has no maximum: {proved}. {'; '.join(self.causes)}. These coefficients have no finite "
-            "estimate; for finite ones use a finite C, or method='firth'."
+            f"The likelihood has no maximum: {proved}, because {'; '.join(self.causes)}. These coefficients have no "
+            "finite estimate; for finite ones use a finite C, or method='firth'."
         )
 
 

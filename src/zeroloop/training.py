@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.blocks import FloatArray, TableSource
-from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
+from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import troubles
 from zeroloop.fit import MAX_ITER, Fit, Options
 from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
@@ -200,7 +200,10 @@ def train(
         model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)
         if report is not None:
             progress(Work("writing the report"))
-            write_page(model, rows_of(table), Path(report))
+            try:
+                write_page(model, rows_of(table), Path(report))
+            except OutputError as error:  # the place was good when it was asked for; the model is worth more
+                warnings.warn(f"The report was not written: {error}", ZeroloopWarning, stacklevel=2)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:

@@ -33,13 +33,14 @@ class Aliased:
 
     def in_words(self, terms: Sequence[str]) -> str:
         """Say what the column repeats."""
+        quoted = [repr(term) if " " in term else term for term in terms]
         if not np.any(self.on):
-            return f"{terms[self.at]} is 0 in every row with weight"
+            return f"{quoted[self.at]} is 0 in every row with weight"
         named = sorted(np.flatnonzero(np.abs(self.on) > NEGLIGIBLE).tolist(), key=lambda j: -abs(self.on[j]))
         named = [j for j in named if j != 0] or named
-        parts = [f"{self.on[j]:.4g} {terms[j]}" if abs(self.on[j] - 1) > NEGLIGIBLE else terms[j] for j in named[:4]]
+        parts = [f"{self.on[j]:.4g} {quoted[j]}" if abs(self.on[j] - 1) > NEGLIGIBLE else quoted[j] for j in named[:4]]
         more = f" and {len(named) - 4} more" if len(named) > 4 else ""
-        return f"{terms[self.at]} repeats {' + '.join(parts)}{more}".replace("+ -", "- ")
+        return f"{quoted[self.at]} repeats {' + '.join(parts)}{more}".replace("+ -", "- ")
 
 
 @dataclass(frozen=True, slots=True)

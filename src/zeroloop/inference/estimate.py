@@ -35,7 +35,7 @@ from zeroloop.tables.schema import Schema
 
 METHODS = ("ml", "firth")
 NOT_CONVERGED = "the fit is not converged"
-MOST_COEFS = 8_000  # of all outputs: their covariance is half a GiB
+MOST_COEFS = 5_000  # of all outputs: their covariance is 200 MB
 GROWING = 1e-3  # of the fastest coefficient: what grows with it
 GROWTH = 0.1  # of the predictor in some steps, in standard deviations: less is no growth
 DECIDED = 1e-6  # of the information that a column's rows would give undecided ones

@@ -9,8 +9,9 @@ import numpy as np
 from zeroloop.blocks import FloatArray
 from zeroloop.report.sums import GroupSums
 
-CALIBRATION_BINS = 20
-SCORE_BINS = 50
+MOST_CALIBRATION_BINS, CALIBRATION_ROWS = 20, 50  # bins at most, and rows a bin at least
+MOST_SCORE_BINS, SCORE_ROWS = 50, 30
+FEWEST_BINS = 5
 MOST_POINTS = 400  # of a curve: more are not seen
 RESAMPLES = 2_000
 FEWEST_ROWS = 30  # to draw again
@@ -42,11 +43,12 @@ class Curves:
     negative: FloatArray
 
 
-def curves(points: FloatArray, of_logs: bool = False) -> Curves | None:
+def curves(points: FloatArray, n_rows: int, of_logs: bool = False) -> Curves | None:
     """Return the curves of points `(3, n)`: predictor, in increasing order, weight of positive and of negative rows.
 
     Args:
         points: as `zeroloop.scoring.Ranking.points` gives them.
+        n_rows: of how many rows: few make few bins.
         of_logs: whether the predictor is the logarithm of the probability, instead of its logit.
 
     """
@@ -58,9 +60,9 @@ def curves(points: FloatArray, of_logs: bool = False) -> Curves | None:
     false = np.append(0.0, np.cumsum(negative[::-1]))
     p = np.exp(z) if of_logs else 1 / (1 + np.exp(-z))
     weight = positive + negative
-    expected, observed, counts = _calibration(p, positive, weight)
-    edges = np.linspace(0, 1, SCORE_BINS + 1)
-    of_bin = np.minimum((p * SCORE_BINS).astype(np.intp), SCORE_BINS - 1)
+    expected, observed, counts = _calibration(p, positive, weight, n_bins_of(n_rows))
+    n_bins = max(FEWEST_BINS, min(MOST_SCORE_BINS, n_rows // SCORE_ROWS))
+    of_bin = np.minimum((p * n_bins).astype(np.intp), n_bins - 1)
     thin = _thinned(false / n_negative, true / n_positive)
     with np.errstate(invalid="ignore"):
         precision = true / (true + false)
@@ -72,9 +74,9 @@ def curves(points: FloatArray, of_logs: bool = False) -> Curves | None:
         expected,
         observed,
         counts,
-        edges,
-        np.bincount(of_bin, positive, SCORE_BINS) / n_positive,
-        np.bincount(of_bin, negative, SCORE_BINS) / n_negative,
+        np.linspace(0, 1, n_bins + 1),
+        np.bincount(of_bin, positive, n_bins) / n_positive,
+        np.bincount(of_bin, negative, n_bins) / n_negative,
     )
 
 
@@ -85,14 +87,21 @@ def _thinned(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.unique(np.append(np.searchsorted(along, wanted), [0, x.size - 1])).clip(0, x.size - 1)
 
 
-def _calibration(p: FloatArray, positive: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def n_bins_of(n_rows: int) -> int:
+    """Return how many bins a calibration plot of so many rows has."""
+    return max(FEWEST_BINS, min(MOST_CALIBRATION_BINS, n_rows // CALIBRATION_ROWS))
+
+
+def _calibration(
+    p: FloatArray, positive: FloatArray, weight: FloatArray, n_bins: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the mean probability, the share of positive rows and the weight of bins of about as many rows each."""
     middle = (np.cumsum(weight) - weight / 2) / np.sum(weight)
-    of_bin = np.minimum((middle * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
-    counts = np.bincount(of_bin, weight, CALIBRATION_BINS).astype(np.float64)
+    of_bin = np.minimum((middle * n_bins).astype(np.intp), n_bins - 1)
+    counts = np.bincount(of_bin, weight, n_bins).astype(np.float64)
     met = counts > 0
-    expected = np.bincount(of_bin, weight * p, CALIBRATION_BINS)[met] / counts[met]
-    observed = np.bincount(of_bin, positive, CALIBRATION_BINS)[met] / counts[met]
+    expected = np.bincount(of_bin, weight * p, n_bins)[met] / counts[met]
+    observed = np.bincount(of_bin, positive, n_bins)[met] / counts[met]
     return expected, observed, counts[met]
 
 

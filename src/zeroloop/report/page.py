@@ -24,7 +24,7 @@ from zeroloop.errors import DataError, OptionError, OutputError
 from zeroloop.model import Model
 from zeroloop.prepared import PreparedTable, Resources
 from zeroloop.report import charts
-from zeroloop.report.curves import CALIBRATION_BINS, Curves, bin_edges, curves, intervals
+from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, Streamed, group_sums, performance
 from zeroloop.scoring import evaluate
 from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
@@ -163,7 +163,7 @@ def _context(model: Model, rows: Scored) -> dict[str, Any]:
         "warnings": list(_warnings(model, summary, rows, found)),
         "command": command_of(model),
         "fingerprint": fingerprint(model),
-        "calibration_bins": CALIBRATION_BINS,
+        "calibration_bins": n_bins_of(found.scores.rows),
     }
 
 
@@ -198,7 +198,10 @@ def _drawn(model: Model, found: Performance) -> list[tuple[str, float, Curves]]:
         largest = np.argsort(-weights, kind="stable")[:MOST_CLASSES]
         places = [(int(k), rankings[int(k)]) for k in largest]
     shares = weights / np.sum(weights)
-    made = [(charts.short(levels[k]), float(shares[k]), curves(r.points(), len(levels) > 2)) for k, r in places]
+    made = [
+        (charts.short(levels[k]), float(shares[k]), curves(r.points(), found.scores.rows, len(levels) > 2))
+        for k, r in places
+    ]
     return [(name, share, curve) for name, share, curve in made if curve is not None]
 
 
