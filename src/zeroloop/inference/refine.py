@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zeroloop.blocks import FloatArray
-from zeroloop.inference.information import inverse
+from zeroloop.inference.information import solve
 from zeroloop.objective import Evaluation, Objective
 
 MOST_STEPS = 6
@@ -74,9 +74,9 @@ def refine(objective: Objective, theta: FloatArray) -> Refined:
 
 def _newton_step(objective: Objective, at: Evaluation) -> FloatArray | None:
     part = decided(objective)
-    found = inverse(at.hessian[part, part])
+    found = solve(at.hessian[part, part], at.gradient[part])
     if found is None:
         return None
     step = np.zeros(objective.theta_size)
-    step[part] = -found.matrix @ at.gradient[part]
+    step[part] = -found
     return step
