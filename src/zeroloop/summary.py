@@ -14,7 +14,7 @@ from zeroloop.tables.schema import INTERCEPT
 COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust (HC1)"}
 METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}
 WEIGHTS = {"frequency": "how often a row was met", "sampling": "how many a row stands for"}
-ILL_CONDITIONED = 1e3  # from here on it is said: a tenth of it is harmless, a million leaves four digits
+ILL_CONDITIONED = 1e3  # from here on it is said
 SMALLEST_P = 1e-300
 NAMES = {
     "method": "Fit",
@@ -142,10 +142,9 @@ def _notes(model: Model, estimates: Estimates) -> list[str]:
     if not model.training.converged:
         notes.append("The fit is not converged; the figures are of where it stopped.")
     if estimates.condition > ILL_CONDITIONED:
-        digits = max(0, 16 - round(2 * math.log10(estimates.condition)))
         notes.append(
-            f"Some columns nearly repeat others (condition number {estimates.condition:.2g}): their coefficients are "
-            f"known to about {digits} digits, and have wide intervals."
+            f"Some columns nearly repeat others (condition number {estimates.condition:.2g}): their coefficients have "
+            "wide intervals, and none of them should be read by itself."
         )
     if not estimates.compares_likelihoods:
         why = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -44,18 +45,38 @@ class Aliased:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """A column that nearly repeats others.
+
+    Attributes:
+        at: the index of its coefficient.
+        form: `(n_coefs,)`, about the centre, what others leave of it.
+        deviation: standard deviation of that.
+        ratio: how much longer the column is.
+
+    """
+
+    at: int
+    form: FloatArray
+    deviation: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """What a pass tells of the columns.
 
     Attributes:
         squares: `(n_coefs,)`, weighted sum of each column's squares, about the centre, in theta's units.
         aliased: those that repeat others.
+        near: those that nearly do.
         passes: it took.
 
     """
 
     squares: FloatArray
     aliased: tuple[Aliased, ...]
+    near: tuple[Near, ...]
     passes: int
 
 
@@ -81,19 +102,23 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
     found = eliminate(products, diagonal, SUSPICIOUS)
     suspects = np.array(list(found.on), dtype=np.intp)
     if suspects.size == 0:
-        return Columns(squares, (), 1)
+        return Columns(squares, (), (), 1)
     forms = np.zeros((suspects.size, source.n_coefs))
     for form, j in zip(forms, suspects, strict=True):
         form[free] = -found.on[int(j)] * unit
         form[free[j]] += unit[j]
     lengths = source.reduce(partial(squares_of_forms, forms=forms, centre=centre, n_rows=n_rows))
     aliased: list[Aliased] = []
-    for j, length in zip(suspects, lengths, strict=True):
+    near: list[Near] = []
+    for j, length, form in zip(suspects, lengths, forms, strict=True):
         if length <= REPEATS**2 * diagonal[j]:
             on = np.zeros(source.n_coefs)
             on[free] = found.on[int(j)] * unit / unit[j]
             aliased.append(Aliased(int(free[j]), on))
-    return Columns(squares, tuple(aliased), 2)
+        else:
+            deviation = math.sqrt(float(length) / float(upper[0, 0]))
+            near.append(Near(int(free[j]), form, deviation, math.sqrt(float(diagonal[j] / length))))
+    return Columns(squares, tuple(aliased), tuple(near), 2)
 
 
 def _products(block: Block, centre: FloatArray, n_rows: int) -> FloatArray:

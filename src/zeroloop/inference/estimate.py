@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray, Source
+from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import ColumnsTest, Estimates, Separation, State
-from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of
-from zeroloop.inference.aliasing import Columns, look_at_columns
+from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of, plain_shape
+from zeroloop.inference.aliasing import Columns
+from zeroloop.inference.basis import Basis, look
 from zeroloop.inference.covariance import (
     KINDS,
     WEIGHTS,
@@ -35,6 +36,7 @@ from zeroloop.tables.schema import Schema
 
 METHODS = ("ml", "firth")
 NOT_CONVERGED = "the fit is not converged"
+NEARLY_REPEAT = "columns nearly repeat others, beyond what float64 sums can tell apart; drop some of them"
 MOST_COEFS = 5_000  # of all outputs: their covariance is 200 MB
 GROWING = 1e-3  # of the fastest coefficient: what grows with it
 GROWTH = 0.1  # of the predictor in some steps, in standard deviations: less is no growth
@@ -95,7 +97,7 @@ class Rows:
 
     """
 
-    source: Source
+    source: TableSource
     schema: Schema
     labels: Labels
     units: Units
@@ -103,7 +105,7 @@ class Rows:
     seed: int
     on_pass: OnPass | None
 
-    def fit(self, options: Options, held: FloatArray | None, start: FloatArray | None = None) -> Fit:
+    def fit(self, options: Options, held: FloatArray | None) -> Fit:
         """Return the fit of the coefficients that are not held."""
         return fit(
             self.source,
@@ -112,7 +114,6 @@ class Rows:
             shape=self.shape,
             classes=self.schema.target.levels,
             seed=self.seed,
-            start=start,
             on_pass=self.on_pass,
             labels=self.labels,
             held=held,
@@ -163,49 +164,72 @@ def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
         OptionError: for a test of a column that makes no terms, or Firth's method with several classes.
 
     """
-    source, schema = rows.source, rows.schema
+    schema = rows.schema
     _check(rows, asked)
-    held = np.full(source.n_coefs, np.nan) if schema.held is None else schema.held
+    held = np.full(rows.source.n_coefs, np.nan) if schema.held is None else schema.held
     with one_blas_thread():
-        columns = look_at_columns(source, rows.units, held)
-    for one in columns.aliased:
-        held[one.at] = 0.0
+        found = _maximum(rows, options, held, asked.method)
+        known = _with_estimates(found, options, asked)
+    fitted = replace(found.fit, coef=found.basis.coef(found.fit.coef))
+    if known.estimates is None:
+        return replace(known, fit=fitted)
+    estimates = found.basis.estimates(known.estimates)
+    tests = tuple(without_columns(rows, options, estimates, fitted.coef, held, names) for names in asked.tests)
+    return Estimated(fitted, replace(estimates, tests=tests), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Maximum:
+    """Where a likelihood is greatest.
+
+    Attributes:
+        rows: in the basis.
+        basis: in which columns were told apart.
+        columns: what they are.
+        held: what was held, repeats among them.
+        objective: of the coefficients that were not.
+        fit: in the basis.
+        refined: where Newton's steps led.
+
+    """
+
+    rows: Rows
+    basis: Basis
+    columns: Columns
+    held: FloatArray
+    objective: Objective
+    fit: Fit
+    refined: Refined
+
+
+def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml") -> _Maximum:
+    looked = look(rows.source, rows.units, held)
+    rows = replace(rows, source=looked.source, units=looked.units, shape=plain_shape(looked.units.scale))
+    held = held.copy()
+    held[[one.at for one in looked.columns.aliased]] = 0.0
     objective = rows.objective(options, held)
-    if asked.method == "firth":
-        return _by_firth(rows, options, asked, objective, columns, held)
-    found = rows.fit(options, held)
-    with one_blas_thread():
-        refined = refine(objective, objective.theta(found.coef))
-        outcome = found.solutions[0].outcome
-        if refined.settled:
-            outcome = Outcome.CONVERGED
-        solution = Solution(refined.theta, refined.at, found.solutions[0].n_iter, outcome)
-        polished = replace(
-            found,
-            coef=objective.coef(refined.theta),
-            solutions=(solution,),
-            passes=columns.passes + found.passes + objective.passes,
-        )
-        return _with_estimates(rows, options, asked, objective, refined, columns, held, polished)
+    if method == "firth":
+        fitted, refined = _by_firth(rows, objective)
+    else:
+        fitted = rows.fit(options, held)
+        refined = refine(objective, objective.theta(fitted.coef))
+        before = fitted.solutions[0]
+        outcome = Outcome.CONVERGED if refined.settled else before.outcome
+        solution = Solution(refined.theta, refined.at, before.n_iter, outcome)
+        passes = fitted.passes + objective.passes
+        fitted = replace(fitted, coef=objective.coef(refined.theta), solutions=(solution,), passes=passes)
+    fitted = replace(fitted, passes=fitted.passes + looked.passes)
+    return _Maximum(rows, looked.basis, looked.columns, held, objective, fitted, refined)
 
 
-def _by_firth(
-    rows: Rows, options: Options, asked: Asked, objective: Objective, columns: Columns, held: FloatArray
-) -> Estimated:
-    start = objective.theta(rows.labels.start(held.size, fit_intercept=True))
-    with one_blas_thread():
-        solution = firth(rows.source, objective, rows.units, start, rows.labels.total)
-        if solution is None:
-            at = objective(start, order=1)
-            solution = Solution(start, at, 0, Outcome.STUCK)
-        coef = objective.coef(solution.theta)
-        # Each pass of the objective, but the last, has one for the leverages beside it.
-        passes = columns.passes + 2 * objective.passes
-        found = Fit(coef, "firth", (solution,), passes, rows.labels)
-        if not solution.converged:
-            return Estimated(found, None, NOT_CONVERGED)
-        refined = Refined(solution.theta, solution.last, np.zeros_like(solution.theta), settled=True)
-        return _with_estimates(rows, options, asked, objective, refined, columns, held, found)
+def _by_firth(rows: Rows, objective: Objective) -> tuple[Fit, Refined]:
+    start = objective.theta(rows.labels.start(rows.source.n_coefs, fit_intercept=True))
+    solution = firth(rows.source, objective, rows.units, start, rows.labels.total)
+    if solution is None:
+        solution = Solution(start, objective(start, order=2), 0, Outcome.STUCK)
+    # Each pass of the objective, but the last, has one for the leverages beside it.
+    found = Fit(objective.coef(solution.theta), "firth", (solution,), 2 * objective.passes, rows.labels)
+    return found, Refined(solution.theta, solution.last, np.zeros_like(solution.theta), solution.converged)
 
 
 def _check(rows: Rows, asked: Asked) -> None:
@@ -220,16 +244,10 @@ def _check(rows: Rows, asked: Asked) -> None:
         raise DataError(f"The target {schema.target.name!r} has {n_classes} classes, and an offset is for two.")
 
 
-def _with_estimates(
-    rows: Rows,
-    options: Options,
-    asked: Asked,
-    objective: Objective,
-    refined: Refined,
-    columns: Columns,
-    held: FloatArray,
-    found: Fit,
-) -> Estimated:
+def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estimated:
+    """Return the fit with its estimates, both in the maximum's basis, but for tests."""
+    rows, columns, held, found = maximum.rows, maximum.columns, maximum.held, maximum.fit
+    objective, refined = maximum.objective, maximum.refined
     part = decided(objective)
     n_outputs = max(objective.n_outputs - 1, 1)
     information = refined.at.hessian[part, part] * rows.labels.total
@@ -244,8 +262,8 @@ def _with_estimates(
     separation = None
     if not refined.settled:
         growing = _growing(refined.moved[part])
-        if not np.any(growing):
-            return Estimated(found, None, NOT_CONVERGED)
+        if not np.any(growing) or maximum.basis.change is not None:
+            return Estimated(found, None, NEARLY_REPEAT if found.converged else NOT_CONVERGED)
         used = _decided_on(information, growing, np.tile(columns.squares[free], n_outputs), rows.labels)
         separation = _separation(rows, objective, refined, growing, place, held.size)
         states[place[growing]] = State.NO_MAXIMUM
@@ -254,9 +272,7 @@ def _with_estimates(
         states[:: held.size] = [State.NO_MAXIMUM if one > GROWING * fastest else State.ESTIMATED for one in intercepts]
     inverted = inverse(information[np.ix_(used, used)])
     if inverted is None:
-        return Estimated(
-            found, None, "the columns nearly repeat others, beyond what float64 sums can tell apart; drop some of them"
-        )
+        return Estimated(found, None, NEARLY_REPEAT)
     totals = rows.source.reduce(row_totals)
     counts = Counts(float(totals[0]), float(totals[1]))
     n_estimated = int(place.size)
@@ -288,8 +304,7 @@ def _with_estimates(
         aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased),
         separation=separation,
     )
-    tests = tuple(without_columns(rows, options, estimates, found.coef, held, names) for names in asked.tests)
-    return Estimated(found, replace(estimates, tests=tests), None)
+    return Estimated(found, estimates, None)
 
 
 def _moved_at_zero(units: Units, objective: Objective, refined: Refined) -> FloatArray:
@@ -354,11 +369,9 @@ def _held_at_zero(held: FloatArray, coefs: NDArray[np.intp]) -> FloatArray:
     return held
 
 
-def _log_likelihood(rows: Rows, options: Options, held: FloatArray, start: FloatArray | None = None) -> float:
+def _log_likelihood(rows: Rows, options: Options, held: FloatArray) -> float:
     """Return the maximum with other coefficients held."""
-    objective = rows.objective(options, held)
-    found = rows.fit(options, held, start)
-    refined = refine(objective, objective.theta(found.coef))
+    refined = _maximum(rows, options, held).refined
     return -refined.at.loss * rows.labels.total
 
 
@@ -381,8 +394,6 @@ def without_columns(
         return test
     columns = np.array(rows.schema.columns_of_terms, dtype=object)
     out = np.flatnonzero(np.isin(columns, list(names)))
-    start = coef.copy()
-    start[:, out] = 0.0
     with one_blas_thread():
-        without = _log_likelihood(rows, options, _held_at_zero(held, out), start)
+        without = _log_likelihood(rows, options, _held_at_zero(held, out))
     return likelihood_ratio(test, estimates.log_likelihood, without)

@@ -8,11 +8,13 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.inference.information import inverse
+from zeroloop.inference.refine import FLOOR
 from zeroloop.inference.statistics import firth_pull
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
 
 MOST_STEPS = 100
 SETTLED = 1e-11  # in standard deviations: each step is a small part of the last
+NO_LONGER = 0.9  # of the step before: steps that shrink less do not, and where they are below FLOOR that is rounding
 FEWEST_HALVES = 2.0**-10  # of a step
 NEAR = 1e-10  # of the penalised log-likelihood, a row: less is no fall
 
@@ -39,7 +41,7 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
 
     """
     free = objective.free
-    at = objective(theta, order=2)
+    at, size = objective(theta, order=2), np.inf
     for n_iter in range(MOST_STEPS):
         information = at.hessian * weight
         found = inverse(information)
@@ -60,7 +62,8 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
         gradient = at.gradient * weight - pull[free] / units.scale[free]
         step = -found.matrix @ gradient
         best = penalised(at, weight)
-        if float(np.max(np.abs(step), initial=0.0)) <= SETTLED:
+        before, size = size, float(np.max(np.abs(step), initial=0.0))
+        if size <= SETTLED or NO_LONGER * before < size <= FLOOR:
             return Solution(theta + step, at, n_iter + 1, Outcome.CONVERGED)
         part = 1.0
         while True:
