@@ -20,8 +20,9 @@ import zeroloop
 from test_tables import a_table
 from zeroloop.again import read_again
 from zeroloop.errors import ModelFileError, OptionError, OutputError
-from zeroloop.model import FIGURES, Model
+from zeroloop.model import Model
 from zeroloop.progress import Work
+from zeroloop.terms import FIGURES
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ import zeroloop
 from test_cli import run
 from zeroloop.again import read_again
 from zeroloop.report.curves import curves, intervals
-from zeroloop.report.page import command_of, fingerprint
+from zeroloop.report.provenance import command_of, fingerprint
 from zeroloop.report.sums import GroupSums
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -19,11 +19,8 @@ from zeroloop.estimates import (
     ColumnsTest,
     Estimates,
     State,
-    normal_quantile,
     own_units,
     packed,
-    relative,
-    two_sided,
     unpacked,
 )
 from zeroloop.kernels.select import statistics
@@ -36,11 +33,10 @@ from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.read import RawTable, TableLike, numbered, open_table
 from zeroloop.tables.schema import Schema
+from zeroloop.terms import terms_table
 
 if TYPE_CHECKING:
     from zeroloop.summary import Summary
-
-FIGURES = ("std_err", "z", "p", "ci_lower", "ci_upper", "odds_ratio_lower", "odds_ratio_upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,38 +290,7 @@ class Model:
             OptionError: for another level.
 
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level is {level}; it must be between 0 and 1, such as 0.95.")
-        terms, classes = list(self.schema.terms), list(self.schema.target.levels)
-        estimates, coef = self.estimates, self.coef
-        several = len(coef) > 1
-        if several and estimates is not None:
-            coef, classes = relative(coef), classes[1:]
-        named: dict[str, Any] = {"class": [one for one in classes for _ in terms]} if several else {}
-        values = coef.ravel()
-        known: dict[str, FloatArray] = {}
-        states = [State.OFFSET if name == self.schema.offset else None for name in terms * len(coef)]
-        if estimates is not None:
-            error = estimates.standard_errors(self.schema.centre, self.schema.scale).ravel()
-            reach = normal_quantile(level) * error
-            known = {"std_err": error, "z": values / error, "p": two_sided(values / error)}
-            known |= {"ci_lower": values - reach, "ci_upper": values + reach}
-            states = list(estimates.states)
-        with np.errstate(over="ignore"):
-            ratios = {"odds_ratio": np.exp(values)}
-            if known:
-                ratios |= {f"odds_ratio_{end}": np.exp(known[f"ci_{end}"]) for end in ("lower", "upper")}
-        nothing = pa.nulls(values.size, pa.float64())
-        columns: dict[str, Any] = named | {
-            "term": terms * len(coef),
-            "coef": values,
-            "odds_ratio": ratios["odds_ratio"],
-        }
-        for name in FIGURES:
-            figure = known.get(name, ratios.get(name))
-            columns[name] = nothing if figure is None else pa.array(figure, mask=np.isnan(figure))
-        shown = [None if state is None or state == State.ESTIMATED else str(state) for state in states]
-        return pa.table(columns | {"state": pa.array(shown, pa.string())})
+        return terms_table(self.schema, self.coef, self.estimates, level)
 
     def covariance(self) -> FloatArray:
         """Return the covariance of the coefficients, `(n, n)`, in the order of `terms()`, in the columns' own units.

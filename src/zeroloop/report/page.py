@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from os import PathLike
@@ -25,6 +23,7 @@ from zeroloop.model import Model
 from zeroloop.prepared import PreparedTable, Resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
+from zeroloop.report.provenance import command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, Streamed, group_sums, performance
 from zeroloop.scoring import evaluate
 from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
@@ -368,48 +367,3 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
         yield f"{training.dropped_no_target:,} rows have no value of the target and were left out."
     for one in training.skipped:
         yield f"Skipped {one['path']}: {one['reason']}"
-
-
-def command_of(model: Model) -> str:
-    """Return the command that trains a model the same way."""
-    training, roles = model.training, model.training.roles
-    given: list[tuple[str, Any, Any]] = [
-        ("--positive", roles.get("positive"), None),
-        ("--features", _listed(roles.get("features")), None),
-        ("--drop", _listed(roles.get("drop")), None),
-        ("--categorical", _listed(roles.get("categorical")), None),
-        ("--weights", model.schema.weights, None),
-        ("--offset", model.schema.offset, None),
-        ("--C", f"{training.C:.17g}", "1"),
-        ("--l1-ratio", f"{training.l1_ratio:g}", "0"),
-        ("--multi-class", training.multi_class, "multinomial"),
-        ("--penalty-factor", ",".join(f"{k}={v:g}" for k, v in training.penalty_factors.items()), ""),
-        ("--tol", f"{training.tol:g}", "1e-06"),
-        ("--missing", model.schema.missing, "impute"),
-        ("--test-fraction", f"{training.test_fraction:g}", "0.2"),
-        ("--seed", f"{training.seed}", "0"),
-        ("--max-passes", training.max_passes, None),
-    ]
-    if model.estimates is not None:
-        estimates = model.estimates
-        given += [
-            ("--method", estimates.method, "ml"),
-            ("--covariance", estimates.kind, "model"),
-            ("--cluster", roles.get("cluster"), None),
-            ("--weight-type", estimates.weights, "frequency"),
-        ]
-    words = ["zeroloop", "train", training.data, "--target", model.schema.target.name]
-    for option, value, usual in given:
-        if value is not None and value != usual and value != "":
-            words += [option, str(value)]
-    return shlex.join(words)
-
-
-def _listed(names: Sequence[str] | None) -> str | None:
-    return ",".join(names) if names else None
-
-
-def fingerprint(model: Model) -> str:
-    """Return a hash of what the scan found in the training rows: every level, count, mean and deviation."""
-    found = {"schema": asdict(model.schema), "rows": model.training.rows, "shares": model.training.shares}
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]

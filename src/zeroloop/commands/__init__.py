@@ -1,0 +1,1 @@
+"""The commands of `zeroloop`, a group a file; each parses, calls and prints."""

@@ -1,0 +1,229 @@
+"""Tables in: `zeroloop train` and `zeroloop path`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeroloop.commands.app import command
+from zeroloop.commands.options import (
+    Categorical,
+    Data,
+    Drop,
+    Features,
+    Json,
+    Memory,
+    MissingRule,
+    PenaltyFactor,
+    Positive,
+    SkipBadFiles,
+    Spill,
+    Target,
+    Tests,
+    Threads,
+    Tol,
+    Weights,
+    factors,
+    names,
+    number,
+)
+from zeroloop.commands.work import trained
+
+
+@command
+def train(
+    data: Data,
+    target: Target,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to save the model.")] = Path("model.json"),
+    positive: Positive = None,
+    features: Features = [],  # noqa: B006
+    drop: Drop = [],  # noqa: B006
+    categorical: Categorical = [],  # noqa: B006
+    weights: Weights = None,
+    weight_type: Annotated[
+        str,
+        typer.Option(
+            help="What weights mean to standard errors: frequency (so many rows like this one) or sampling (so many "
+            "that were not drawn)."
+        ),
+    ] = "frequency",
+    offset: Annotated[
+        str | None, typer.Option(help="Column added to the predictor as it is, such as the log of an exposure.")
+    ] = None,
+    c: Annotated[
+        str,
+        typer.Option(
+            "--C",
+            help="Inverse strength of the penalty; inf for none; cv to choose it by cross-validation, cv-1se for the "
+            "strongest within a standard error of the best.",
+        ),
+    ] = "1.0",
+    l1_ratio: Annotated[
+        float, typer.Option(help="Share of the L1 penalty, which leaves terms out: 0 is L2 alone, 1 is L1 alone.")
+    ] = 0.0,
+    multi_class: Annotated[
+        str, typer.Option(help="With more than two classes: multinomial, or ovr for each against the rest.")
+    ] = "multinomial",
+    penalty_factor: PenaltyFactor = [],  # noqa: B006
+    method: Annotated[
+        str,
+        typer.Option(help="Without a penalty: ml (maximum likelihood) or firth (bias-reduced, always finite)."),
+    ] = "ml",
+    covariance: Annotated[
+        str, typer.Option(help="Standard errors of an unpenalised fit: model, or robust: hc0 or hc1.")
+    ] = "model",
+    cluster: Annotated[
+        str | None, typer.Option(help="Column that names which rows hang together, for cluster-robust errors.")
+    ] = None,
+    test: Tests = [],  # noqa: B006
+    solver: Annotated[
+        str,
+        typer.Option(
+            help="auto, newton, sampled-newton, newton-cg, lbfgs, gradient-descent, proximal-newton or "
+            "coordinate-descent."
+        ),
+    ] = "auto",
+    tol: Tol = 1e-6,
+    max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,
+    missing: MissingRule = "impute",
+    test_fraction: Annotated[float, typer.Option(help="Share of rows held out for the scores.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
+    max_passes: Annotated[
+        int | None,
+        typer.Option(help="Most sweeps over the rows, the first scan counted; 2 gives the one-step estimate."),
+    ] = None,
+    memory: Memory = None,
+    spill: Spill = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep every pass here; the same command goes on after an interruption."),
+    ] = None,
+    skip_bad_files: SkipBadFiles = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page about the model: scores and curves too."),
+    ] = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a model from a table, score it on rows held out, and save it.
+
+    Example: zeroloop train flights.parquet --target late
+
+    In Python: zeroloop.train("flights.parquet", target="late").save("model.json")
+    """
+    from zeroloop.tables.write import check_writable
+
+    check_writable(out)
+    trained(
+        data,
+        out,
+        as_json,
+        target=target,
+        positive=positive,
+        features=names(features) or None,
+        drop=names(drop),
+        categorical=names(categorical),
+        weights=weights,
+        weight_type=weight_type,
+        offset=offset,
+        C=number(c),
+        l1_ratio=l1_ratio,
+        multi_class=multi_class,
+        penalty_factors=factors(penalty_factor),
+        method=method,
+        covariance=covariance,
+        cluster=cluster,
+        tests=[names([columns]) for columns in test],
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+        learning_rate=learning_rate,
+        missing=missing,
+        test_fraction=test_fraction,
+        seed=seed,
+        max_passes=max_passes,
+        memory=memory,
+        spill=spill,
+        checkpoint=checkpoint,
+        skip_bad_files=skip_bad_files,
+        report=report,
+        threads=threads,
+    )
+
+
+@command
+def path(
+    data: Data,
+    target: Target,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write every coefficient along the path, .csv or .parquet.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the coefficients to this .png or .svg file.")] = None,
+    positive: Positive = None,
+    features: Features = [],  # noqa: B006
+    drop: Drop = [],  # noqa: B006
+    categorical: Categorical = [],  # noqa: B006
+    weights: Weights = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of values of C, from all-zero to nearly free.")] = 100,
+    l1_ratio: Annotated[float, typer.Option(help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.")] = 1.0,
+    penalty_factor: PenaltyFactor = [],  # noqa: B006
+    tol: Tol = 1e-6,
+    missing: MissingRule = "impute",
+    memory: Memory = None,
+    spill: Spill = None,
+    skip_bad_files: SkipBadFiles = False,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a path of penalties to a table: which terms enter, in which order, and what they explain.
+
+    Example: zeroloop path flights.parquet --target late --plot path.png
+
+    In Python: zeroloop.path("flights.parquet", target="late").plot("path.png")
+    """
+    from zeroloop import paths
+    from zeroloop.charts import check_chart_path
+    from zeroloop.tables.write import check_table_path, check_writable, write_rows
+    from zeroloop.terminal import ProgressBar, console, show_path
+
+    if plot is not None:
+        check_chart_path(plot)
+    if out is not None:
+        check_table_path(out)
+        check_writable(out)
+    with ProgressBar() as bar:
+        found = paths.path(
+            data,
+            target,
+            positive=positive,
+            features=names(features) or None,
+            drop=names(drop),
+            categorical=names(categorical),
+            weights=weights,
+            Cs=n,
+            l1_ratio=l1_ratio,
+            penalty_factors=factors(penalty_factor),
+            missing=missing,  # type: ignore[arg-type]
+            tol=tol,
+            memory=memory,
+            spill=spill,
+            skip_bad_files=skip_bad_files,
+            threads=threads,
+            progress=bar,
+        )
+    if out is not None:
+        write_rows(found.to_pylist(), out)
+    if plot is not None:
+        found.plot(plot)
+    if as_json:
+        print(json.dumps(found.to_pylist()))
+        return
+    show_path(found)
+    for file in (out, plot):
+        if file is not None:
+            console.print(f"Wrote [bold]{file}[/]")

@@ -1,0 +1,142 @@
+"""Models in: `zeroloop predict`, `evaluate`, `summary` and `report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeroloop.commands.app import command
+from zeroloop.commands.as_json import summary_json
+from zeroloop.commands.options import (
+    Data,
+    Json,
+    Level,
+    Memory,
+    ModelPath,
+    Spill,
+    Tests,
+    Threads,
+    names,
+)
+from zeroloop.commands.work import predicted
+from zeroloop.errors import OptionError
+
+
+@command
+def predict(
+    model: ModelPath,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .parquet or .csv.")] = Path(
+        "predictions.parquet"
+    ),
+    keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
+    interval: Annotated[
+        bool, typer.Option("--interval", help="Add an interval to each probability, of an unpenalised model.")
+    ] = False,
+    level: Level = 0.95,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Write a probability and a prediction for each row, in bounded memory.
+
+    Example: zeroloop predict model.json flights.parquet --out late.csv --keep carrier,dest
+
+    In Python: zeroloop.load("model.json").predict_proba("flights.parquet")
+    """
+    from zeroloop.model import load
+    from zeroloop.terminal import console
+
+    rows = predicted(load(model), data, out, names(keep), level if interval else None, threads)
+    if as_json:
+        print(json.dumps({"rows": rows, "predictions": str(out)}))
+    else:
+        console.print(f"Wrote [bold]{out}[/]: {rows:,} predictions")
+
+
+@command
+def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Json = False) -> None:
+    """Score a model on labelled data, beside the base rate of its training rows.
+
+    Example: zeroloop evaluate model.json flights.parquet
+
+    In Python: zeroloop.evaluate(zeroloop.load("model.json"), "flights.parquet")
+    """
+    from zeroloop import scoring
+    from zeroloop.model import load
+    from zeroloop.terminal import ProgressBar, show_scores
+
+    with ProgressBar() as bar:
+        scores = scoring.evaluate(load(model), data, threads, progress=bar)
+    if as_json:
+        print(json.dumps(scores))
+    else:
+        show_scores(scores, f"{scores['rows']:,} rows")
+
+
+@command
+def summary(
+    model: ModelPath,
+    data: Annotated[
+        list[str] | None, typer.Argument(help="The table it was trained on, for likelihood ratios and effects.")
+    ] = None,
+    level: Level = 0.95,
+    test: Tests = [],  # noqa: B006
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Add average marginal effects, over the rows of DATA.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print how a model was found, its scores, and all its terms, with p-values where there was no penalty.
+
+    Example: zeroloop summary model.json --test carrier
+
+    In Python: print(zeroloop.load("model.json").summary())
+    """
+    from zeroloop.model import load
+    from zeroloop.summary import summarise
+    from zeroloop.terminal import show_effects, show_summary, show_training
+
+    loaded = load(model)
+    if effects and not data:
+        raise OptionError("effects: a model file holds no rows to average over; name the table too.")
+    tests = [loaded.test(*names([columns]), data=data or None) for columns in test]
+    found = summarise(loaded, level, tests)
+    averaged = loaded.marginal_effects(data, level) if effects else None
+    if as_json:
+        said = summary_json(loaded, model, found)
+        print(json.dumps(said if averaged is None else said | {"effects": averaged.to_pylist()}))
+        return
+    show_training(loaded)
+    show_summary(loaded, found)
+    if averaged is not None:
+        show_effects(averaged, level)
+
+
+@command
+def report(
+    model: ModelPath,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .html.")] = Path("report.html"),
+    memory: Memory = None,
+    spill: Spill = None,
+    threads: Threads = None,
+) -> None:
+    """Write a page about a model: scores on labelled data, curves, a threshold to move, coefficients.
+
+    Of the table that the model was trained on, the rows held out are scored.
+
+    Example: zeroloop report model.json flights.parquet
+
+    In Python: zeroloop.load("model.json").report("report.html", "flights.parquet")
+    """
+    from zeroloop.model import load
+    from zeroloop.prepared import Resources
+    from zeroloop.report.page import report as write_report
+    from zeroloop.terminal import ProgressBar, console
+
+    with ProgressBar() as bar:
+        write_report(load(model), out, data, Resources(threads, memory, spill, progress=bar))
+    console.print(f"Wrote [bold]{out}[/]: open it in a browser")

@@ -1,0 +1,37 @@
+"""What several commands do: train and show, predict to a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from zeroloop.commands.as_json import training_json
+
+
+def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
+    """Train, save and show a model; `options` are those of `zeroloop.train`."""
+    from zeroloop import training
+    from zeroloop.summary import summarise
+    from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training
+
+    with ProgressBar() as bar:
+        model = training.train(data, progress=bar, **options)
+    model.save(out)
+    if as_json:
+        print(json.dumps(training_json(model, out)))
+    else:
+        show_training(model)
+        show_summary(model, summarise(model), STRONGEST)
+        console.print(f"Saved [bold]{out}[/]")
+        if options.get("report") is not None:
+            console.print(f"Wrote [bold]{options['report']}[/]: open it in a browser")
+
+
+def predicted(model: Any, data: Any, out: Path, keep: list[str], interval: float | None, threads: int | None) -> int:
+    """Write a model's predictions to a file; return how many."""
+    from zeroloop.predict import predict_file
+    from zeroloop.terminal import ProgressBar
+
+    with ProgressBar() as bar:
+        return predict_file(model, data, out, keep=keep, interval=interval, threads=threads, progress=bar)
