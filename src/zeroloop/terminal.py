@@ -118,6 +118,7 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
         return
     if most is None:
         table = _table("The fit", ["", ">"])
+        table.show_header = False
         for name, value in summary.figures.items():
             table.add_row(NAMES[name], _plain(figure_text(name, value)))
         console.print(table)
