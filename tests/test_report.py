@@ -376,6 +376,17 @@ def test_the_command_that_the_page_names_makes_the_same_model(tmp_path: Path) ->
     assert fingerprint(one) == fingerprint(other)
 
 
+def test_terms_that_a_penalty_left_out_are_counted(tmp_path: Path) -> None:
+    model = zeroloop.train(drawn().drop(columns="one"), "y", l1_ratio=1.0, C=0.005, report=tmp_path / "r.html")
+    n_zero = int(np.sum(model.coef == 0))
+    assert n_zero > 0
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert f"The penalty has left out {n_zero} of {model.coef.size - 1} terms" in text
+    assert text.count("<li data-name=") == model.coef.size - 1 - n_zero
+    assert "No standard errors: the fit is penalised (C = 0.005)" in text
+    assert 'id="warnings"' not in text
+
+
 def test_bad_places_for_a_report(tmp_path: Path) -> None:
     data = drawn(200).drop(columns="one")
     with pytest.raises(zeroloop.ZeroloopError, match=r"a report is written as \.html; name the file so"):

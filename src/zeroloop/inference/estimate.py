@@ -13,7 +13,7 @@ from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import ColumnsTest, Estimates, Separation, State
 from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of, plain_shape
-from zeroloop.inference.aliasing import Columns
+from zeroloop.inference.aliasing import Aliased, Columns
 from zeroloop.inference.basis import Basis, look
 from zeroloop.inference.covariance import (
     KINDS,
@@ -301,10 +301,16 @@ def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estima
         null_log_likelihood=_null_log_likelihood(rows, options, held),
         condition=inverted.condition,
         n_outputs=n_outputs,
-        aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased),
+        aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased if not _unmet(one, rows.schema)),
         separation=separation,
     )
     return Estimated(found, estimates, None)
+
+
+def _unmet(one: Aliased, schema: Schema) -> bool:
+    """Return whether a coefficient is of a sparse column's index that no row has: nothing to tell a reader."""
+    first = 1 + len(schema.numeric)
+    return first <= one.at < first + schema.n_sparse and not np.any(one.on)
 
 
 def _moved_at_zero(units: Units, objective: Objective, refined: Refined) -> FloatArray:

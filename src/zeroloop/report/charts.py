@@ -158,9 +158,16 @@ def _svg(figure: Figure, title: str) -> str:
     return re.sub(r"<svg [^>]*>", f'<svg {box[0]} role="img" aria-label="{title}">', svg, count=1)
 
 
-def forest_scale(ends: FloatArray) -> float:
-    """Return the largest log odds that a forest plot shows, of intervals `(n, 2)`; what lies beyond is an arrow."""
+def forest_scale(ends: FloatArray, values: FloatArray) -> float:
+    """Return the largest log odds that a forest plot shows; what lies beyond is an arrow.
+
+    Args:
+        ends: `(n, 2)`, of the intervals: of many, a few may be left to arrows.
+        values: `(n,)`, all of which are shown.
+
+    """
     reached = np.abs(ends[np.isfinite(ends)])
     if reached.size == 0:
         return 1.0
-    return float(max(np.max(reached) if reached.size <= 24 else np.quantile(reached, 0.95) * 1.1, 0.1))
+    far = np.max(reached) if reached.size <= 24 else np.quantile(reached, 0.95)
+    return float(max(1.05 * far, 1.05 * np.max(np.abs(values)), 0.1))

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, OutputError
+from zeroloop.estimates import State
 from zeroloop.model import Model
 from zeroloop.prepared import PreparedTable, Resources
 from zeroloop.report import charts
@@ -152,7 +153,9 @@ def _context(model: Model, rows: Scored) -> dict[str, Any]:
         "confusion": _confusion(model, found),
         "groups": groups,
         "axis": [ratio_text(float(f"{_exp(end):.2g}")) for end in (-scale, 0.0, scale)],
-        "n_terms": len(summary.terms) - summary.n_intercepts,
+        "n_terms": len(summary.terms) - summary.n_intercepts - (model.schema.offset is not None),
+        "n_zero": sum(map(_is_zero, summary.terms)),
+        "no_errors": "" if summary.figures else " ".join(summary.notes),
         "n_shown": sum(len(group["terms"]) for group in groups),
         "has_errors": bool(summary.figures),
         "intercepts": [_intercept(term) for term in summary.terms if term["term"] == INTERCEPT],
@@ -258,7 +261,7 @@ def _term_groups(model: Model, summary: Summary) -> tuple[list[dict[str, Any]], 
     terms = []
     for at, term in enumerate(summary.terms):
         j = at % n
-        if term["term"] == INTERCEPT or term["state"] == "offset":
+        if term["term"] == INTERCEPT or term["state"] == State.OFFSET or _is_zero(term):
             continue
         # Numbers by their standard deviation, so that what they do can be compared.
         unit = numeric[columns[j]] if 1 <= j <= len(schema.numeric) else 1.0
@@ -266,8 +269,9 @@ def _term_groups(model: Model, summary: Summary) -> tuple[list[dict[str, Any]], 
         terms.append((strength, columns[j], unit, term))
     terms.sort(key=lambda one: -one[0])
     shown = terms[:MOST_TERMS]
-    ends = np.array([_log_ends(term, unit) for _, _, unit, term in shown if term["state"] is None])
-    scale = charts.forest_scale(ends)
+    known = [(term, unit) for _, _, unit, term in shown if term["state"] is None]
+    ends = np.array([_log_ends(term, unit) for term, unit in known])
+    scale = charts.forest_scale(ends, np.array([term["coef"] * unit for term, unit in known]))
     groups: dict[str, list[dict[str, Any]]] = {}
     for _, column, unit, term in shown:
         groups.setdefault(column, []).append(_term(term, column, unit, scale))
@@ -275,6 +279,11 @@ def _term_groups(model: Model, summary: Summary) -> tuple[list[dict[str, Any]], 
         {"column": column, "per_deviation": column in numeric, "unit": f"{numeric.get(column, 1.0):.4g}", "terms": rows}
         for column, rows in groups.items()
     ], scale
+
+
+def _is_zero(term: dict[str, Any]) -> bool:
+    """Return whether a penalty has left a term out."""
+    return term["coef"] == 0 and term["state"] is None and term["std_err"] is None
 
 
 def _log_ends(term: dict[str, Any], unit: float) -> tuple[float, float]:
@@ -352,7 +361,7 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
         yield f"The fit is not converged: the solver {training.outcome}."
     if not rows.held_out:
         yield "No rows were held out, so the scores are of rows that the model has seen: expect worse on others."
-    yield from summary.notes
+    yield from summary.notes if summary.figures else ()
     if len(found.scores.classes) == 2 and np.min(found.scores.classes) < 50:
         level = model.schema.target.levels[int(np.argmin(found.scores.classes))]
         n = float(np.min(found.scores.classes))
