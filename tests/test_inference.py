@@ -344,6 +344,22 @@ def test_firth_s_fit_of_the_endometrial_data() -> None:
             assert mine[name] == pytest.approx(float(row[name]), rel=EXACT)
 
 
+def test_firth_where_a_row_has_all_the_leverage() -> None:
+    data = separable(g=lambda t: np.where(np.arange(len(t)) == 7, "alone", np.array(["a", "b"])[np.arange(len(t)) % 2]))
+    model = free(data, "y", method="firth")
+    assert model.training.passes < 40
+    assert model.training.converged
+    # The equations that Firth's estimate solves: sum_i (y - a + h (1/2 - a)) x = 0.
+    x = np.column_stack([np.ones(400), data.x, data.g == "alone", data.g == "b"]).astype(float)
+    assert model.schema.terms == ("(intercept)", "x", "g=alone", "g=b")
+    a = 1 / (1 + np.exp(-x @ model.coef[0]))
+    root = x * np.sqrt(a * (1 - a))[:, np.newaxis]
+    leverage = np.einsum("ij,ij->i", root @ np.linalg.inv(root.T @ root), root)
+    assert leverage[7] == pytest.approx(1)
+    assert np.max(np.abs(x.T @ (data.y - a + leverage * (0.5 - a)))) < 1e-9
+    np.testing.assert_allclose(model.covariance(), np.linalg.inv(root.T @ root), rtol=1e-8)
+
+
 def separable(**columns: Any) -> pd.DataFrame:
     """Return rows with noise in x, and further columns made of them."""
     rng = np.random.default_rng(1)

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.inference.information import inverse
+from zeroloop.inference.information import is_positive, solve
 from zeroloop.inference.refine import FLOOR
-from zeroloop.inference.statistics import firth_pull
+from zeroloop.inference.statistics import firth_sums
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
 
 MOST_STEPS = 100
@@ -24,7 +24,8 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
 
     Choose it for few rows, or rare classes, or where a level or a combination of columns separates the classes: it
     takes away the first term of the bias, and has a finite maximum always. R's `brglm2` (`type = "AS_mean"`) and
-    `logistf`. A step takes two passes, one of them with the Hessian, the other with each row's leverage.
+    `logistf`. A step takes two passes, one with the Hessian, the other with each row's leverage. A difference from the
+    textbook: a row counts to the curvature 1 + its leverage times.
 
     Source: Firth, "Bias reduction of maximum likelihood estimates", Biometrika, 1993; Heinze and Schemper, "A solution
     to the problem of separation in logistic regression", Statistics in Medicine, 2002.
@@ -44,23 +45,28 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
     at, size = objective(theta, order=2), np.inf
     for n_iter in range(MOST_STEPS):
         information = at.hessian * weight
-        found = inverse(information)
-        if found is None:
+        if not is_positive(information):
             return None
         factor = np.linalg.cholesky(information)
         forms = np.zeros((theta.size, source.n_coefs))
         forms[:, free] = np.linalg.inv(factor) / units.scale[free]
-        pull = source.reduce(
+        added = source.reduce(
             partial(
-                firth_pull,
+                firth_sums,
                 coef=objective.about_centre(theta),
                 forms=forms,
                 centre=units.centre,
                 n_rows=source.n_rows,
             )
         )
-        gradient = at.gradient * weight - pull[free] / units.scale[free]
-        step = -found.matrix @ gradient
+        unit = 1 / units.scale[free]
+        gradient = at.gradient * weight - added[0, free] * unit
+        upper = added[1:][np.ix_(free, free)] * np.outer(unit, unit)
+        # A row of leverage 1 has twice the curvature: by the information alone its steps would go to and fro.
+        curvature = information + np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
+        step = solve(curvature, -gradient)
+        if step is None:
+            return None
         best = penalised(at, weight)
         before, size = size, float(np.max(np.abs(step), initial=0.0))
         if size <= SETTLED or NO_LONGER * before < size <= FLOOR:

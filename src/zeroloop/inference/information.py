@@ -111,6 +111,11 @@ def solve(information: FloatArray, right: FloatArray) -> FloatArray | None:
     return None if scaled is None else np.asarray(np.linalg.solve(scaled, right * unit) * unit)
 
 
+def is_positive(information: FloatArray) -> bool:
+    """Return whether a symmetric matrix is positive definite."""
+    return len(information) == 0 or _to_ones(information)[0] is not None
+
+
 def _to_ones(information: FloatArray) -> tuple[FloatArray | None, FloatArray]:
     """Return a matrix brought to ones on its diagonal, None where it is not positive definite; and the factors."""
     diagonal = np.diag(information)

@@ -255,10 +255,12 @@ def class_columns(block: Block, centre: FloatArray, n_rows: int, n_classes: int)
     )
 
 
-def firth_pull(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
-    """Return what Firth's penalty adds to the log-likelihood's gradient, `(n_coefs,)`, about the centre.
+def firth_sums(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+    """Return what Firth's penalty adds to the log-likelihood's gradient and, about, to the information.
 
-    `sum_i weight[i] h[i] (1/2 - a[i]) x[j, i]`, with a row's leverage `h[i] = a[i] (1 - a[i]) x_i' V x_i`.
+    Of shape `(1 + n_coefs, n_coefs)`, about the centre: first `sum_i weight[i] h[i] (1/2 - a[i]) x[j, i]`, with a row's
+    leverage `h[i] = a[i] (1 - a[i]) x_i' V x_i`; below it the upper triangle of
+    `sum_i weight[i] h[i] a[i] (1 - a[i]) x[j, i] x[k, i]`.
 
     Args:
         block: rows with labels 0 and 1.
@@ -269,5 +271,7 @@ def firth_pull(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatA
 
     """
     a = probabilities(block, coef, centre, n_rows)[0]
-    leverage = a * (1 - a) * squared_lengths(block, forms, centre, n_rows)
-    return weighted_columns(block, weights_of(block) * leverage * (0.5 - a), centre, n_rows)
+    curvature = a * (1 - a)
+    weighted = weights_of(block) * curvature * squared_lengths(block, forms, centre, n_rows)
+    pull = weighted_columns(block, weighted * (0.5 - a), centre, n_rows)
+    return np.vstack([pull, weighted_products(block, weighted * curvature, centre, n_rows)])
