@@ -648,6 +648,19 @@ def test_the_same_bits_from_memory_files_and_spilled(kind: dict[str, str], tmp_p
     assert found["spilled"].marginal_effects().equals(frame.marginal_effects())
 
 
+@pytest.mark.parametrize("how", list(STORAGE.values())[1:])
+def test_a_basis_of_remainders_of_remainders_wherever_the_rows_are(how: dict[str, Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    year = rng.integers(1990, 2021, 60_000).astype(float)
+    y = (rng.random(year.size) < 1 / (1 + np.exp(0.3 * (year - 2005)))).astype(int)
+    data = pd.DataFrame({f"x{k}": year**k for k in range(1, 5)} | {"y": y})
+    data.to_parquet(tmp_path / "years.parquet", row_group_size=20_000)
+    frame, other = free(data, "y"), free(str(tmp_path / "years.parquet"), "y", **how)
+    assert frame.needed_estimates().condition > 1e7
+    np.testing.assert_array_equal(other.coef, frame.coef)
+    np.testing.assert_array_equal(other.covariance(), frame.covariance())
+
+
 def test_clusters_beyond_memory_take_more_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     data = drawn(0, 5_000).assign(home=lambda t: "h" + (t.index // 3).astype(str))
     whole = free(data, "y", features=FEATURES, cluster="home")

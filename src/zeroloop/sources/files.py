@@ -218,6 +218,10 @@ def _as_it_is(block: Block) -> Block:
     return block
 
 
+def _both(block: Block, first: View, then: View) -> Block:
+    return then(first(block))
+
+
 @dataclass(frozen=True, slots=True)
 class FilesSource:
     """Training rows, or rows held out, of a table's store; their numbers are known from its scan."""
@@ -245,8 +249,8 @@ class FilesSource:
         return total
 
     def viewed(self, view: View) -> FilesSource:
-        """Return a source over `view(block)` of each block."""
-        return replace(self, view=view)
+        """Return a source over `view(block)` of each block, as this one has them."""
+        return replace(self, view=view if self.view is _as_it_is else partial(_both, first=self.view, then=view))
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source in memory over some rows, drawn by a hash of their index; without a pass where it can."""
