@@ -4,7 +4,8 @@ BIN := .venv/bin
 
 # The report's tests need a browser; without one they are skipped. Debian's is installed where that needs no password.
 define browser
-command -v chromium chromium-browser google-chrome > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
+for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+    { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
     { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } > /dev/null 2>&1; } || \
     echo "No Chromium: the report's tests in a browser will be skipped."
 endef
