@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 from pathlib import Path
 
 import pyarrow.csv as pacsv
 import pytest
 
 import zeroloop
-from test_cli import error, run
+from test_cli import run
 from test_inference import REFERENCE
+from zeroloop.cli import main
 
 
 @pytest.fixture
@@ -71,36 +74,40 @@ def test_a_penalised_model_says_why_it_has_no_p_values(folder: Path) -> None:
     assert found["terms"][0]["p"] is None
 
 
-def test_errors(folder: Path) -> None:
+def test_errors(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(folder)
+
+    def error(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["zeroloop", *map(str, arguments)])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        (line,) = said.err.splitlines()
+        return line.removeprefix("zeroloop: error: ")
+
     train = ("train", "births.csv", "--target", "low", "--C", "inf", "--features", "age,lwt")
-    assert error("summary", "m.json", "--effects", cwd=folder) == (
+    assert error("summary", "m.json", "--effects") == (
         "effects: a model file holds no rows to average over; name the table too."
     )
-    assert (
-        error("summary", "m.json", "--level", 1, cwd=folder)
-        == "level is 1.0; it must be between 0 and 1, such as 0.95."
-    )
-    assert error("summary", "m.json", "--test", "colour", cwd=folder) == (
+    assert error("summary", "m.json", "--level", 1) == "level is 1.0; it must be between 0 and 1, such as 0.95."
+    assert error("summary", "m.json", "--test", "colour") == (
         "test: 'colour' is no column that makes terms; these do: age, lwt, smoke, race."
     )
-    assert (
-        error(*train, "--cluster", "clinik", cwd=folder)
-        == "cluster: there is no column 'clinik'; did you mean 'clinic'."
-    )
-    assert error(*train, "--weight-type", "survey", "--weights", "pweight", cwd=folder) == (
+    assert error(*train, "--cluster", "clinik") == "cluster: there is no column 'clinik'; did you mean 'clinic'."
+    assert error(*train, "--weight-type", "survey", "--weights", "pweight") == (
         "weight_type is 'survey'; it must be one of frequency, sampling."
     )
-    assert error("train", "births.csv", "--target", "low", "--covariance", "hc1", cwd=folder) == (
+    assert error("train", "births.csv", "--target", "low", "--covariance", "hc1") == (
         "covariance: a penalised fit (C = 1.0) has no standard errors; add C = inf, or leave covariance out."
     )
-    assert error(*train, "--report", "page.pdf", cwd=folder) == (
-        "page.pdf: a report is written as .html; name the file so."
-    )
+    assert error(*train, "--report", "page.pdf") == ("page.pdf: a report is written as .html; name the file so.")
     run("train", "births.csv", "--target", "low", "-o", "c.json", cwd=folder)
-    assert error("predict", "c.json", "births.csv", "--interval", cwd=folder).startswith(
+    assert error("predict", "c.json", "births.csv", "--interval").startswith(
         "The model has no standard errors: the fit is penalised (C = 1)"
     )
-    assert error("report", "m.json", "nothing.csv", cwd=folder).startswith("nothing.csv: ")
+    assert error("report", "m.json", "nothing.csv").startswith("nothing.csv: ")
     assert not (folder / "predictions.parquet").exists()
 
 
