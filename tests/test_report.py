@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,17 @@ def test_other_data_are_scored_whole(trained: tuple[zeroloop.Model, pd.DataFrame
     assert "scored on 700 rows of a table that it was not trained on" in text
     y, p = other.y == "yes", model.predict_proba(other)[:, 1]
     assert shown_scores(tmp_path / "other.html")["log loss"][0] == pytest.approx(log_loss(y, p), abs=5e-5)
+
+
+def test_a_model_that_does_not_know_its_rows_says_so(
+    trained: tuple[zeroloop.Model, pd.DataFrame, Path], tmp_path: Path
+) -> None:
+    model, data, _ = trained
+    old = replace(model, training=replace(model.training, roles={}))
+    old.report(tmp_path / "old.html", data)
+    text = (tmp_path / "old.html").read_text("utf-8")
+    assert "scored on 3,000 rows of the table given" in text
+    assert "The model does not say which rows it was trained on" in text
 
 
 def test_what_the_page_says(trained: tuple[zeroloop.Model, pd.DataFrame, Path]) -> None:

@@ -184,24 +184,33 @@ def score_sums(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -
 
     """
     w = np.ones(y.size) if weight is None else weight
-    if z.ndim > 1:
-        return _sums_of_classes(y.astype(np.intp), z, w)
-    e = np.exp(-np.abs(z))
-    p = np.where(z >= 0, 1.0, e) / (1 + e)
-    parts = np.stack([np.maximum(z, 0) - y * z + np.log1p(e), (p - y) ** 2, (z > 0) == (y > 0.5)])
-    classes = np.array([np.sum(w * (1 - y)), np.sum(w * y)])
-    return ScoreSums(y.size, np.sum(parts * w, axis=1), classes, (Ranking((np.stack([z, w * y, w * (1 - y)]),)),))
-
-
-def _sums_of_classes(y: NDArray[np.intp], z: FloatArray, w: FloatArray) -> ScoreSums:
-    shifted = z - np.max(z, axis=0)
-    logs = shifted - np.log(np.sum(np.exp(shifted), axis=0))
+    totals = np.sum(row_scores(y, z) * w, axis=1)
+    if z.ndim == 1:
+        classes = np.array([np.sum(w * (1 - y)), np.sum(w * y)])
+        return ScoreSums(y.size, totals, classes, (Ranking((np.stack([z, w * y, w * (1 - y)]),)),))
+    logs = log_shares(z)
     right = y == np.arange(len(z))[:, np.newaxis]
-    parts = np.stack(
-        [-logs[y, np.arange(y.size)], np.sum((np.exp(logs) - right) ** 2, axis=0), np.argmax(z, axis=0) == y]
-    )
     rankings = tuple(Ranking((np.stack([logs[k], w * right[k], w * ~right[k]]),)) for k in range(len(z)))
-    return ScoreSums(y.size, np.sum(parts * w, axis=1), np.bincount(y, w, len(z)).astype(np.float64), rankings)
+    return ScoreSums(y.size, totals, np.bincount(y.astype(np.intp), w, len(z)).astype(np.float64), rankings)
+
+
+def row_scores(y: FloatArray, z: FloatArray) -> FloatArray:
+    """Return each row's log loss, Brier score and whether its most probable class is right, `(3, m)`; see above."""
+    if z.ndim == 1:
+        e = np.exp(-np.abs(z))
+        p = np.where(z >= 0, 1.0, e) / (1 + e)
+        return np.stack([np.maximum(z, 0) - y * z + np.log1p(e), (p - y) ** 2, (z > 0) == (y > 0.5)])
+    logs, rows = log_shares(z), np.arange(y.size)
+    right = y == np.arange(len(z))[:, np.newaxis]
+    misses = np.sum((np.exp(logs) - right) ** 2, axis=0)
+    return np.stack([-logs[y.astype(np.intp), rows], misses, np.argmax(z, axis=0) == y])
+
+
+def log_shares(z: FloatArray) -> FloatArray:
+    """Return the logarithm of each class's probability, `(K, m)`, the softmax of `z`."""
+    shifted = z - np.max(z, axis=0)
+    logs: FloatArray = shifted - np.log(np.sum(np.exp(shifted), axis=0))
+    return logs
 
 
 def source_scores(source: Source, coef: FloatArray, shares: Sequence[float], multi_class: str) -> dict[str, Any] | None:

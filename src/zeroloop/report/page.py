@@ -38,6 +38,8 @@ SCORES = {
     "brier": ("Brier score", "mean squared error of the probability; lower is better"),
     "accuracy": ("accuracy", "share of rows whose most probable class is the true one"),
 }
+ROWS_SEEN = "No rows were held out, so the scores are of rows that the model has seen: expect worse on others."
+ROWS_UNKNOWN = "The model does not say which rows it was trained on: the scores may be of rows that it has seen."
 MOST_TERMS = 1_000  # on the page
 MOST_CLASSES = 5  # drawn in one chart
 RANK_BINS, MOST_RANK_BINS = 512, 8_192  # of a ranking drawn again; of all rankings together
@@ -51,14 +53,14 @@ class Scored:
         source: with one verb, `reduce`.
         n_rows: about as many.
         what: in words.
-        held_out: whether the model has not seen them.
+        caution: why the scores may be too good, in a sentence; empty where they are not.
 
     """
 
     source: Any
     n_rows: int
     what: str
-    held_out: bool
+    caution: str = ""
 
 
 def report(
@@ -105,14 +107,17 @@ def scored_rows(model: Model, data: TableLike | None, resources: Resources | Non
                 raise DataError(f"{table.table.name}: has changed since the model was trained on it; give data.")
     assert data is not None
     n_rows = int(evaluate(model, data)["rows"])  # says what is wrong, if anything is
-    return Scored(Streamed(model, data, n_rows), n_rows, "rows of a table that it was not trained on", True)
+    rows = Streamed(model, data, n_rows)
+    if not model.training.roles:
+        return Scored(rows, n_rows, "rows of the table given", ROWS_UNKNOWN)
+    return Scored(rows, n_rows, "rows of a table that it was not trained on")
 
 
 def rows_of(table: PreparedTable) -> Scored:
     """Return the rows held out of a table; the training rows where there are none."""
     if table.held_out.n_rows:
-        return Scored(table.held_out, table.held_out.n_rows, "rows held out of the training", True)
-    return Scored(table.training, table.training.n_rows, "the rows it was trained on", False)
+        return Scored(table.held_out, table.held_out.n_rows, "rows held out of the training")
+    return Scored(table.training, table.training.n_rows, "the rows it was trained on", ROWS_SEEN)
 
 
 def write_page(model: Model, rows: Scored, path: Path) -> None:
@@ -359,8 +364,8 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
     training = model.training
     if not training.converged:
         yield f"The fit is not converged: the solver {training.outcome}."
-    if not rows.held_out:
-        yield "No rows were held out, so the scores are of rows that the model has seen: expect worse on others."
+    if rows.caution:
+        yield rows.caution
     yield from summary.notes if summary.figures else ()
     if len(found.scores.classes) == 2 and np.min(found.scores.classes) < 50:
         level = model.schema.target.levels[int(np.argmin(found.scores.classes))]

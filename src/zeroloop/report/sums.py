@@ -14,7 +14,7 @@ from zeroloop.inference.statistics import weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model
-from zeroloop.scoring import ScoreSums, score_sums
+from zeroloop.scoring import ScoreSums, log_shares, row_scores, score_sums
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.tables.read import TableLike, open_table
 
@@ -118,20 +118,13 @@ def group_sums(block: Block, scoring: Scoring, edges: FloatArray) -> GroupSums:
     assert block.y is not None
     weight = weights_of(block)
     group = (block.hashes(GROUP_SEED) % np.uint64(N_GROUPS)).astype(np.intp)
-    y = block.y.astype(np.intp)
     z = scoring.predictor(block)
+    parts = row_scores(block.y.astype(np.float64), z)
     if z.ndim == 1:
-        e = np.exp(-np.abs(z))
-        p = np.where(z >= 0, 1.0, e) / (1 + e)
-        parts = [np.maximum(z, 0) - y * z + np.log1p(e), (p - y) ** 2, (z > 0) == (y == 1)]
-        ranked, positive = z[np.newaxis], (y == 1)[np.newaxis]
+        ranked, positive = z[np.newaxis], (block.y == 1)[np.newaxis]
     else:
-        ranked = z - np.max(z, axis=0)
-        ranked = ranked - np.log(np.sum(np.exp(ranked), axis=0))
-        positive = y == np.arange(len(z))[:, np.newaxis]
-        right = y, np.arange(y.size)
-        parts = [-ranked[right], np.sum((np.exp(ranked) - positive) ** 2, axis=0), np.argmax(z, axis=0) == y]
-    totals = np.stack([_weighed(group, weight * part, N_GROUPS) for part in (np.ones(y.size), *parts)])
+        ranked, positive = log_shares(z), block.y == np.arange(len(z))[:, np.newaxis]
+    totals = np.stack([_weighed(group, weight * part, N_GROUPS) for part in (np.ones(block.n_rows), *parts)])
     n_bins = edges.shape[1] + 1
     ranks = np.zeros((len(ranked), 2, N_GROUPS, n_bins))
     for k, (line, of_class) in enumerate(zip(ranked, positive, strict=True)):
