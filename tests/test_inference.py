@@ -276,6 +276,19 @@ def test_columns_that_repeat_others_are_named_and_left_out() -> None:
     assert "both repeats 2 lwt + age" in str(model.summary())
 
 
+def test_a_test_of_a_repeated_column_means_the_model_without_the_repeat(tmp_path: Path) -> None:
+    data = table("birthwt").assign(twice=lambda t: t.lwt)
+    with pytest.warns(zeroloop.ZeroloopWarning, match="twice repeats lwt"):
+        model = free(data, "low", features=["age", "lwt", "twice"], tests=["lwt"])
+    (test,) = model.needed_estimates().tests
+    alone = free(data, "low", features=["age", "lwt"], tests=["lwt"]).needed_estimates().tests[0]
+    assert test.df == 1
+    assert test.likelihood_ratio == pytest.approx(alone.likelihood_ratio, rel=1e-9)
+    assert model.test("age").likelihood_ratio == pytest.approx(
+        free(data, "low", features=["age", "lwt"]).test("age").likelihood_ratio, rel=1e-9
+    )
+
+
 @pytest.mark.parametrize(
     ("made", "aliased"),
     [

@@ -82,7 +82,7 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None) -> 
     for known in estimates.tests:
         if known.columns == columns:
             return known
-    if data is None and model.data() is None:
+    if not estimates.compares_likelihoods or (data is None and model.data() is None):
         return wald(estimates, model.coef, model.schema, columns)
     table = read_again(model, data)
     schema, training = model.schema, model.training

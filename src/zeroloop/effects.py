@@ -21,7 +21,7 @@ import pyarrow as pa
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import DataError, OptionError
-from zeroloop.estimates import normal_quantile, own_units, relative, two_sided
+from zeroloop.estimates import State, normal_quantile, own_units, relative, two_sided
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
@@ -101,7 +101,7 @@ def marginal_effects(model: Model, data: TableLike | None = None, level: float =
     sums = partial(_effect_sums, coef=relative(model.coef), changes=changes, several=len(model.coef) > 1)
     total = _total(model, data, sums)
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
-    unknown = [state != "estimated" and state != "offset" and state != "aliased" for state in estimates.states]
+    unknown = [state == State.NO_MAXIMUM for state in estimates.states]
     covariance[unknown], covariance[:, unknown] = np.nan, np.nan
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
     return _table(model, rows, covariance, level)

@@ -90,8 +90,8 @@ class Estimates:
         weights: what the rows' weights mean: "frequency" or "sampling"; None without weights.
         method: "ml" (maximum likelihood) or "firth".
         n: number of observations: rows with weight, or with frequency weights the sum of these.
-        log_likelihood: of the fit; with Firth's method penalised.
-        null_log_likelihood: of the intercept (and offset) alone, by the same method.
+        log_likelihood: of the fit; with Firth's method of its estimates, without its penalty.
+        null_log_likelihood: the greatest of the intercept (and offset) alone.
         condition: of the columns, brought to one length; see `zeroloop.inference.information`.
         n_outputs: 1, or K - 1 of K > 2 classes.
         aliased: in words, what each aliased coefficient's column repeats.

@@ -19,6 +19,7 @@ from zeroloop.estimates import (
     ColumnsTest,
     Estimates,
     State,
+    error_forms,
     own_units,
     packed,
     unpacked,
@@ -235,7 +236,9 @@ class Model:
         """
         error_of = None
         if errors:
-            error_of = partial(row_errors, estimates=self.needed_estimates(), schema=self.schema)
+            estimates = self.needed_estimates()
+            forms = error_forms(estimates.covariance, self.schema.scale)
+            error_of = partial(row_errors, estimates=estimates, schema=self.schema, forms=forms)
         check_columns(self.schema, table.schema, table.name)
         needed = [self.schema.target.name] if labelled else []
         needed += [self.schema.weights] if labelled and self.schema.weights else []

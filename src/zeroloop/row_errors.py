@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.estimates import Estimates, error_forms
+from zeroloop.estimates import Estimates
 from zeroloop.kernels.forms import predictors, squared_lengths
 from zeroloop.tables.schema import Schema
 
 NO_GROWTH = 1e-6  # of a direction of separation: rows that it moves less have finite predictors
 
 
-def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Schema) -> FloatArray:
+def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Schema, forms: FloatArray) -> FloatArray:
     """Return the standard error of each row's predictor `(rows,)`, or of each class's logit `(K, rows)` (delta method).
 
     NaN for a row whose predictor has no finite estimate.
@@ -22,10 +22,10 @@ def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Sc
         share: the probability of each class, `(K, rows)`.
         estimates: of the coefficients.
         schema: of the columns.
+        forms: `error_forms` of the estimates, made once for all rows.
 
     """
     n, centre = schema.n_coefs, schema.centre
-    forms = error_forms(estimates.covariance, schema.scale)
     if len(share) == 2:
         found = np.sqrt(squared_lengths(block, forms, centre, block.n_rows))
     else:

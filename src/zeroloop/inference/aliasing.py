@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
-from zeroloop.inference.information import eliminate
+from zeroloop.inference.information import eliminate, symmetric
 from zeroloop.inference.statistics import squares_of_forms, weighted_products, weights_of
 from zeroloop.objective import Units
 
@@ -95,8 +95,7 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
     upper = source.reduce(partial(_products, centre=centre, n_rows=n_rows))
     free = np.flatnonzero(np.isnan(held))
     unit = 1 / units.scale[free]
-    part = upper[np.ix_(free, free)]
-    products = np.where(np.tri(free.size, dtype=bool), part.T, part) * unit[:, np.newaxis] * unit
+    products = symmetric(upper[np.ix_(free, free)]) * unit[:, np.newaxis] * unit
     diagonal = np.diag(products)
     squares = np.diag(upper) / units.scale**2
     found = eliminate(products, diagonal, SUSPICIOUS)

@@ -9,6 +9,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.errors import DataError
+from zeroloop.inference.information import symmetric
 from zeroloop.inference.statistics import cluster_scores, count_clusters, meat
 
 MOST_SCORES = 2**27  # values of clusters' scores held at a time: a GiB
@@ -51,7 +52,7 @@ def scores_squared(
     n_rows = source.n_rows
     if n_clusters is None:
         upper = source.reduce(partial(meat, coef=coef, centre=centre, n_rows=n_rows, squared=sampling))
-        return np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
+        return symmetric(upper)
     n = max(len(coef) - 1, 1) * coef.shape[1]
     n_shares = 1 + n_clusters * n // MOST_SCORES
     total = np.zeros((n, n))

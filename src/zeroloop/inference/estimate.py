@@ -174,7 +174,7 @@ def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
     if known.estimates is None:
         return replace(known, fit=fitted)
     estimates = found.basis.estimates(known.estimates)
-    tests = tuple(without_columns(rows, options, estimates, fitted.coef, held, names) for names in asked.tests)
+    tests = tuple(without_columns(rows, options, estimates, fitted.coef, found.held, names) for names in asked.tests)
     return Estimated(fitted, replace(estimates, tests=tests), None)
 
 

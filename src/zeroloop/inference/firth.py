@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.inference.information import is_positive, solve
+from zeroloop.inference.information import is_positive, solve, symmetric
 from zeroloop.inference.refine import FLOOR
 from zeroloop.inference.statistics import firth_sums
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
@@ -63,7 +63,7 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
         gradient = at.gradient * weight - added[0, free] * unit
         upper = added[1:][np.ix_(free, free)] * np.outer(unit, unit)
         # A row of leverage 1 has twice the curvature: by the information alone its steps would go to and fro.
-        curvature = information + np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
+        curvature = information + symmetric(upper)
         step = solve(curvature, -gradient)
         if step is None:
             return None

@@ -14,6 +14,11 @@ PANEL = 64  # columns eliminated at a time
 WELL_CONDITIONED = 100.0  # columns: their inverse needs no refinement
 
 
+def symmetric(upper: FloatArray) -> FloatArray:
+    """Return the symmetric matrix of which the upper triangle is given, the rest being anything."""
+    return np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
+
+
 @dataclass(frozen=True, slots=True)
 class Elimination:
     """What is left of each column once those before it are accounted for.

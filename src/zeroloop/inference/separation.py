@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.estimates import Separation
+from zeroloop.estimates import Separation, relative
 from zeroloop.inference.statistics import class_columns, margins, numeric_ranges
 from zeroloop.tables.schema import Schema
 
@@ -64,8 +64,7 @@ def find_separation(source: Source, schema: Schema, direction: Direction, growin
     moved = direction.moved.copy()
     moved[:, 0] -= moved[:, 1 : 1 + centre.size] @ centre
     moved[np.abs(moved) < NONE * np.max(np.abs(moved))] = 0.0
-    relative = moved if len(moved) == 1 else moved[1:] - moved[0]
-    return Separation(kind, tuple(said), tuple(relative.ravel().tolist()))
+    return Separation(kind, tuple(said), tuple(relative(moved).ravel().tolist()))
 
 
 def _shortened(causes: list[str]) -> list[str]:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.inference.information import symmetric
 from zeroloop.kernels.forms import AT_ONCE, predictors, squared_lengths
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.small import dense_terms
-
-S = TypeVar("S")
 
 SCORE_ROWS = 4_096  # rows whose terms are held at a time
 FEWEST_MERGED = 1_024  # clusters
@@ -111,12 +110,8 @@ def meat(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int, square
         for b in range(a, k):
             products = weighted_products(block, weight * r[a] * r[b], centre, n_rows)
             # Between two outputs the whole matrix stands in the upper triangle, not only its own.
-            total[a, :, b] = products if a == b else _both_triangles(products)
+            total[a, :, b] = products if a == b else symmetric(products)
     return total.reshape(k * n, k * n)
-
-
-def _both_triangles(upper: FloatArray) -> FloatArray:
-    return np.where(np.tri(len(upper), dtype=bool), upper.T, upper)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +19,14 @@ from markupsafe import Markup
 
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import DataError, OptionError, OutputError
+from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
-from zeroloop.prepared import PreparedTable, Resources
+from zeroloop.prepared import MANY_ROWS, PreparedTable, Resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, Streamed, group_sums, performance
-from zeroloop.scoring import evaluate
 from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import INTERCEPT
@@ -51,7 +51,7 @@ class Scored:
 
     Attributes:
         source: with one verb, `reduce`.
-        n_rows: about as many.
+        n_rows: how many, or `MANY_ROWS`.
         what: in words.
         caution: why the scores may be too good, in a sentence; empty where they are not.
 
@@ -106,11 +106,10 @@ def scored_rows(model: Model, data: TableLike | None, resources: Resources | Non
             if data is None:
                 raise DataError(f"{table.table.name}: has changed since the model was trained on it; give data.")
     assert data is not None
-    n_rows = int(evaluate(model, data)["rows"])  # says what is wrong, if anything is
-    rows = Streamed(model, data, n_rows)
+    rows = Streamed(model, data)
     if not model.training.roles:
-        return Scored(rows, n_rows, "rows of the table given", ROWS_UNKNOWN)
-    return Scored(rows, n_rows, "rows of a table that it was not trained on")
+        return Scored(rows, MANY_ROWS, "rows of the table given", ROWS_UNKNOWN)
+    return Scored(rows, MANY_ROWS, "rows of a table that it was not trained on")
 
 
 def rows_of(table: PreparedTable) -> Scored:
@@ -179,7 +178,9 @@ def _scores(model: Model, rows: Scored, scoring: Scoring, found: Performance) ->
     rankings = found.scores.rankings
     n_bins = max(8, min(RANK_BINS, MOST_RANK_BINS // len(rankings)))
     edges = np.stack([bin_edges(ranking.points(), n_bins) for ranking in rankings])
-    groups = rows.source.reduce(partial(group_sums, scoring=scoring, edges=edges))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZeroloopWarning)  # said in the pass before
+        groups = rows.source.reduce(partial(group_sums, scoring=scoring, edges=edges))
     values = found.scores.beside_base_rate(model.training.shares)
     ends = intervals(groups, values["auc"], found.scores.rows, model.training.seed)
     return [
@@ -317,8 +318,6 @@ def _term(term: dict[str, Any], column: str, unit: float, scale: float) -> dict[
         "cut_high": high > scale,
         "ratio": ratio_text(_exp(value)) if known else ("→ ∞" if value > 0 else "→ 0") if term["coef"] else "",
         "interval": f"{ratio_text(_exp(low))} to {ratio_text(_exp(high))}" if term["ci_lower"] is not None else "",
-        "coef": f"{term['coef']:.5g}" if known else "",
-        "std_err": "" if term["std_err"] is None else f"{term['std_err']:.3g}",
         "p": "" if term["p"] is None else p_text(term["p"]),
     }
 

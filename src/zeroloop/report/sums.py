@@ -142,13 +142,11 @@ class Streamed:
     Attributes:
         model: whose schema encodes them.
         data: the table; one that can be read more than once.
-        n_rows: about as many.
 
     """
 
     model: Model
     data: TableLike
-    n_rows: int
 
     def reduce(self, statistic: Callable[[Block], Any]) -> Any:
         """Sum `statistic(block)` over the rows with a target, in order."""
