@@ -658,7 +658,7 @@ def test_targets_and_categories_with_values_that_no_row_has(tmp_path: Path) -> N
 
 
 def test_a_target_of_too_many_values_does_not_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zeroloop.prepared.MOST_VALUES", 1_000)
+    monkeypatch.setattr("zeroloop.reading.MOST_VALUES", 1_000)
     table = pa.table({"x": np.arange(10**6) % 7, "y": np.arange(10**6)})
     told: list[Any] = []
     with pytest.raises(DataError, match="expected at most 100 classes"):

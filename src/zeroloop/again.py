@@ -15,7 +15,8 @@ from zeroloop.inference.estimate import Rows, without_columns
 from zeroloop.inference.tests import wald
 from zeroloop.model import Model
 from zeroloop.objective import Units
-from zeroloop.prepared import PreparedTable, Resources, prepare_table, shape_of
+from zeroloop.prepared import PreparedTable, prepare_table, shape_of
+from zeroloop.reading import Resources
 from zeroloop.tables.read import TableLike
 
 

@@ -17,7 +17,7 @@ from zeroloop.model_file import schema_of
 from zeroloop.sources.checkpoint import SCAN, Checkpoint
 from zeroloop.sources.files import Sampled
 from zeroloop.sparse import Sparse
-from zeroloop.tables.read import RawTable, Skipped
+from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.schema import Schema
 
 SPARSE = ("values", "indices", "start", "stop")

@@ -31,8 +31,8 @@ from zeroloop.row_errors import row_errors
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
-from zeroloop.tables.formats import Piece
-from zeroloop.tables.read import RawTable, TableLike, numbered, open_table
+from zeroloop.tables.raw import Batch, RawTable
+from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.schema import Schema
 from zeroloop.terms import terms_table
 
@@ -245,11 +245,11 @@ class Model:
         for name in (*needed, *keep):
             if name not in table.schema.names:
                 raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
-        pieces = numbered(table.pieces({*self.schema.features, *needed, *keep}))
+        batches = table.batches({*self.schema.features, *needed, *keep})
         surprises = Surprises()
         rows = incomplete = 0
         score = partial(self._score, labelled=labelled, error_of=error_of)
-        for scored, n_bytes in map_in_order(score, pieces, thread_count(threads)):
+        for scored, n_bytes in map_in_order(score, batches, thread_count(threads)):
             surprises += scored.encoded.surprises
             rows += scored.batch.num_rows
             progress(Work("scoring", rows, table.n_rows, n_bytes, table.n_bytes))
@@ -265,18 +265,16 @@ class Model:
                 stacklevel=3,
             )
 
-    def _score(
-        self, numbered: tuple[int, Piece], labelled: bool, error_of: Callable[..., FloatArray] | None
-    ) -> tuple[Scored, int]:
-        first_row, batch = numbered[0], numbered[1].batch
-        encoded = encode(batch, self.schema, first_row, labelled)
+    def _score(self, read: Batch, labelled: bool, error_of: Callable[..., FloatArray] | None) -> tuple[Scored, int]:
+        batch = read.rows
+        encoded = encode(batch, self.schema, read.first_row, labelled)
         # The coefficients are about zero, so the centre is too.
         kernels = statistics(batch.num_rows, self.schema.n_coefs)
         z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
             z[..., ~encoded.complete] = np.nan
         errors = None if error_of is None else error_of(encoded.block, self.probabilities(z))
-        return Scored(batch, encoded, z, errors), numbered[1].n_bytes
+        return Scored(batch, encoded, z, errors), read.n_bytes
 
     def terms(self, level: float = 0.95) -> pa.Table:
         """Return a row a term: what is known of each coefficient.

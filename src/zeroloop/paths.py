@@ -18,8 +18,9 @@ from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, checked, fit_grid, spread
 from zeroloop.labels import count_labels
 from zeroloop.objective import Units
-from zeroloop.prepared import Resources, prepare_table, shape_of
+from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
+from zeroloop.reading import Resources
 from zeroloop.sources.threads import thread_count
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing

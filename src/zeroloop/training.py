@@ -24,11 +24,13 @@ from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
-from zeroloop.prepared import PreparedTable, Resources, prepare_table, shape_of
+from zeroloop.prepared import PreparedTable, prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
+from zeroloop.reading import Resources
 from zeroloop.scoring import source_scores
 from zeroloop.sources.checkpoint import Checkpoint
-from zeroloop.tables.read import RawTable, TableLike
+from zeroloop.tables.raw import RawTable
+from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
@@ -311,7 +313,7 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         shares=result.labels.shares.tolist(),
         seconds=table.clock.seconds,
         data=table.table.name,
-        storage=table.store.in_words(),
+        storage=table.rows.in_words(),
         skipped=[asdict(one) for one in table.table.skipped],
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),
@@ -330,7 +332,7 @@ class Telling:
         counts = table.counts
         self._rows = counts.training + counts.held_out + counts.no_target + counts.incomplete
         self._bytes = table.table.n_bytes
-        table.store.on_block = self._on_block
+        table.rows.on_sweep(self._on_block)
 
     def passes_of(self, options: Options) -> None:
         """Begin with the passes of a fit."""

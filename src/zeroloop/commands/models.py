@@ -133,7 +133,7 @@ def report(
     In Python: zeroloop.load("model.json").report("report.html", "flights.parquet")
     """
     from zeroloop.model import load
-    from zeroloop.prepared import Resources
+    from zeroloop.reading import Resources
     from zeroloop.report.page import report as write_report
     from zeroloop.terminal import ProgressBar, console
 

@@ -22,7 +22,8 @@ from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
-from zeroloop.prepared import MANY_ROWS, PreparedTable, Resources
+from zeroloop.prepared import PreparedTable
+from zeroloop.reading import MANY_ROWS, Resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import command_of, fingerprint

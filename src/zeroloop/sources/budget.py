@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import weakref
 from pathlib import Path
 
 from zeroloop.errors import OptionError
@@ -11,6 +13,52 @@ from zeroloop.errors import OptionError
 SHARE = 0.5  # of the machine's or the container's memory, unless a budget is given
 UNITS = {"": 1, "k": 1_000, "m": 1_000**2, "g": 1_000**3, "t": 1_000**4}
 BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class Budget:
+    """Bytes of memory that may be filled with rows, by one store or by several at once."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._left = n_bytes
+        self._lock = threading.RLock()  # a share may be forgotten while another is taken, in the same thread
+
+    def lease(self) -> Lease:
+        """Return a share of it, with nothing taken yet; what is taken comes back when the share is forgotten."""
+        return Lease(self)
+
+    def change(self, n_bytes: int) -> bool:
+        """Take some bytes, or give back a negative number; return whether they were there."""
+        with self._lock:
+            if n_bytes > self._left:
+                return False
+            self._left -= n_bytes
+            return True
+
+
+class Lease:
+    """What one store has taken of a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._taken = [0]
+        weakref.finalize(self, lambda taken: budget.change(-taken[0]), self._taken)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes taken."""
+        return self._taken[0]
+
+    def take(self, n_bytes: int) -> bool:
+        """Take so many bytes more; return whether they were there."""
+        if not self._budget.change(n_bytes):
+            return False
+        self._taken[0] += n_bytes
+        return True
+
+    def give_back(self) -> None:
+        """Give back all that was taken."""
+        self._budget.change(-self._taken[0])
+        self._taken[0] = 0
 
 
 def memory_budget(given: str | int | None) -> int:

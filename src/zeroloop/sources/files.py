@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from zeroloop.blocks import Block
 from zeroloop.kernels import small
 from zeroloop.kernels.select import statistics
-from zeroloop.sources.budget import size_text
+from zeroloop.sources.budget import Budget, size_text
 from zeroloop.sources.memory import MemorySource, cut_sample
 from zeroloop.sources.spill import Spilled, SpillFile, has_room
 from zeroloop.sources.threads import beside_reading, map_all, map_in_order, read_ahead
 from zeroloop.tables.draft import Draft
-from zeroloop.tables.formats import Piece
-from zeroloop.tables.read import numbered
+from zeroloop.tables.raw import Batch
+from zeroloop.tree import Tree
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -58,14 +58,14 @@ class Reader:
     """How the rows that a store has not kept are had.
 
     Attributes:
-        pieces: yields the table's batches from a row on.
-        encode: makes a block of one part of a batch, given the index of its first row.
+        batches: yields the table's batches, but for the first so many, which have so many rows.
+        encode: makes a block of one part of a batch.
         finish: makes a block of a draft.
 
     """
 
-    pieces: Callable[[int], Iterator[Piece]]
-    encode: Callable[[int, Any, Part], Block]
+    batches: Callable[[int, int], Iterator[Batch]]
+    encode: Callable[[Batch, Part], Block]
     finish: Callable[[Draft], Block]
 
 
@@ -73,7 +73,7 @@ class Store:
     """A table's batches, as far as there is room for them.
 
     Args:
-        budget: bytes of memory.
+        budget: bytes of memory, perhaps shared with other stores.
         folder: where to spill what is beyond them; None for nowhere.
 
     """
@@ -81,20 +81,20 @@ class Store:
     _reader: Reader
     _threads: int
 
-    def __init__(self, budget: int, folder: Path | None) -> None:
+    def __init__(self, budget: Budget, folder: Path | None) -> None:
         self.complete = True  # every batch seen is kept
         self._rows_kept = 0  # of the table, from its start on
+        self._taken, self._under_way = budget.lease(), budget.lease()
+        self._in_memory = True  # whether what comes next is kept there
         self.on_block: Callable[[int, int], None] = lambda rows, n_bytes: None  # told rows and bytes done of a sweep
-        self._budget = self._left = budget
         self._folder = folder
         self._spill: SpillFile | None = None
         self._pairs: list[Pair] = []
-        self._n_bytes = 0
 
     @property
     def has_memory(self) -> bool:
         """Whether the next batch is likely to be kept in memory."""
-        return self._left > 0
+        return self._in_memory
 
     def keep(self, training: Draft, held_out: Draft, n_rows: int) -> None:
         """Keep the next batch, if all before it are kept and there is room."""
@@ -102,26 +102,19 @@ class Store:
             return
         n_bytes = training.n_bytes + held_out.n_bytes
         if not self._pairs:
-            self._left -= UNDER_WAY * n_bytes
-        if n_bytes <= self._left:
-            self._left -= n_bytes
-            self._n_bytes += n_bytes
+            self._in_memory = self._under_way.take(UNDER_WAY * n_bytes)
+        if self._in_memory and self._taken.take(n_bytes):
             pair = Pair(training, held_out, n_rows)
         elif self._folder is not None and has_room(self._folder, n_bytes):
-            self._left = 0  # what follows is spilled too, so that what is in memory is the table's start
+            self._in_memory = False  # what follows is spilled too, so that what is in memory is the table's start
             if self._spill is None:
                 self._spill = SpillFile(self._folder)
             pair = Pair(self._spilled(training), self._spilled(held_out), n_rows)
         else:
-            self._left = 0
-            self.complete = False
+            self._in_memory = self.complete = False
             return
         self._pairs.append(pair)
         self._rows_kept += n_rows
-
-    def emptied(self) -> Store:
-        """Return a store with the same room and nothing in it."""
-        return Store(self._budget, self._folder)
 
     def _spilled(self, draft: Draft) -> SpilledDraft:
         assert self._spill is not None
@@ -130,9 +123,14 @@ class Store:
         empty = {name: np.empty((*array.shape[:-1], 0), array.dtype) for name, array in draft.arrays.items()}
         return SpilledDraft(draft.with_arrays(empty), arrays)
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the rows kept take."""
+        return self._taken.n_bytes
+
     def in_words(self) -> str:
         """Say where the rows are."""
-        parts = [f"{size_text(self._n_bytes)} in memory"] if self._n_bytes else []
+        parts = [f"{size_text(self.n_bytes)} in memory"] if self.n_bytes else []
         if self._spill is not None:
             parts.append(f"{size_text(self._spill.n_bytes)} in a spill file in {self._folder}")
         if not self.complete:
@@ -152,6 +150,8 @@ class Store:
                 pair.held_out = reader.finish(pair.held_out)
 
         map_all(finished, self._pairs, threads)
+        if self.complete:
+            self._under_way.give_back()
 
     def in_memory(self) -> tuple[MemorySource, MemorySource] | None:
         """Return the rows to train on and those held out, where all of them are in memory."""
@@ -172,19 +172,18 @@ class Store:
             assert isinstance(found, Block)
             return of_block(found), pair.n_rows, 0
 
-        def of_fresh(at: tuple[int, Piece]) -> tuple[T | None, int, int]:
-            first_row, piece = at
-            return of_block(self._reader.encode(first_row, piece.batch, part)), piece.batch.num_rows, piece.n_bytes
+        def of_fresh(batch: Batch) -> tuple[T | None, int, int]:
+            return of_block(self._reader.encode(batch, part)), batch.rows.num_rows, batch.n_bytes
 
         def of_block(block: Block) -> T | None:
             return function(block) if block.n_rows > 0 else None
 
         kept = (partial(of_kept, pair) for pair in self._pairs)
-        rest = () if self.complete else self._reader.pieces(self._rows_kept)
+        rest = () if self.complete else self._reader.batches(len(self._pairs), self._rows_kept)
         threads = self._threads if self.complete else beside_reading(self._threads)
         rows = 0
-        with closing(read_ahead(rest, AHEAD)) as pieces:
-            fresh = (partial(of_fresh, at) for at in numbered(pieces, self._rows_kept))
+        with closing(read_ahead(rest, AHEAD)) as batches:
+            fresh = (partial(of_fresh, batch) for batch in batches)
             for value, n_rows, n_bytes in map_in_order(_call, chain(kept, fresh), threads):
                 rows += n_rows
                 self.on_block(rows, n_bytes)
@@ -239,14 +238,12 @@ class FilesSource:
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order."""
-        total: S = _added(self.store.sweep(self.part, lambda block: statistic(self.view(block))))
-        return total
+        return tree_of(self.store.sweep(self.part, lambda block: statistic(self.view(block)))).total()
 
     def reduce_together(self, sources: Sequence[FilesSource], statistic: Callable[[list[Block]], S]) -> S:
         """Sum `statistic` of the blocks that several views of this source have for the same rows, in block order."""
         views = [source.view for source in sources]
-        total: S = _added(self.store.sweep(self.part, lambda block: statistic([view(block) for view in views])))
-        return total
+        return tree_of(self.store.sweep(self.part, lambda block: statistic([view(block) for view in views]))).total()
 
     def viewed(self, view: View) -> FilesSource:
         """Return a source over `view(block)` of each block, as this one has them."""
@@ -280,9 +277,9 @@ class FilesSource:
         return cut_sample(parts, self.threads)
 
 
-def _added(values: Iterator[Any]) -> Any:
-    total = None
-    for value in values:
-        total = value if total is None else total + value
-    assert total is not None
-    return total
+def tree_of(values: Iterator[T], first: int = 0) -> Tree[T]:
+    """Return values as parts of a sum, the first of them at index `first`."""
+    tree: Tree[T] = Tree()
+    for at, value in enumerate(values, first):
+        tree.add(at, value)
+    return tree

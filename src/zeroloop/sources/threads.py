@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from zeroloop.errors import OptionError
+from zeroloop.tree import Tree
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -82,28 +83,20 @@ def map_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> lis
 
 
 def sum_all(function: Callable[[A], B], items: Sequence[A], threads: int) -> B:
-    """Return the sum of `function(item)` over at least one item, added in the items' order.
+    """Return the sum of `function(item)` over at least one item, in the order of `zeroloop.tree`.
 
-    Each result is added as soon as all before it are, so that few wait: a Hessian may be megabytes.
+    Each result is added as soon as it can be, so that few wait: a Hessian may be megabytes.
     """
-    lock, waiting = threading.Lock(), dict[int, B]()
-    total: list[B] = []
-    added = count()
-    following = next(added)
+    lock, tree = threading.Lock(), Tree[B]()
 
     def work(numbered: tuple[int, A]) -> None:
-        nonlocal following
         i, item = numbered
         result = function(item)
         with lock:
-            waiting[i] = result
-            while following in waiting:
-                last = waiting.pop(following)
-                total[:] = [total[0] + last] if total else [last]  # type: ignore[operator]
-                following = next(added)
+            tree.add(i, result)
 
     map_all(work, list(enumerate(items)), threads)
-    return total[0]
+    return tree.total()
 
 
 def map_in_order(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:

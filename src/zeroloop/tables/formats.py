@@ -61,8 +61,8 @@ def format_of(file: File) -> Format:
     return "csv"
 
 
-def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, int | None]:
-    """Return a file's columns, and its number of rows where that is known without reading them.
+def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, tuple[int, ...] | None]:
+    """Return a file's columns, and the rows of each of its row groups where that is known without reading them.
 
     Args:
         file: which.
@@ -74,7 +74,8 @@ def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, int | Non
             import pyarrow.parquet as pq
 
             with file.open() as source, pq.ParquetFile(source) as found:
-                return found.schema_arrow, found.metadata.num_rows
+                groups = range(found.num_row_groups)
+                return found.schema_arrow, tuple(found.metadata.row_group(i).num_rows for i in groups)
         case "ipc":
             with file.open() as source, pa.ipc.open_file(source) as reader:
                 return reader.schema, None

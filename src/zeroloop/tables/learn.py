@@ -10,7 +10,7 @@ import numpy as np
 from zeroloop.errors import DataError, OptionError
 from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
 from zeroloop.tables.roles import Roles
-from zeroloop.tables.scan import ColumnScan, Scan
+from zeroloop.tables.scan import ColumnScan, Measured, Scan
 from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, SparseColumn, Target
 
 MOST_CLASSES = 100  # of a target
@@ -39,11 +39,12 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     left_out: list[LeftOut] = []
     sparse: list[SparseColumn] = []
     offset: Numeric | None = None
+    measured = scanned.measured.total()
     for name, column in scanned.columns.items():
         if name == roles.offset:
-            offset = _learn_offset(name, column)
+            offset = _learn_offset(name, column, measured)
             continue
-        learned = _learn_column(name, column, name in roles.categorical, scanned.n_training, reference)
+        learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, reference)
         if isinstance(learned, Numeric):
             numeric.append(learned)
         elif isinstance(learned, Categorical):
@@ -72,11 +73,11 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     )
 
 
-def _learn_offset(name: str, column: ColumnScan) -> Numeric:
-    if column.n_missing or column.numbers is None:
+def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
+    if column.n_missing or name not in measured.numbers:
         n = f"{column.n_missing:,} row{'s' if column.n_missing != 1 else ''}"
         raise DataError(f"The offset column {name!r} has no value in {n}; fill them, or use missing='drop'.")
-    numbers = column.numbers
+    numbers = measured.numbers[name]
     deviation = numbers.deviation(numbers.weight)
     if not math.isfinite(deviation):
         raise DataError(f"The offset column {name!r} holds {max(numbers.low, numbers.high, key=abs):g}; is it a logit?")
@@ -138,30 +139,30 @@ def _same(value: float, text: str) -> bool:
 
 
 def _learn_column(
-    name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool
+    name: str, column: ColumnScan, measured: Measured, asked: bool, n_rows: int, reference: bool
 ) -> Numeric | Categorical | SparseColumn | LeftOut:
     kinds = {kind_of(t) for t in column.types} - {"empty"}
     if not asked and "other" in kinds:
         worst = next(t for t in column.types if kind_of(t) == "other")
         return LeftOut(name, f"{describe(worst)}, which makes no term; derive numbers or levels from it")
-    if column.sparse is not None:
-        if not np.any(column.sparse.largest > 0):
+    if name in measured.sparse:
+        sparse = measured.sparse[name]
+        if not np.any(sparse.largest > 0):
             return LeftOut(name, "no value but 0 in any training row")
-        scale = np.where(column.sparse.largest > 0, column.sparse.largest, 1.0)
-        return SparseColumn(name, tuple(scale.tolist()), tuple(column.sparse.deviations.tolist()))
+        scale = np.where(sparse.largest > 0, sparse.largest, 1.0)
+        return SparseColumn(name, tuple(scale.tolist()), tuple(sparse.deviations.tolist()))
     if column.n_missing == n_rows:
         return LeftOut(name, "no value in any training row")
     if "categorical" in kinds or asked:
         return _learn_levels(name, column, asked, n_rows, reference)
-    numbers = column.numbers
-    assert numbers is not None
+    numbers = measured.numbers[name]
     if numbers.low == numbers.high:
         if column.n_missing == 0:
             return LeftOut(name, f"constant, {numbers.low:g} in every training row")
         # One value or none: the column says only whether it is there, which is what levels say.
         level = int(numbers.low) if numbers.low.is_integer() else numbers.low
         return Categorical(name, (level,), (n_rows - column.n_missing,), 0, column.n_missing, reference)
-    deviation = numbers.deviation(numbers.weight + column.missing_weight)
+    deviation = numbers.deviation(numbers.weight + measured.missing[name])
     if not math.isfinite(deviation):
         largest = max(numbers.low, numbers.high, key=abs)
         raise DataError(f"Column {name!r} holds {largest:g}, whose square overflows; give it a larger unit.")

@@ -1,11 +1,11 @@
-"""One scan over a table's batches: what each column holds, as a sum that batches add up to."""
+"""One scan over a table's batches: what each column holds, as sums that batches add up to."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, de
 from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.roles import Roles, Rows
 from zeroloop.tables.schema import Level
+from zeroloop.tree import Tree
+
+K = TypeVar("K")
 
 MOST_COUNTED = 2**18  # distinct values of a column: an identifier of a billion rows would fill any memory
 
@@ -31,29 +34,21 @@ class ColumnScan:
     Attributes:
         types: Arrow types met.
         n_missing: rows without a value.
-        missing_weight: their weight.
-        numbers: what the numbers present are; None for other kinds.
         decimals: places that write every float32 present (`NOT_DECIMAL` where none do); 0 for other types.
         levels: rows of each distinct value, for categorical columns; of a column with very many the most frequent, as
             far as is known of them.
         n_dropped: distinct values that are not among them any more.
-        sparse: of the columns that maps of index to number hold.
 
     """
 
     types: frozenset[pa.DataType]
     n_missing: int
-    missing_weight: float = 0.0
-    numbers: Described | None = None
     decimals: int = 0
     levels: Counter[Level] = field(default_factory=Counter)
-    sparse: SparseScan | None = None
     n_dropped: int = 0
 
-    def __add__(self, other: Self) -> ColumnScan:
-        numbers = self.numbers or other.numbers
-        if self.numbers is not None and other.numbers is not None:
-            numbers = self.numbers + other.numbers
+    def taking_in(self, other: Self) -> ColumnScan:
+        """Return both; this one's levels are given up to the result."""
         levels, n_dropped = self.levels, self.n_dropped + other.n_dropped
         if other.levels:
             levels.update(other.levels)
@@ -63,11 +58,8 @@ class ColumnScan:
         return ColumnScan(
             self.types | other.types,
             self.n_missing + other.n_missing,
-            self.missing_weight + other.missing_weight,
-            numbers,
             max(self.decimals, other.decimals),
             levels,
-            self.sparse + other.sparse if self.sparse and other.sparse else self.sparse or other.sparse,
             n_dropped,
         )
 
@@ -113,6 +105,37 @@ class SparseScan:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """Sums of fractions over the training rows, whose last bits depend on the order of addition; addable.
+
+    Attributes:
+        numbers: what the numbers of each numeric column are.
+        missing: weight of the rows without one.
+        sparse: of the columns that maps of index to number hold, by the name of the column of maps.
+        classes: weight of each of the target's values.
+
+    """
+
+    numbers: dict[str, Described]
+    missing: dict[str, float]
+    sparse: dict[str, SparseScan]
+    classes: dict[Level, float]
+
+    def __add__(self, other: Self) -> Measured:
+        return Measured(
+            _both(self.numbers, other.numbers),
+            _both(self.missing, other.missing),
+            _both(self.sparse, other.sparse),
+            _both(self.classes, other.classes),
+        )
+
+
+def _both(a: Mapping[K, Any], b: Mapping[K, Any]) -> dict[K, Any]:
+    """Return the sums of what two mappings hold."""
+    return {key: a[key] + b[key] if key in a and key in b else a[key] if key in a else b[key] for key in {**a, **b}}
+
+
+@dataclass(slots=True)
 class Scan:
     """What the table holds; addable.
 
@@ -120,35 +143,43 @@ class Scan:
         columns: a `ColumnScan` a feature.
         target: rows of each of the target's values.
         class_rows: those of them that train.
-        class_weights: their weight.
         n_training, n_held_out, n_no_target, n_incomplete: rows by use.
+        n_batches: of the rows, those with any to train on and those with any held out.
+        measured: parts of a sum, one for each batch.
 
     """
 
     columns: dict[str, ColumnScan]
     target: Counter[Level]
     class_rows: Counter[Level]
-    class_weights: dict[Level, float]
     n_training: int
     n_held_out: int
     n_no_target: int
     n_incomplete: int
+    n_batches: tuple[int, int]
+    measured: Tree[Measured]
 
-    def __add__(self, other: Self) -> Scan:
+    def take_in(self, other: Self) -> None:
+        """Add another scan to this one."""
+        self.columns = {name: column.taking_in(other.columns[name]) for name, column in self.columns.items()}
         self.target.update(other.target)
         self.class_rows.update(other.class_rows)
-        for level, weight in other.class_weights.items():
-            self.class_weights[level] = self.class_weights.get(level, 0.0) + weight
-        return Scan(
-            {name: column + other.columns[name] for name, column in self.columns.items()},
-            self.target,
-            self.class_rows,
-            self.class_weights,
-            self.n_training + other.n_training,
-            self.n_held_out + other.n_held_out,
-            self.n_no_target + other.n_no_target,
-            self.n_incomplete + other.n_incomplete,
+        self.n_training += other.n_training
+        self.n_held_out += other.n_held_out
+        self.n_no_target += other.n_no_target
+        self.n_incomplete += other.n_incomplete
+        self.n_batches = self.n_batches[0] + other.n_batches[0], self.n_batches[1] + other.n_batches[1]
+        self.measured = self.measured + other.measured
+
+    def __add__(self, other: Self) -> Scan:
+        total = replace(
+            self,
+            columns={name: replace(column, levels=column.levels.copy()) for name, column in self.columns.items()},
+            target=self.target.copy(),
+            class_rows=self.class_rows.copy(),
         )
+        total.take_in(other)
+        return total
 
     @property
     def no_decimals(self) -> frozenset[str]:
@@ -182,12 +213,20 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
     )
 
 
-def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_decimals: Collection[str] = ()) -> Scan:
+def scan(
+    batch: pa.RecordBatch,
+    at: int,
+    training: Draft,
+    rows: Rows,
+    roles: Roles,
+    no_decimals: Collection[str] = (),
+) -> Scan:
     """Return what one batch holds.
 
     Args:
         batch: rows of the table.
-        training: those of them that train.
+        at: index of the batch among the table's.
+        training: those of its rows that train.
         rows: how they are used.
         roles: of the columns.
         no_decimals: float32 columns known to hold other numbers than short decimals, which are not looked at for that.
@@ -202,30 +241,43 @@ def scan(batch: pa.RecordBatch, training: Draft, rows: Rows, roles: Roles, no_de
     values, decimals = _as_meant(training, no_decimals)
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
     described = statistics(batch.num_rows, len(roles.features)).describe(values, weight)
-    for j, (name, found) in enumerate(zip(training.names, described, strict=True)):
-        missing_weight = float(n - found.n)
+    numbers = dict(zip(training.names, described, strict=True))
+    missing = {}
+    for j, (name, found) in enumerate(numbers.items()):
+        missing[name] = float(n - found.n)
         if found.n < n and weight is not None:
-            missing_weight = float(np.sum(weight[np.isnan(values[j])]))
-        columns[name] = ColumnScan(frozenset([types[name]]), n - found.n, missing_weight, found, decimals[j])
+            missing[name] = float(np.sum(weight[np.isnan(values[j])]))
+        columns[name] = ColumnScan(frozenset([types[name]]), n - found.n, decimals[j])
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
         columns[name] = ColumnScan(frozenset([types[name]]), n - levels.total(), levels=levels)
+    sparse = {}
     if training.sparse is not None:
         name = next(name for name in roles.features if kind_of(types[name]) == "sparse")
-        columns[name] = ColumnScan(frozenset([types[name]]), 0, sparse=_scan_sparse(training.sparse, weight))
+        columns[name] = ColumnScan(frozenset([types[name]]), 0)
+        sparse[name] = _scan_sparse(training.sparse, weight)
     if roles.missing == "error":
         _check_no_gap(batch, rows, roles, columns, training.first_row)
     target = _count(rows.labels, rows.classes)
     class_rows = target.copy() if n == batch.num_rows else _count(rows.labels[rows.training], rows.classes)
+    classes = (
+        {level: float(count) for level, count in class_rows.items()}
+        if weight is None
+        else _weigh(rows.labels[rows.training], rows.classes, weight)
+    )
+    measured: Tree[Measured] = Tree()
+    measured.add(at, Measured(numbers, missing, sparse, classes))
+    n_held_out = int(np.sum(rows.held_out))
     return Scan(
         columns,
         target,
         class_rows,
-        dict(class_rows) if weight is None else _weigh(rows.labels[rows.training], rows.classes, weight),
         n,
-        int(np.sum(rows.held_out)),
+        n_held_out,
         int(np.sum(rows.no_target)),
         int(np.sum(rows.incomplete)),
+        (int(n > 0), int(n_held_out > 0)),
+        measured,
     )
 
 

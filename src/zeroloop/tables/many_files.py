@@ -1,0 +1,184 @@
+"""Several files -> one table: their columns must agree, their rows follow each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import pyarrow as pa
+
+from zeroloop.errors import BadFileError, DataError
+from zeroloop.tables.columns import describe
+from zeroloop.tables.files import File, partitioned, reading
+from zeroloop.tables.formats import Piece, file_batches, file_schema
+from zeroloop.tables.raw import RawTable, Skipped
+
+
+@dataclass(slots=True)
+class Opened:
+    """A file of several that are read as one table.
+
+    Attributes:
+        file: which.
+        types: of its columns; of a CSV file they may turn out wider.
+        groups: rows of each of its row groups, at whose starts reading may begin, or of all of it where it has none;
+            None where its rows have not been counted.
+
+    """
+
+    file: File
+    types: dict[str, pa.DataType]
+    groups: tuple[int, ...] | None
+
+    @property
+    def n_rows(self) -> int | None:
+        """Its number of rows, known from the start or after the first reading."""
+        return None if self.groups is None else sum(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """The rows of several files, one after the other: what a table of files reads.
+
+    Attributes:
+        opened: the files.
+        first_row: index of the first file's first row in the table.
+
+    """
+
+    opened: tuple[Opened, ...]
+    first_row: int = 0
+
+    def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
+        """Yield the named columns' rows from a row of the table on."""
+        n_bytes, start = 0, self.first_row
+        for one in self.opened:
+            if one.n_rows is None or start + one.n_rows > first_row:
+                rows = max(0, first_row - start)
+                with reading(one.file.path):
+                    for piece in file_batches(one.file, columns, one.types, rows):
+                        rows += piece.batch.num_rows
+                        yield Piece(piece.batch, n_bytes + piece.n_bytes)
+                if one.n_rows is None:
+                    one.groups = (rows,)
+            n_bytes += one.file.size
+            start += one.n_rows or 0
+
+    def starts(self) -> list[int]:
+        """Return the rows at which reading may begin without decoding what is before, all files having been counted."""
+        groups = [n for one in self.opened for n in one.groups or ()]
+        return list(accumulate(groups, initial=self.first_row))[:-1]
+
+    def within(self, first_row: int, stop: int) -> FileRows:
+        """Return the files that hold some rows of the table, all having been counted."""
+        ends = list(accumulate((one.n_rows or 0 for one in self.opened), initial=self.first_row))
+        held = [i for i in range(len(self.opened)) if ends[i + 1] > first_row and ends[i] < stop]
+        return FileRows(tuple(self.opened[i] for i in held), ends[held[0]] if held else first_row)
+
+
+def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad_files: bool) -> RawTable:
+    """Return the rows of several files as one table.
+
+    Raises:
+        BadFileError: for a file that cannot be read, or whose columns are not the first one's; unless it is skipped.
+
+    """
+    keys, files = partitioned(files)
+    unified = _Unified(tuple(field.name for field in keys))
+    opened: list[Opened] = []
+    skipped: list[Skipped] = []
+    for file in files:
+        try:
+            with reading(file.path):
+                schema, groups = file_schema(file, text)
+            unified.add(file.path, schema)
+        except BadFileError as error:
+            if not skip_bad_files:
+                raise
+            skipped.append(Skipped(error.path, error.reason))
+            continue
+        opened.append(Opened(file, {}, groups))
+    if not opened:
+        raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
+    fields = [*unified.fields(), *keys]
+    for one in opened:
+        one.types.update((field.name, field.type) for field in fields)
+    return table_of(FileRows(tuple(opened)), name, pa.schema(fields), tuple(skipped))
+
+
+def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skipped, ...] = ()) -> RawTable:
+    """Return the table that files make."""
+    counts = [one.n_rows for one in rows.opened]
+    known = [n for n in counts if n is not None]
+    return RawTable(
+        name,
+        schema,
+        sum(one.file.size for one in rows.opened),
+        sum(known) if len(known) == len(counts) else None,
+        rows,
+        files=tuple(one.file for one in rows.opened),
+        skipped=skipped,
+    )
+
+
+class _Unified:
+    """The one schema of several files; their columns may differ in order, and in the width of numbers."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self._keys = keys
+        self._types: dict[str, tuple[pa.DataType, str]] = {}
+        self._first = ""
+
+    def add(self, path: str, schema: pa.Schema) -> None:
+        """Take in a file's columns.
+
+        Raises:
+            BadFileError: when they are not those of the files before; nothing of them is then taken in.
+
+        """
+        twice = repeated(schema.names)
+        if twice is not None:
+            raise BadFileError(path, f"the column {twice!r} is there twice; rename one.")
+        own = [name for name in schema.names if name not in self._keys]  # a folder's name goes before a column's
+        if not self._types:
+            self._first = path
+            self._types = {name: (schema.field(name).type, path) for name in own}
+            return
+        gone = [name for name in self._types if name not in own]
+        new = [name for name in own if name not in self._types]
+        if gone or new:
+            differs = [f"it lacks {', '.join(map(repr, gone))}"] if gone else []
+            differs += [f"it adds {', '.join(map(repr, new))}"] if new else []
+            raise BadFileError(
+                path,
+                f"its columns are not those of {self._first}: {' and '.join(differs)}. "
+                "Files read as one table must have the same columns.",
+            )
+        self._types = {name: self._common(name, path, schema.field(name).type) for name in self._types}
+
+    def fields(self) -> list[pa.Field]:
+        """Return the columns, in the order of the first file."""
+        return [pa.field(name, data_type) for name, (data_type, _) in self._types.items()]
+
+    def _common(self, name: str, path: str, found: pa.DataType) -> tuple[pa.DataType, str]:
+        common, common_path = self._types[name]
+        if found == common or pa.types.is_null(found):
+            return common, common_path
+        if pa.types.is_null(common):
+            return found, path
+        if describe(found) == describe(common) == "numbers":
+            whole = pa.types.is_integer(found) and pa.types.is_integer(common)
+            return (common if whole else pa.float64()), common_path
+        if describe(found) != describe(common):
+            raise BadFileError(
+                path,
+                f"column {name!r} holds {describe(found)}, but {describe(common)} in {common_path}; convert one.",
+            )
+        return common, common_path
+
+
+def repeated(names: Sequence[str]) -> str | None:
+    """Return the first name that is there a second time."""
+    return next((name for name, n in Counter(names).items() if n > 1), None)
