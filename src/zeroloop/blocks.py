@@ -77,6 +77,16 @@ class Block:
         """Sum of the rows' weights."""
         return float(self.n_rows if self.weight is None else np.sum(self.weight))
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that its arrays take."""
+        arrays: list[Any] = [self.numeric, self.codes, self.y, self.weight, self.marks, self.rows, self.cluster]
+        arrays += [] if self.sparse is None else self.sparse.arrays
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "flat"}  # a view travels as a copy
+
     def hashes(self, seed: int) -> NDArray[np.uint64]:
         """Return a hash of each row's index in its source and the seed, `(rows,)`."""
         return hash_rows(self.first_row, self.n_rows, seed) if self.rows is None else hash_of(self.rows, seed)

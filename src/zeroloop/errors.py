@@ -6,7 +6,9 @@
     ├── OptionError (ValueError)  an option out of its range: C = -1, tol = nan
     ├── DataError (ValueError)    the data: a column, a row, a value
     │   └── BadFileError          a file that cannot be read, or not with the others
+    │       └── MissingFileError  a file that is gone
     ├── CheckpointError           a checkpoint that does not belong to this run
+    ├── ClusterError              a Dask cluster that cannot be reached, does not fit, or is lost
     ├── ModelFileError            a saved model that is damaged, foreign or too new
     └── OutputError               a place that cannot be written
 
@@ -16,6 +18,8 @@
 
 A message says what was found, where, what was expected and what to do.
 """
+
+from __future__ import annotations
 
 
 class ZeroloopError(Exception):
@@ -44,9 +48,20 @@ class BadFileError(DataError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[BadFileError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)  # as it was made, when it travels
+
+
+class MissingFileError(BadFileError):
+    """A file that is gone since it was found."""
+
 
 class CheckpointError(ZeroloopError):
     """A checkpoint is of other data, options or versions."""
+
+
+class ClusterError(ZeroloopError):
+    """A Dask cluster cannot be reached, has other versions, or was lost."""
 
 
 class ModelFileError(ZeroloopError):

@@ -16,13 +16,13 @@ from zeroloop.fit import Shape, plain_shape
 from zeroloop.labels import Labels, checked_labels
 from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Work
-from zeroloop.reading import Resources, RowsHere
+from zeroloop.reading import Resources, RowsHere, TableRows
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
-from zeroloop.tables.read import TableLike, open_table
+from zeroloop.tables.read import TableLike, is_dask
 from zeroloop.tables.roles import Roles, assign_roles
 from zeroloop.tables.scan import Scan
 from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
@@ -53,7 +53,7 @@ class PreparedTable:
     training: TableSource
     held_out: TableSource
     clock: Clock
-    rows: RowsHere
+    rows: TableRows
 
 
 def prepare_table(
@@ -85,8 +85,8 @@ def prepare_table(
         raise OptionError(f"missing is {missing!r}; it must be one of {', '.join(MISSING_RULES)}.")
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}; it must be a whole number of at least 0.")
-    rows = RowsHere(resources)
-    table = open_table(data, text=categorical, skip_bad_files=resources.skip_bad_files)
+    rows = _rows(data, resources)
+    table = rows.open(data, categorical)
     roles = assign_roles(
         table.schema.names,
         target=target,
@@ -120,12 +120,21 @@ def prepare_table(
         warnings.warn(f"Column {column.name!r} is left out: {column.reason}.", ZeroloopWarning, stacklevel=3)
     for one in learned.skipped:
         warnings.warn(f"Skipped {one.path}: {one.reason}", ZeroloopWarning, stacklevel=3)
-    training, held_out = rows.sources(table, roles, learned)
+    training, held_out = rows.sources(learned)
     clock.lap("encode")
     if kept is not None:
         training = Recorded(training, kept)
     labels = checked_labels(learned.labels, learned.schema.target.levels)
     return PreparedTable(table, roles, learned.schema, learned.counts, labels, training, held_out, clock, rows)
+
+
+def _rows(data: TableLike, resources: Resources) -> TableRows:
+    """Return where a table's rows are to be."""
+    if resources.scheduler is None and not is_dask(data):
+        return RowsHere(resources)
+    from zeroloop.cluster import RowsOnCluster  # Dask need not be there for those who do not use it
+
+    return RowsOnCluster(resources)
 
 
 def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mapping[str, tuple[float, float]]) -> Shape:
@@ -150,7 +159,7 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
 
 
 def _read_all(
-    table: RawTable, roles: Roles, rows: RowsHere, skip_bad_files: bool, text: Sequence[str]
+    table: RawTable, roles: Roles, rows: TableRows, skip_bad_files: bool, text: Sequence[str]
 ) -> tuple[RawTable, Scan]:
     """Read a table, and where bad files are to be left out, read it again without them."""
     while True:
@@ -159,7 +168,7 @@ def _read_all(
         except BadFileError as error:
             if not skip_bad_files or not table.files:
                 raise
-            table = _without(table, rows.bad_files(table, error, roles, text), text)
+            table = _without(table, rows.bad_files(error), text)
 
 
 def _without(table: RawTable, bad: Mapping[str, str], text: Sequence[str]) -> RawTable:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_on
 from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import Batch, RawTable
+from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.reservoir import Candidates, Reservoir
 from zeroloop.tables.roles import Roles, Rows, split_rows
 from zeroloop.tables.scan import Scan, layout_of, scan
@@ -44,6 +46,8 @@ class Resources:
             system's.
         skip_bad_files: whether files that cannot be read are left out.
         progress: told how the work goes on.
+        scheduler: of a Dask cluster whose workers read and keep the rows, each with so much memory and such a spill
+            folder: its address or a client; None for this process.
 
     """
 
@@ -52,6 +56,35 @@ class Resources:
     spill: str | None = None
     skip_bad_files: bool = False
     progress: Progress = unheard
+    scheduler: Any = None
+
+
+class TableRows(Protocol):
+    """A table's rows: read, scanned, encoded and swept in one place or another."""
+
+    def open(self, data: TableLike, text: Collection[str]) -> RawTable:
+        """Return what can be read of `data`; columns in `text` may hold text among numbers."""
+
+    def read(self, table: RawTable, roles: Roles) -> Scan:
+        """Read a table; return what it holds."""
+
+    def bad_files(self, error: BadFileError) -> dict[str, str]:
+        """Return the bad files that the last reading has met or would have met, the first of them known."""
+
+    def read_again(self, table: RawTable, roles: Roles, schema: Schema) -> None:
+        """Read a table whose schema is known."""
+
+    def sampled(self, schema: Schema, /) -> Sampled | None:
+        """Return rows that samples are drawn from without a pass, of those just read; None where there are none."""
+
+    def sources(self, learned: Learned) -> tuple[TableSource, TableSource]:
+        """Return the rows to train on and the rows held out, of those just read."""
+
+    def on_sweep(self, tell: Callable[[int, int], None]) -> None:
+        """Have `tell` called with how many rows and bytes of a sweep are done."""
+
+    def in_words(self) -> str:
+        """Say where the rows are."""
 
 
 class RowsHere:
@@ -72,20 +105,27 @@ class RowsHere:
     def _empty_store(self) -> Store:
         return Store(Budget(self._budget), self._folder)
 
+    def open(self, data: TableLike, text: Collection[str]) -> RawTable:
+        """Return what can be read of `data`; see `open_table`."""
+        self._text = text
+        return open_table(data, text, self._resources.skip_bad_files)
+
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Read a table; return what it holds."""
+        self._table, self._roles = table, roles
         self._reservoir = Reservoir(roles.seed)
         found = read(table, roles, self._empty_store(), self._threads, self._resources.progress, self._reservoir)
         self._store, self._interner = found.store, found.interner
         return found.scanned
 
-    def bad_files(self, table: RawTable, error: BadFileError, roles: Roles, text: Sequence[str]) -> dict[str, str]:
+    def bad_files(self, error: BadFileError) -> dict[str, str]:
         """Return the bad files, the first of them known: all after it are read to find the others."""
         bad = {error.path: error.reason}
-        paths = [file.path for file in table.files]
-        for file in table.files[paths.index(error.path) + 1 :]:
+        files = self._table.files
+        paths = [file.path for file in files]
+        for file in files[paths.index(error.path) + 1 :]:
             try:
-                for _ in open_files([file], file.path, text, skip_bad_files=False).batches(roles.read):
+                for _ in open_files([file], file.path, self._text, skip_bad_files=False).batches(self._roles.read):
                     pass
             except BadFileError as another:
                 bad[another.path] = another.reason
@@ -93,6 +133,7 @@ class RowsHere:
 
     def read_again(self, table: RawTable, roles: Roles, schema: Schema) -> None:
         """Read a table whose schema is known."""
+        self._table, self._roles = table, roles
         self._store, self._interner = read_again(
             table, roles, schema, self._empty_store(), self._threads, self._resources.progress
         )
@@ -108,13 +149,13 @@ class RowsHere:
         starts = tuple(self._reservoir.starts)
         return Sampled(replace(block, rows=drawn.at), fractions, starts, self._reservoir.seed)
 
-    def sources(self, table: RawTable, roles: Roles, learned: Learned) -> tuple[TableSource, TableSource]:
+    def sources(self, learned: Learned) -> tuple[TableSource, TableSource]:
         """Return the rows to train on and the rows held out, of those just read."""
         schema, counts = learned.schema, learned.counts
         if not knows_its_levels(self._interner, schema):
-            self.read_again(table, roles, schema)
+            self.read_again(self._table, self._roles, schema)
         store = self._store
-        store.finish(reader_of(table, roles, schema, self._interner), self._threads)
+        store.finish(reader_of(self._table, self._roles, schema, self._interner), self._threads)
         in_memory = store.in_memory()
         if in_memory is not None:
             return in_memory

@@ -67,7 +67,7 @@ class Ranking:
         return Ranking((), self._in_bins(bits) + other._in_bins(bits))
 
     def _in_bins(self, bits: int) -> FloatArray:
-        return np.asarray(sum(_binned(part, bits) for part in self.rows)) if self.bins is None else self.bins
+        return _binned(np.concatenate(self.rows, axis=1), bits) if self.bins is None else self.bins
 
     def points(self) -> FloatArray:
         """Return the predictors met, in order, with the weight of their positive and negative rows, `(3, n)`."""

@@ -72,6 +72,7 @@ def train(
     skip_bad_files: bool = False,
     report: str | PathLike[str] | None = None,
     threads: int | None = None,
+    scheduler: Any = None,
     progress: Progress = unheard,
 ) -> Model:
     """Learn a logistic regression from a table.
@@ -83,7 +84,7 @@ def train(
     Args:
         data: a path (CSV, gzip or not, Parquet, Arrow IPC, libsvm), a list of paths, a folder (hive-partitioned or
             not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars DataFrame; a pyarrow
-            Table, RecordBatchReader or Dataset; a DuckDB relation. It may be larger than memory.
+            Table, RecordBatchReader or Dataset; a DuckDB relation; a Dask DataFrame. It may be larger than memory.
         target: the column to predict, of two or more classes.
         positive: of two classes the one whose probability is modelled; by default the greater in sorted order.
         features: columns to predict from; by default all others.
@@ -130,6 +131,9 @@ def train(
         skip_bad_files: whether files that cannot be read, or have other columns, are left out instead of an error.
         report: where to write a page about the model, .html; see `zeroloop.report.page.report`.
         threads: None for every core. Any number gives the same bits.
+        scheduler: of a Dask cluster, such as "tcp://host:8786" or a `distributed.Client`: its workers read the rows,
+            which they must see under the same paths, and keep them, each within `memory` and with a `spill` folder of
+            its own. The model has the same bits. A Dask DataFrame goes to the client there is.
         progress: told how the work goes on.
 
     Raises:
@@ -137,6 +141,7 @@ def train(
         OptionError: for an option out of its range.
         OutputError: when the report cannot be written.
         CheckpointError: when the checkpoint is of other data, options or versions.
+        ClusterError: when the scheduler does not answer, a worker has other versions, or the cluster is lost.
         Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
 
     Warns:
@@ -196,7 +201,7 @@ def train(
             data,
             **roles,  # type: ignore[arg-type]
             reference=math.isinf(options.C),
-            resources=Resources(threads, memory, spill, skip_bad_files, progress),
+            resources=Resources(threads, memory, spill, skip_bad_files, progress, scheduler),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
         model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)

@@ -128,11 +128,16 @@ class Store:
         """Memory that the rows kept take."""
         return self._taken.n_bytes
 
+    @property
+    def n_spilled(self) -> int:
+        """Bytes in the spill file."""
+        return 0 if self._spill is None else self._spill.n_bytes
+
     def in_words(self) -> str:
         """Say where the rows are."""
         parts = [f"{size_text(self.n_bytes)} in memory"] if self.n_bytes else []
-        if self._spill is not None:
-            parts.append(f"{size_text(self._spill.n_bytes)} in a spill file in {self._folder}")
+        if self.n_spilled:
+            parts.append(f"{size_text(self.n_spilled)} in a spill file in {self._folder}")
         if not self.complete:
             reason = "" if self._folder is None else f", as {self._folder} has no room for them"
             parts.append(f"{'the rest' if parts else 'all'} decoded again in each pass{reason}")
@@ -213,11 +218,13 @@ class Sampled:
     seed: int
 
 
-def _as_it_is(block: Block) -> Block:
+def as_it_is(block: Block) -> Block:
+    """Return the block: the view that is none."""
     return block
 
 
-def _both(block: Block, first: View, then: View) -> Block:
+def both(block: Block, first: View, then: View) -> Block:
+    """Return one view of another."""
     return then(first(block))
 
 
@@ -234,7 +241,7 @@ class FilesSource:
     n_stored: int
     threads: int
     sampled: Sampled | None = None
-    view: View = _as_it_is
+    view: View = as_it_is
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
         """Sum `statistic(block)` over all blocks, in block order."""
@@ -247,7 +254,7 @@ class FilesSource:
 
     def viewed(self, view: View) -> FilesSource:
         """Return a source over `view(block)` of each block, as this one has them."""
-        return replace(self, view=view if self.view is _as_it_is else partial(_both, first=self.view, then=view))
+        return replace(self, view=view if self.view is as_it_is else partial(both, first=self.view, then=view))
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source in memory over some rows, drawn by a hash of their index; without a pass where it can."""

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError, DataError
+from zeroloop.errors import BadFileError, DataError, MissingFileError
 from zeroloop.tables import svmlight
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
@@ -55,7 +55,7 @@ class File:
         """
         now = _found(self.filesystem, self.place)
         if now is None:
-            raise BadFileError(self.path, "the file is gone since this run found it; put it back, or start anew.")
+            raise MissingFileError(self.path, "the file is gone since this run found it; put it back, or start anew.")
         if now != (self.size, self.modified):
             raise BadFileError(
                 self.path,

@@ -42,6 +42,11 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
     return replace(table, schema=pa.schema([(field.name, plain_type(field.type)) for field in table.schema]))
 
 
+def is_dask(data: Any) -> bool:
+    """Return whether something is one of Dask's collections."""
+    return type(data).__module__.partition(".")[0] in ("dask", "dask_expr")
+
+
 def _open_memory(data: TableLike) -> RawTable:
     import pyarrow.dataset as ds
 

@@ -1,0 +1,199 @@
+"""Rows on the workers of a Dask cluster: the statistic goes to the partitions, sums come back.
+
+A *partition* is some consecutive rows, encoded and held by one worker: the result of a Dask task, so that Dask makes it
+again elsewhere when its worker is lost. A pass is a task for each partition, and a few that add sums on the workers;
+one sum reaches this process. Sums are added in the order of `zeroloop.tree`: no number of workers, partitions or faults
+changes a bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from distributed import Future
+
+from zeroloop.blocks import Block
+from zeroloop.kernels.select import statistics
+from zeroloop.sources.dask_cluster import Cluster
+from zeroloop.sources.files import Part, View, as_it_is, both, tree_of
+from zeroloop.sources.memory import MemorySource, cut_sample
+from zeroloop.sources.threads import one_blas_thread
+from zeroloop.tree import Tree
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+FAN_IN = 16  # sums that are added by one task
+WORTH_MOVING = 1.0  # seconds that a worker's part of a pass takes before some of it is moved to another
+
+
+class Swept(Protocol):
+    """Rows of a partition, where a worker has them."""
+
+    def sweep(self, part: Part, function: Callable[[Block], T]) -> Iterator[T]:
+        """Yield `function(block)` for each block that has rows, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summed(Generic[S]):
+    """What some partitions' rows sum up to, and how long it took; addable.
+
+    Attributes:
+        tree: the sums, a part for each block.
+        seconds: by the address of the worker.
+
+    """
+
+    tree: Tree[S]
+    seconds: dict[str, float]
+
+    def __add__(self, other: Summed[S]) -> Summed[S]:
+        workers = {**self.seconds, **other.seconds}
+        spent = {name: self.seconds.get(name, 0.0) + other.seconds.get(name, 0.0) for name in workers}
+        return Summed(self.tree + other.tree, spent)
+
+
+@dataclass(slots=True)
+class Partitions:
+    """The partitions of a table, and which worker has which.
+
+    Attributes:
+        cluster: whose workers hold them.
+        held: the partitions, in order.
+        rows: of each, used or not.
+        on_rows: told how many rows of a pass are done, as they are.
+        seconds: that the last pass took, by worker.
+
+    """
+
+    cluster: Cluster
+    held: list[Future[Any]]
+    rows: list[int]
+    on_rows: Callable[[int], None] = lambda rows: None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def total(self, name: str, sums: Callable[..., Summed[S]], starts: Sequence[int]) -> S:
+        """Return the sum over all partitions of what `sums(partition, start)` makes, with a task for each."""
+        self._level()
+        parts = self.cluster.map(name, sums, self.held, starts)
+        found: Summed[S] = self.cluster.result(added(self.cluster, name, parts), parts, self._done)
+        self.seconds = found.seconds
+        return found.tree.total()
+
+    def _done(self, finished: Iterable[int]) -> None:
+        self.on_rows(sum(self.rows[i] for i in finished))
+
+    def _level(self) -> None:
+        """Move partitions from a worker that takes long to one that is quick, or new, where that is worth it."""
+        slowest = max(self.seconds, key=self.seconds.__getitem__, default=None)
+        if slowest is None or self.seconds[slowest] < WORTH_MOVING:
+            return
+        load = {worker: self.seconds.get(worker, 0.0) / threads for worker, threads in self.cluster.workers().items()}
+        if slowest not in load or len(load) < 2:
+            return
+        quickest = min(load, key=load.__getitem__)
+        if load[quickest] > load[slowest] / 2:
+            return
+        where = self.cluster.where(self.held)
+        mine = [i for i, workers in enumerate(where) if slowest in workers]
+        n = int(len(mine) * (load[slowest] - load[quickest]) / (2 * load[slowest]))
+        for i in mine[len(mine) - n :]:
+            self.held[i] = self.cluster.moved(self.held[i], quickest)
+        self.seconds = {}  # to be measured again
+
+
+def added(cluster: Cluster, name: str, parts: list[Future[S]]) -> Future[S]:
+    """Return the sum of what tasks return, added on the workers, `FAN_IN` at a time."""
+    while len(parts) > 1:
+        groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
+        parts = cluster.map(f"{name}-add", _sum_of, groups)
+    return parts[0]
+
+
+def _sum_of(parts: list[Any]) -> Any:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class DaskSource:
+    """Training rows, or rows held out, of partitions on a cluster.
+
+    Attributes:
+        partitions: where they are.
+        part: which of their rows.
+        starts: index of each partition's first block in this source.
+        n_rows, n_coefs, n_numeric, n_codes, n_stored: see `zeroloop.blocks.Source`.
+        threads: that sweep a sample, in this process.
+        view: of each block.
+
+    """
+
+    partitions: Partitions
+    part: Part
+    starts: tuple[int, ...]
+    n_rows: int
+    n_coefs: int
+    n_numeric: int
+    n_codes: int
+    n_stored: int
+    threads: int
+    view: View = as_it_is
+
+    def reduce(self, statistic: Callable[[Block], S]) -> S:
+        """Sum `statistic(block)` over all blocks, in block order."""
+        sums = partial(_sums, part=self.part, of_block=partial(_of_view, view=self.view, statistic=statistic))
+        return self.partitions.total(_name_of(statistic), sums, self.starts)
+
+    def reduce_together(self, sources: Sequence[DaskSource], statistic: Callable[[list[Block]], S]) -> S:
+        """Sum `statistic` of the blocks that several views of this source have for the same rows, in block order."""
+        views = [source.view for source in sources]
+        sums = partial(_sums, part=self.part, of_block=partial(_of_views, views=views, statistic=statistic))
+        return self.partitions.total("several-fits", sums, self.starts)
+
+    def viewed(self, view: View) -> DaskSource:
+        """Return a source over `view(block)` of each block, as this one has them."""
+        return replace(self, view=view if self.view is as_it_is else partial(both, first=self.view, then=view))
+
+    def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
+        """Return a source in this process over some rows, drawn by a hash of their index: the same rows anywhere."""
+        draw = statistics(self.n_rows, self.n_coefs).draw
+        drawn = self.reduce(partial(_drawn, draw=draw, fractions=tuple(fractions), seed=seed))
+        return cut_sample(drawn, self.threads)
+
+
+def _drawn(block: Block, draw: Callable[..., Any], fractions: Sequence[float], seed: int) -> list[Block]:
+    return [block.sample(draw(block, fractions, seed), fractions)]
+
+
+def _of_view(block: Block, view: View, statistic: Callable[[Block], S]) -> S:
+    return statistic(view(block))
+
+
+def _of_views(block: Block, views: Sequence[View], statistic: Callable[[list[Block]], S]) -> S:
+    return statistic([view(block) for view in views])
+
+
+def _sums(rows: Swept, first: int, part: Part, of_block: Callable[[Block], S]) -> Summed[S]:
+    """Return what a partition's blocks sum up to, on the worker that has it; the first of them is number `first`."""
+    from distributed import get_worker
+
+    start = time.perf_counter()
+    with one_blas_thread():
+        tree = tree_of(rows.sweep(part, of_block), first)
+    return Summed(tree, {get_worker().address: time.perf_counter() - start})
+
+
+def _name_of(statistic: Any) -> str:
+    """Return what the dashboard calls the tasks of a pass."""
+    function = statistic.func if isinstance(statistic, partial) else statistic
+    name: str = getattr(function, "__name__", "statistic").strip("_").replace("_", "-")
+    if name == "sums":
+        return ("loss", "gradient", "hessian")[statistic.keywords["order"]]
+    return name

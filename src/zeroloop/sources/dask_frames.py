@@ -1,0 +1,41 @@
+"""Dask DataFrames and arrays: tasks over their partitions, columns, lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask.dataframe
+import numpy as np
+import pyarrow as pa
+from dask import delayed
+from distributed import Future
+
+from zeroloop.sources.dask_cluster import Cluster
+
+
+def is_frame(data: Any) -> bool:
+    """Return whether something is a Dask DataFrame."""
+    return isinstance(data, dask.dataframe.DataFrame)
+
+
+def columns_of(frame: Any) -> pa.Schema:
+    """Return a frame's columns; the type of one that pandas calls an object is null, as nothing is known of it."""
+    return pa.Schema.from_pandas(frame._meta.rename(columns=str), preserve_index=False)
+
+
+def lengths(cluster: Cluster, frame: Any) -> list[int]:
+    """Return the number of rows of each partition of a frame, computed without its columns where Dask can."""
+    counts = frame.map_partitions(len, meta=(None, "int64"))
+    found = cluster.result(cluster.client.compute(counts))
+    return [int(n) for n in np.asarray(found)]
+
+
+def over(
+    cluster: Cluster, name: str, function: Callable[..., Any], items: Sequence[Any], groups: Sequence[Sequence[Any]]
+) -> list[Future[Any]]:
+    """Return a task `function(item, partitions)` for each item and its group of a collection's delayed partitions."""
+    call = delayed(function, pure=False, traverse=False)
+    keys = cluster.keys(name, len(items))
+    tasks = [call(item, list(group), dask_key_name=key) for item, group, key in zip(items, groups, keys, strict=True)]
+    return list(cluster.client.compute(tasks))
