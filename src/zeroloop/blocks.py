@@ -47,11 +47,12 @@ class Block:
         n_coefs: number of coefficients, intercept included.
         y: `(rows,)` float32, labels 0 and 1, or 0 to K - 1 of K classes; None where they are not known.
         weight: `(rows,)` float64, non-negative; None for all ones.
-        first_row: index of the block's first row in its source.
+        first_row: index in its source of the first of the rows that it was cut from.
         marks: `(2, n_marks)` int32, C order: terms of 0 and 1 that few rows have (missing-indicators), as pairs of the
             row within the block and the coefficient, sorted by row.
         sparse: further numeric columns of which few values are stored; their coefficients follow those of `numeric`.
-        rows: `(rows,)` int64, the rows' indices in their source; None where they follow `first_row`.
+        kept: which of the rows from `first_row` on these are, as `bits_of` packs them; None where they follow it.
+        rows: `(rows,)` int64, the rows' indices in their source, instead of `first_row`; None where that is known.
         cluster: `(rows,)` int64, tells each row's cluster from all others; None where there are none.
 
     """
@@ -64,6 +65,7 @@ class Block:
     first_row: int = 0
     marks: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
     sparse: Sparse | None = None
+    kept: NDArray[np.uint8] | None = None
     rows: NDArray[np.int64] | None = None
     cluster: NDArray[np.int64] | None = None
 
@@ -80,16 +82,26 @@ class Block:
     @property
     def n_bytes(self) -> int:
         """Memory that its arrays take."""
-        arrays: list[Any] = [self.numeric, self.codes, self.y, self.weight, self.marks, self.rows, self.cluster]
+        arrays: list[Any] = [self.numeric, self.codes, self.y, self.weight, self.marks, self.kept, self.rows]
+        arrays.append(self.cluster)
         arrays += [] if self.sparse is None else self.sparse.arrays
         return sum(array.nbytes for array in arrays if array is not None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "flat"}  # a view travels as a copy
 
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """The rows' indices in their source, `(rows,)`."""
+        if self.rows is not None:
+            return self.rows
+        return self.first_row + (np.arange(self.n_rows) if self.kept is None else positions_of(self.kept))
+
     def hashes(self, seed: int) -> NDArray[np.uint64]:
         """Return a hash of each row's index in its source and the seed, `(rows,)`."""
-        return hash_rows(self.first_row, self.n_rows, seed) if self.rows is None else hash_of(self.rows, seed)
+        if self.rows is not None:
+            return hash_of(self.rows, seed)
+        return hash_kept(self.first_row, self.n_rows, self.kept, seed, hash_rows)
 
     @cached_property
     def flat(self) -> tuple[NDArray[Any], int, bool]:
@@ -100,10 +112,7 @@ class Block:
         return _flat(self.numeric)
 
     def take(self, rows: NDArray[np.intp]) -> Block:
-        """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one.
-
-        Its rows are counted from the same `first_row` on, as if those left out had never been.
-        """
+        """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one."""
         if rows.size == self.n_rows:
             return self
         by_row = self.numeric.strides[0] == self.numeric.itemsize
@@ -116,6 +125,7 @@ class Block:
             first_row=self.first_row,
             marks=self._marks_of(rows),
             sparse=None if self.sparse is None else self.sparse.take(rows),
+            kept=None if self.rows is not None else kept_of(self.kept, rows, self.n_rows),
             rows=None if self.rows is None else self.rows[rows],
             cluster=None if self.cluster is None else self.cluster[rows],
         )
@@ -233,6 +243,7 @@ def concatenate(blocks: Sequence[Block]) -> Block:
             axis=1,
         ),
         sparse=None if first.sparse is None else concatenate_rows([b.sparse for b in blocks if b.sparse is not None]),
+        rows=np.concatenate([block.indices for block in blocks]),
     )
 
 
@@ -255,6 +266,36 @@ def _flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
     return np.ascontiguousarray(numeric).reshape(-1), rows, False
 
 
+def bits_of(positions: NDArray[np.intp], n: int) -> NDArray[np.uint8]:
+    """Return which of n rows are at some positions, a bit for each, `(ceil(n / 8),)`."""
+    kept = np.zeros(n, dtype=bool)
+    kept[positions] = True
+    return np.packbits(kept)
+
+
+def positions_of(bits: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return the positions that `bits_of` packed."""
+    return np.flatnonzero(np.unpackbits(bits))
+
+
+def kept_of(kept: NDArray[np.uint8] | None, rows: NDArray[np.intp], n_rows: int) -> NDArray[np.uint8]:
+    """Return what is kept where, of n rows of which some are kept already, only those at `rows` are."""
+    return bits_of(rows, n_rows) if kept is None else bits_of(positions_of(kept)[rows], 8 * kept.size)
+
+
+def hash_kept(
+    first_row: int,
+    n_rows: int,
+    kept: NDArray[np.uint8] | None,
+    seed: int,
+    hashes: Callable[[int, int, int], NDArray[np.uint64]],
+) -> NDArray[np.uint64]:
+    """Return the hash of each of some rows' indices and the seed, made by `hash_rows` or its compiled like."""
+    if kept is None:
+        return hashes(first_row, n_rows, seed)
+    return hashes(first_row, 8 * kept.size, seed)[positions_of(kept)]
+
+
 def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     """Return a hash of each row's index and the seed, `(n_rows,)`, uniform over 64 bits.
 
@@ -271,6 +312,7 @@ def hash_of(rows: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
     return hashes
 
 
+SAMPLING = 2**63  # added to the seed of a sample, so that its hash is not one that rows were held out or folded by
 STRIDE = np.uint64(0x9E3779B97F4A7C15)
 
 

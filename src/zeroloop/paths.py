@@ -216,7 +216,7 @@ def path(
     )
     schema = table.schema
     shape = shape_of(schema, penalty_factors or {}, {})
-    grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels)
+    grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels, seed=table.roles.seed)
     deviations = schema.deviations(table.counts.training)[1:]
     return _path(table.training, grid, Cs, schema.terms[1:], deviations, progress)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray, Sums
+from zeroloop.blocks import SAMPLING, Block, FloatArray, Sums
 from zeroloop.blocks import hash_rows as hash_rows
 from zeroloop.kernels.quadratic import minimise_quadratic as minimise_quadratic
 from zeroloop.kernels.totals import Described, DiagonalSums, Largest, Moments, VectorSums
@@ -170,7 +170,7 @@ def draw(block: Block, fractions: Sequence[float], seed: int) -> NDArray[np.intp
     """Return the positions of rows drawn by hash; see `zeroloop.kernels.sweep.draw`."""
     assert block.y is not None
     below = np.array([np.uint64(fraction * 2**53) for fraction in fractions])[block.y.astype(np.intp)]
-    return np.flatnonzero(block.hashes(seed) >> np.uint64(11) < below)
+    return np.flatnonzero(block.hashes(seed + SAMPLING) >> np.uint64(11) < below)
 
 
 def probabilities(z: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import STRIDE, Block, FloatArray, Sums, mixed, splitmix
+from zeroloop.blocks import SAMPLING, STRIDE, Block, FloatArray, Sums, hash_kept, mixed, splitmix
 from zeroloop.kernels import quadratic, softmax
 from zeroloop.kernels.compiled import EXACT, SUMS, compiled
 from zeroloop.kernels.dense import add_moments
@@ -184,7 +184,14 @@ def draw(block: Block, fractions: Sequence[float], seed: int) -> NDArray[np.intp
     """
     assert block.y is not None
     below = np.array([np.uint64(fraction * 2**53) for fraction in fractions])
-    return _draw(block.first_row, block.y, below, mixed(seed)[0])
+    seed = seed + SAMPLING
+    if block.rows is None and block.kept is None:
+        return _draw(block.first_row, block.y, below, mixed(seed)[0])
+    if block.rows is not None:
+        hashes = block.hashes(seed)
+    else:
+        hashes = hash_kept(block.first_row, block.n_rows, block.kept, seed, hash_rows)
+    return np.flatnonzero(hashes >> np.uint64(11) < below[block.y.astype(np.intp)])
 
 
 def largest(block: Block) -> Largest:

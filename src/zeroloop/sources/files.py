@@ -277,10 +277,7 @@ class FilesSource:
         # Where each block's rows end among them: the sample is cut as if it had been drawn block by block.
         ends = np.append(np.searchsorted(block.rows[chosen], kept.starts[1:]), chosen.size)
         begins = np.append(0, ends[:-1])
-        parts = [
-            replace(drawn.take(np.arange(begin, end)), first_row=start, rows=None)
-            for begin, end, start in zip(begins.tolist(), ends.tolist(), kept.starts, strict=True)
-        ]
+        parts = [drawn.take(np.arange(begin, end)) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
         return cut_sample(parts, self.threads)
 
 

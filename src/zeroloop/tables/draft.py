@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zeroloop.blocks import FloatArray
+from zeroloop.blocks import FloatArray, kept_of, positions_of
 from zeroloop.sparse import Sparse, concatenate_rows
 from zeroloop.tables.columns import fits_float32, numbers, sparse_values, value_numbers
 from zeroloop.tables.roles import row_clusters, row_weights
@@ -53,6 +53,7 @@ class Draft:
         cluster: `(rows,)`, tells each row's cluster from all others; None where there are none.
         sparse: a column of maps from index to number, or None.
         first_row: index in the table of the batch's first row.
+        kept: which of the batch's rows these are, as `zeroloop.blocks.bits_of` packs them; None for all.
 
     """
 
@@ -69,6 +70,7 @@ class Draft:
     cluster: NDArray[np.int64] | None
     sparse: Sparse | None
     first_row: int
+    kept: NDArray[np.uint8] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -84,6 +86,7 @@ class Draft:
             "labels": self.labels,
             "weight": self.weight,
             "cluster": self.cluster,
+            "kept": self.kept,
         }
         if self.sparse is not None:
             s = self.sparse
@@ -112,7 +115,12 @@ class Draft:
             weight=None if self.weight is None else self.weight[rows],
             cluster=None if self.cluster is None else self.cluster[rows],
             sparse=None if self.sparse is None else self.sparse.take(rows).compact(),
+            kept=kept_of(self.kept, rows, self.n_rows),
         )
+
+    def row(self, position: int) -> int:
+        """Return the index in the table of the row at a position."""
+        return self.first_row + (position if self.kept is None else int(positions_of(self.kept)[position]))
 
     def with_arrays(self, arrays: dict[str, NDArray[Any]]) -> Draft:
         """Return this draft with other arrays for its own."""
@@ -129,6 +137,7 @@ class Draft:
             weight=arrays.get("weight"),
             cluster=arrays.get("cluster"),
             sparse=sparse,
+            kept=arrays.get("kept"),
         )
 
 
@@ -206,6 +215,7 @@ def join(drafts: Sequence[Draft]) -> Draft:
         weight=np.concatenate(weights) if weights else None,
         cluster=np.concatenate(clusters) if clusters else None,
         sparse=concatenate_rows(rows) if rows else None,
+        kept=None,  # of several batches: whoever joins them knows their rows
     )
 
 

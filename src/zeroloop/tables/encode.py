@@ -203,7 +203,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
             complete[met] = False
             numeric[j, met] = column.mean
             if column.name == schema.offset and schema.missing != "drop":
-                row = draft.first_row + int(met[0]) + 1
+                row = draft.row(int(met[0])) + 1
                 raise DataError(f"The offset column {column.name!r} has no value in row {row}; fill it.")
             if not column.missing and schema.missing == "impute":
                 surprises.filled[column.name] += met.size
@@ -221,7 +221,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         if not levels.missing and schema.missing == "impute":
             surprises.filled[levels.name] += int(np.sum(missing))
     if schema.missing == "error" and not np.all(complete):
-        at = draft.first_row + int(np.argmin(complete)) + 1
+        at = draft.row(int(np.argmin(complete))) + 1
         raise DataError(f"Row {at} has a missing value, and the model was trained with missing='error'; fill it.")
     pairs = np.concatenate(marks, axis=1) if marks else np.empty((2, 0), np.int32)
     sparse = draft.sparse
@@ -236,6 +236,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         weight=draft.weight,
         cluster=draft.cluster,
         first_row=draft.first_row,
+        kept=draft.kept,
         marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]),
         sparse=sparse,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.blocks import SAMPLING, hash_kept, positions_of
 from zeroloop.kernels.select import statistics
 from zeroloop.tables.draft import Draft, join
 from zeroloop.tables.schema import Level
@@ -22,8 +23,7 @@ class Drawn:
 
     Attributes:
         rows: the rows.
-        at: `(n,)` int64, their indices as blocks count them: the first row of the batch, plus how many training rows of
-            it are before.
+        at: `(n,)` int64, their indices in the table.
         hashes: `(n,)` uint64, 53 bits, of those indices.
 
     """
@@ -59,7 +59,8 @@ class Reservoir:
     def draw(self, training: Draft) -> Candidates:
         """Return which of a batch's training rows may be kept; any thread may ask."""
         kernels = statistics(training.n_rows, len(training.numeric) + len(training.codes))
-        hashes: NDArray[np.uint64] = kernels.hash_rows(training.first_row, training.n_rows, self.seed) >> np.uint64(11)
+        first_row, n_rows = training.first_row, training.n_rows
+        hashes = hash_kept(first_row, n_rows, training.kept, self.seed + SAMPLING, kernels.hash_rows) >> np.uint64(11)
         positions = np.flatnonzero(hashes < self._highest)
         return Candidates(positions, hashes[positions])
 
@@ -72,7 +73,9 @@ class Reservoir:
             self._below = np.append(self._below, np.full_like(self._below, ALL))
             self._counts = np.append(self._counts, np.zeros_like(self._counts))
         self._highest = np.max(self._below[:n_classes])
-        rows, at = training.take(candidates.positions), training.first_row + candidates.positions
+        positions = candidates.positions
+        within = positions if training.kept is None else positions_of(training.kept)[positions]
+        rows, at = training.take(positions), training.first_row + within
         self._keep(self._within(Drawn(rows, at, candidates.hashes)))
         full = self._counts > SLACK * wanted
         if np.any(full):
