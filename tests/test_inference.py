@@ -784,8 +784,8 @@ def test_a_saved_model_keeps_its_figures(tmp_path: Path) -> None:
 def test_a_model_keeps_no_data_alive() -> None:
     data = table("birthwt")
     model = free(data, "low", features=["age", "lwt"])
-    assert model.data() is data
+    assert model.trained_on()[0] is data
     del data
     gc.collect()
-    assert model.data() is None
+    assert model.trained_on()[0] is None
     assert model.test("age").likelihood_ratio is None

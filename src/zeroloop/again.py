@@ -48,7 +48,9 @@ def prepare_again(model: Model, data: TableLike | None, resources: Resources | N
         raise OptionError(
             "The model was saved by an older version, which did not say how its table was read; train again."
         )
-    data = model.data() if data is None else data
+    if data is None:
+        data, known = model.trained_on()
+        resources = resources or Resources(scheduler=known)
     if data is None:
         raise OptionError(
             "A model holds no rows, and the table it was trained on is gone from this process; give it as data."
@@ -65,7 +67,7 @@ def is_same(model: Model, table: PreparedTable) -> bool:
     return table.schema == model.schema and counts.training == training.rows
 
 
-def compared(model: Model, columns: tuple[str, ...], data: TableLike | None) -> ColumnsTest:
+def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, scheduler: Any = None) -> ColumnsTest:
     """Return the Wald test that some columns' coefficients are all zero, and, from the rows, the likelihood ratio.
 
     Args:
@@ -73,6 +75,7 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None) -> 
         columns: which, together.
         data: the table it was trained on; None for what `zeroloop.train` was given, where it is still there, else no
             likelihood ratio.
+        scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
 
     Raises:
         OptionError: for a column that makes no terms, or a model without standard errors.
@@ -83,9 +86,9 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None) -> 
     for known in estimates.tests:
         if known.columns == columns:
             return known
-    if not estimates.compares_likelihoods or (data is None and model.data() is None):
+    if not estimates.compares_likelihoods or (data is None and model.trained_on()[0] is None):
         return wald(estimates, model.coef, model.schema, columns)
-    table = read_again(model, data)
+    table = read_again(model, data, None if scheduler is None else Resources(scheduler=scheduler))
     schema, training = model.schema, model.training
     units = Units(schema.centre, schema.scale)
     rows = Rows(table.training, schema, table.labels, units, shape_of(schema, {}, {}), training.seed, None)

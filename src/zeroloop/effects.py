@@ -10,7 +10,7 @@ Journal, 2012.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -25,8 +25,10 @@ from zeroloop.estimates import State, normal_quantile, own_units, relative, two_
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
-from zeroloop.model import Model
-from zeroloop.tables.read import TableLike, open_table
+from zeroloop.model import Model, Scored
+from zeroloop.reading import Resources
+from zeroloop.scored import total_over
+from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema
 
 
@@ -77,7 +79,9 @@ class EffectSums:
         )
 
 
-def marginal_effects(model: Model, data: TableLike | None = None, level: float = 0.95) -> pa.Table:
+def marginal_effects(
+    model: Model, data: TableLike | None = None, level: float = 0.95, scheduler: Any = None
+) -> pa.Table:
     """Return the average marginal effect of each column on the probability of each class but the first.
 
     The columns of the result: `class` (with more than two), `term`, `change` ("derivative", or the level that it is
@@ -88,6 +92,7 @@ def marginal_effects(model: Model, data: TableLike | None = None, level: float =
         data: rows to average over; None for the training rows of what `zeroloop.train` was given. The table that the
             model was trained on stands for its training rows, with their weights; of another all rows count alike.
         level: confidence of the intervals.
+        scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
 
     Raises:
         OptionError: for a model without standard errors; without data where none are known.
@@ -99,7 +104,7 @@ def marginal_effects(model: Model, data: TableLike | None = None, level: float =
         raise OptionError(f"level is {level}; it must be between 0 and 1, such as 0.95.")
     changes = _changes(schema)
     sums = partial(_effect_sums, coef=relative(model.coef), changes=changes, several=len(model.coef) > 1)
-    total = _total(model, data, sums)
+    total = _total(model, data, sums, None if scheduler is None else Resources(scheduler=scheduler))
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
     unknown = [state == State.NO_MAXIMUM for state in estimates.states]
     covariance[unknown], covariance[:, unknown] = np.nan, np.nan
@@ -107,9 +112,9 @@ def marginal_effects(model: Model, data: TableLike | None = None, level: float =
     return _table(model, rows, covariance, level)
 
 
-def _total(model: Model, data: TableLike | None, sums: Any) -> EffectSums:
+def _total(model: Model, data: TableLike | None, sums: Any, resources: Resources | None) -> EffectSums:
     try:
-        table = prepare_again(model, data)
+        table = prepare_again(model, data, resources)
     except (DataError, OptionError):
         if data is None:
             raise
@@ -117,14 +122,16 @@ def _total(model: Model, data: TableLike | None, sums: Any) -> EffectSums:
     if table is not None and (data is None or is_same(model, table)):
         of_training: EffectSums = table.training.reduce(sums)
         return of_training
-    found: EffectSums | None = None
-    for scored in model.scored(open_table(data)):
-        block = scored.encoded.block.take(np.flatnonzero(scored.known))
-        if block.n_rows:
-            found = sums(block) if found is None else found + sums(block)
+    of_scored = partial(_of_known, sums=sums)
+    found: EffectSums | None = total_over(model, data, of_scored, labelled=False, resources=resources or Resources())
     if found is None:
         raise DataError("No row of the data has a value in every column; there is nothing to average over.")
     return found
+
+
+def _of_known(scored: Scored, sums: Callable[[Block], EffectSums]) -> EffectSums | None:
+    block = scored.encoded.block.take(np.flatnonzero(scored.known))
+    return sums(block) if block.n_rows else None
 
 
 def _changes(schema: Schema) -> list[Change]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -129,6 +129,38 @@ class Scored:
         return ~np.isnan(self.z if self.z.ndim == 1 else self.z[0])
 
 
+@dataclass(slots=True)
+class Tally:
+    """What was odd about rows that were scored; addable.
+
+    Attributes:
+        rows: how many.
+        incomplete: of them, how many have no predictor.
+        surprises: what training never met.
+
+    """
+
+    rows: int = 0
+    incomplete: int = 0
+    surprises: Surprises = field(default_factory=Surprises)
+
+    def __add__(self, other: Self) -> Tally:
+        return Tally(self.rows + other.rows, self.incomplete + other.incomplete, self.surprises + other.surprises)
+
+    def warn(self) -> None:
+        """Say it, in at most two warnings."""
+        sentence = self.surprises.sentence()
+        if sentence:
+            warnings.warn(sentence, ZeroloopWarning, stacklevel=4)
+        if self.incomplete:
+            warnings.warn(
+                f"{self.incomplete:,} of {self.rows:,} rows have a missing value and get no prediction: "
+                "the model was trained on complete rows (missing='drop').",
+                ZeroloopWarning,
+                stacklevel=4,
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A logistic regression of one table's target on its other columns.
@@ -141,7 +173,7 @@ class Model:
         held_out: scores on the rows held out, as `zeroloop train --json` prints them; None where there are none.
         estimates: how sure the coefficients are; None where that is not known.
         no_estimates: why it is not.
-        origin: returns what it was trained on, if that is still there: a model keeps no data alive, and saves none.
+        origin: returns what `trained_on` does: a model keeps no data alive, and saves none.
 
     """
 
@@ -151,11 +183,14 @@ class Model:
     held_out: dict[str, Any] | None = None
     estimates: Estimates | None = None
     no_estimates: str | None = None
-    origin: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+    origin: Callable[[], tuple[Any, Any]] | None = field(default=None, compare=False, repr=False)
 
-    def data(self) -> Any:
-        """Return what the model was trained on, where it was in this process and is still there; else None."""
-        return None if self.origin is None else self.origin()
+    def trained_on(self) -> tuple[Any, Any]:
+        """Return the data and the scheduler it was trained with, where that was in this process.
+
+        The data are None where they are gone, the scheduler where there was none.
+        """
+        return (None, None) if self.origin is None else self.origin()
 
     def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
         """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
@@ -218,8 +253,9 @@ class Model:
         errors: bool = False,
         threads: int | None = None,
         progress: Progress = unheard,
+        tally: Tally | None = None,
     ) -> Iterator[Scored]:
-        """Yield the table's rows, batch by batch in order, with their predictor; one warning at the end.
+        """Yield the table's rows, batch by batch in order, with their predictor.
 
         Args:
             table: with the schema's features, and its target and weights if `labelled`.
@@ -228,6 +264,7 @@ class Model:
             errors: whether to give predictors' standard errors.
             threads: None for every core.
             progress: told how the work goes on.
+            tally: where what is odd about the rows is counted; None to warn of it at the end.
 
         Raises:
             DataError: for a column that is missing or of another type.
@@ -239,31 +276,33 @@ class Model:
             estimates = self.needed_estimates()
             forms = error_forms(estimates.covariance, self.schema.scale)
             error_of = partial(row_errors, estimates=estimates, schema=self.schema, forms=forms)
+        columns = self.columns_read(table, labelled, keep)
+        batches = table.batches(columns)
+        found = Tally() if tally is None else tally
+        score = partial(self._score, labelled=labelled, error_of=error_of)
+        for scored, n_bytes in map_in_order(score, batches, thread_count(threads)):
+            found.surprises += scored.encoded.surprises
+            found.rows += scored.batch.num_rows
+            progress(Work("scoring", found.rows, table.n_rows, n_bytes, table.n_bytes))
+            found.incomplete += int(np.sum(~scored.known))
+            yield scored
+        if tally is None:
+            found.warn()
+
+    def columns_read(self, table: RawTable, labelled: bool, keep: Sequence[str] = ()) -> set[str]:
+        """Return the columns of a table that are read to score it; see `scored`.
+
+        Raises:
+            DataError: for one that is missing or of another type.
+
+        """
         check_columns(self.schema, table.schema, table.name)
         needed = [self.schema.target.name] if labelled else []
         needed += [self.schema.weights] if labelled and self.schema.weights else []
         for name in (*needed, *keep):
             if name not in table.schema.names:
                 raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
-        batches = table.batches({*self.schema.features, *needed, *keep})
-        surprises = Surprises()
-        rows = incomplete = 0
-        score = partial(self._score, labelled=labelled, error_of=error_of)
-        for scored, n_bytes in map_in_order(score, batches, thread_count(threads)):
-            surprises += scored.encoded.surprises
-            rows += scored.batch.num_rows
-            progress(Work("scoring", rows, table.n_rows, n_bytes, table.n_bytes))
-            incomplete += int(np.sum(~scored.known))
-            yield scored
-        if surprises.sentence():
-            warnings.warn(str(surprises.sentence()), ZeroloopWarning, stacklevel=3)
-        if incomplete:
-            warnings.warn(
-                f"{incomplete:,} of {rows:,} rows have a missing value and get no prediction: "
-                "the model was trained on complete rows (missing='drop').",
-                ZeroloopWarning,
-                stacklevel=3,
-            )
+        return {*self.schema.features, *needed, *keep}
 
     def _score(self, read: Batch, labelled: bool, error_of: Callable[..., FloatArray] | None) -> tuple[Scored, int]:
         batch = read.rows
@@ -319,23 +358,24 @@ class Model:
 
         return summarise(self, level)
 
-    def test(self, *columns: str, data: TableLike | None = None) -> ColumnsTest:
+    def test(self, *columns: str, data: TableLike | None = None, scheduler: Any = None) -> ColumnsTest:
         """Return the test that some columns' coefficients are all zero; see `zeroloop.again.compared`."""
         from zeroloop.again import compared
 
-        return compared(self, columns, data)
+        return compared(self, columns, data, scheduler)
 
-    def marginal_effects(self, data: TableLike | None = None, level: float = 0.95) -> pa.Table:
+    def marginal_effects(self, data: TableLike | None = None, level: float = 0.95, scheduler: Any = None) -> pa.Table:
         """Return each column's average effect on the probability; see `zeroloop.effects.marginal_effects`."""
         from zeroloop.effects import marginal_effects
 
-        return marginal_effects(self, data, level)
+        return marginal_effects(self, data, level, scheduler)
 
-    def report(self, path: str | PathLike[str], data: TableLike | None = None) -> None:
+    def report(self, path: str | PathLike[str], data: TableLike | None = None, scheduler: Any = None) -> None:
         """Write a page about the model; see `zeroloop.report.page.report`."""
+        from zeroloop.reading import Resources
         from zeroloop.report.page import report
 
-        report(self, path, data)
+        report(self, path, data, None if scheduler is None else Resources(scheduler=scheduler))
 
     def needed_estimates(self) -> Estimates:
         """Return what is known of the coefficients.

@@ -188,6 +188,7 @@ def path(
     spill: str | None = None,
     skip_bad_files: bool = False,
     threads: int | None = None,
+    scheduler: Any = None,
     progress: Progress = unheard,
 ) -> Path:
     """Fit a path of penalties to a table, each fit from the last one's optimum.
@@ -212,7 +213,7 @@ def path(
         test_fraction=0.0,
         seed=0,
         reference=False,
-        resources=Resources(threads, memory, spill, skip_bad_files, progress),
+        resources=Resources(threads, memory, spill, skip_bad_files, progress, scheduler),
     )
     schema = table.schema
     shape = shape_of(schema, penalty_factors or {}, {})

@@ -1,10 +1,13 @@
-"""Model + table -> a file of predictions, in bounded memory."""
+"""Model + table -> a file of predictions, in bounded memory; on a cluster a folder of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +15,12 @@ import pyarrow as pa
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.estimates import normal_quantile
-from zeroloop.model import Model, Scored
+from zeroloop.model import Model, Scored, Tally
 from zeroloop.progress import Progress, unheard
-from zeroloop.tables.read import TableLike, open_table
-from zeroloop.tables.write import check_table_path, write_batches
+from zeroloop.reading import Resources
+from zeroloop.tables.raw import RawTable
+from zeroloop.tables.read import TableLike, is_dask, open_table
+from zeroloop.tables.write import check_table_path, replacing_folder, write_batches, write_to_folder
 
 PREDICTION = "prediction"
 
@@ -28,6 +33,7 @@ def predict_file(
     keep: Sequence[str] = (),
     interval: float | None = None,
     threads: int | None = None,
+    scheduler: Any = None,
     progress: Progress = unheard,
 ) -> int:
     """Write a row of predictions for each row of `data`, in order; return how many.
@@ -37,13 +43,17 @@ def predict_file(
     tell (see `Model.predict_proba`). With an interval, `lower` and `upper` ends follow each probability: those of the
     predictor (or of the class's logit, by the delta method), made probabilities; null where there is no finite one.
 
+    The workers of a cluster write a folder of Parquet files instead, whose order is that of the rows.
+
     Args:
         model: what predicts.
         data: a table with the model's features.
-        path: ends in .parquet or .csv; an existing file is replaced in one step, at the end.
+        path: ends in .parquet or .csv; an existing file is replaced in one step, at the end. On a cluster a folder,
+            which ends in .parquet, that all workers and this process see; or a URI of one that is empty.
         keep: columns of `data` to copy.
         interval: confidence of an interval for each probability, such as 0.95; None for none.
         threads: None for every core.
+        scheduler: of a Dask cluster whose workers read the rows and write the predictions; see `zeroloop.train`.
         progress: told how the work goes on.
 
     Raises:
@@ -55,32 +65,69 @@ def predict_file(
     """
     if interval is not None and not 0 < interval < 1:
         raise OptionError(f"level is {interval}; it must be between 0 and 1, such as 0.95.")
-    check_table_path(Path(path))
-    probabilities = probability_columns(model, interval is not None)
-    clash = [name for name in keep if name in (*probabilities, PREDICTION) or list(keep).count(name) > 1]
+    wanted = Wanted(tuple(keep), interval)
+    clash = [name for name in keep if name in (*wanted.added(model), PREDICTION) or list(keep).count(name) > 1]
     if clash:
         raise OptionError(f"keep: the predictions file would have two columns {clash[0]!r}; rename or leave out one.")
-    table = open_table(data)
+    if interval is not None:
+        model.needed_estimates()
+    tally = Tally()
+    if scheduler is not None or is_dask(data):
+        from zeroloop.cluster.scored import write_on_cluster  # Dask need not be there for those who do not use it
+
+        resources = Resources(threads, progress=progress, scheduler=scheduler)
+        with replacing_folder(str(path)) as folder:
+            write = partial(_write_part, wanted=wanted, folder=folder)
+            tally = write_on_cluster(model, data, write, keep, resources)
+    else:
+        check_table_path(Path(path))
+        table = open_table(data)
+        batches = _batches(model, table, wanted, tally, threads, progress)
+        write_batches(batches, _schema(model, table, wanted), Path(path))
+    tally.warn()
+    return tally.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a file of predictions holds beside them: columns copied, and the confidence of intervals, if any."""
+
+    keep: tuple[str, ...]
+    interval: float | None
+
+    def added(self, model: Model) -> list[str]:
+        """Return the names of the columns of probabilities."""
+        return probability_columns(model, self.interval is not None)
+
+
+def _write_part(table: RawTable, model: Model, wanted: Wanted, folder: str) -> Tally:
+    """Write the predictions of a part of a table, on a worker; the file's name has its place among the parts."""
+    tally = Tally()
+    batches = _batches(model, table, wanted, tally, threads=1)
+    write_to_folder(batches, _schema(model, table, wanted), folder, f"part-{table.span.first_batch:09}.parquet")
+    return tally
+
+
+def _schema(model: Model, table: RawTable, wanted: Wanted) -> pa.Schema:
+    kept = [(name, table.schema.field(name).type) for name in wanted.keep if name in table.schema.names]
     prediction_type = pa.array(model.schema.target.levels).type
-    rows = 0
+    added = [*((name, pa.float64()) for name in wanted.added(model)), (PREDICTION, prediction_type)]
+    return pa.schema([*kept, *added])
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal rows
-        for scored in model.scored(table, keep=keep, errors=interval is not None, threads=threads, progress=progress):
-            yield pa.record_batch(
-                [
-                    *(scored.batch[name].cast(schema.field(name).type) for name in keep),
-                    *_predictions(model, scored, interval),
-                ],
-                schema=schema,
-            )
-            rows += scored.batch.num_rows
 
-    kept = [(name, table.schema.field(name).type) for name in keep if name in table.schema.names]
-    added = [*((name, pa.float64()) for name in probabilities), (PREDICTION, prediction_type)]
-    schema = pa.schema([*kept, *added])
-    write_batches(batches(), schema, Path(path))
-    return rows
+def _batches(
+    model: Model,
+    table: RawTable,
+    wanted: Wanted,
+    tally: Tally,
+    threads: int | None,
+    progress: Progress = unheard,
+) -> Iterator[pa.RecordBatch]:
+    schema = _schema(model, table, wanted)
+    errors = wanted.interval is not None
+    for scored in model.scored(table, keep=wanted.keep, errors=errors, threads=threads, progress=progress, tally=tally):
+        kept = (scored.batch[name].cast(schema.field(name).type) for name in wanted.keep)
+        yield pa.record_batch([*kept, *_predictions(model, scored, wanted.interval)], schema=schema)
 
 
 def probability_columns(model: Model, interval: bool = False) -> list[str]:

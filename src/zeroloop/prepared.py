@@ -132,7 +132,7 @@ def _rows(data: TableLike, resources: Resources) -> TableRows:
     """Return where a table's rows are to be."""
     if resources.scheduler is None and not is_dask(data):
         return RowsHere(resources)
-    from zeroloop.cluster import RowsOnCluster  # Dask need not be there for those who do not use it
+    from zeroloop.cluster.rows import RowsOnCluster  # Dask need not be there for those who do not use it
 
     return RowsOnCluster(resources)
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
-from zeroloop.model import Model
+from zeroloop.model import Model, Scored
 from zeroloop.progress import Progress, unheard
+from zeroloop.reading import Resources
+from zeroloop.scored import total_over
 from zeroloop.sources.one_against_rest import as_softmax
-from zeroloop.tables.read import TableLike, open_table
+from zeroloop.tables.read import TableLike
 
 EXACT_VALUES = 2**20  # predictors, of all classes, that are ranked one by one; more are ranked by bins
 BIN_BITS, FEWEST_BIN_BITS = 18, 12  # of a predictor: its sign, its exponent and nine bits of its fraction, less of many
@@ -230,7 +232,13 @@ def _block_sums(block: Block, coef: FloatArray, multi_class: str, n_rows: int) -
     return score_sums(block.y.astype(np.float64), z, block.weight)
 
 
-def evaluate(model: Model, data: TableLike, threads: int | None = None, progress: Progress = unheard) -> dict[str, Any]:
+def evaluate(
+    model: Model,
+    data: TableLike,
+    threads: int | None = None,
+    scheduler: Any = None,
+    progress: Progress = unheard,
+) -> dict[str, Any]:
     """Return a model's scores on labelled data: `rows`, `log_loss`, `auc`, `brier`, `accuracy`, `base_rate`.
 
     Rows are read batch by batch, in bounded memory.
@@ -239,20 +247,26 @@ def evaluate(model: Model, data: TableLike, threads: int | None = None, progress
         model: what predicts.
         data: a table with the model's features and its target; rows without a target are left out.
         threads: None for every core.
+        scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
         progress: told how the work goes on.
 
     Raises:
         DataError: for a column that is missing or of another type, or when no row has a target.
 
     """
-    total: ScoreSums | None = None
-    for scored in model.scored(open_table(data), labelled=True, threads=threads, progress=progress):
-        y, weight = scored.encoded.block.y, scored.encoded.block.weight
-        assert y is not None
-        use = ~np.isnan(y) & scored.known
-        z = model.as_softmax(scored.z[..., use])
-        found = score_sums(y[use].astype(np.float64), z, None if weight is None else weight[use])
-        total = found if total is None else total + found
+    resources = Resources(threads, progress=progress, scheduler=scheduler)
+    of_scored = partial(_sums_of, multi_class=model.training.multi_class)
+    total = total_over(model, data, of_scored, labelled=True, resources=resources)
     if total is None or not total.weight > 0:
         raise DataError(f"No row has a value of the target {model.schema.target.name!r} to score against.")
     return total.beside_base_rate(model.training.shares)
+
+
+def _sums_of(scored: Scored, multi_class: str) -> ScoreSums:
+    y, weight = scored.encoded.block.y, scored.encoded.block.weight
+    assert y is not None
+    use = ~np.isnan(y) & scored.known
+    z = scored.z[..., use]
+    if z.ndim > 1 and multi_class == "ovr":
+        z = as_softmax(z)
+    return score_sums(y[use].astype(np.float64), z, None if weight is None else weight[use])

@@ -215,17 +215,18 @@ def train(
         raise Interrupted(_what_was_kept(kept)) from None
     if kept is not None:
         kept.finish()
-    return replace(model, origin=_origin(data))
+    return replace(model, origin=_origin(data, scheduler))
 
 
-def _origin(data: TableLike) -> Callable[[], Any]:
-    """Return what returns a table again; of an object in memory only as long as others hold it."""
+def _origin(data: TableLike, scheduler: Any) -> Callable[[], tuple[Any, Any]]:
+    """Return what returns a table again, and its scheduler; of an object in memory only as long as others hold it."""
     if isinstance(data, str | PathLike | list | tuple):
-        return lambda: data
+        return lambda: (data, scheduler)
     try:
-        return weakref.ref(data)
+        held = weakref.ref(data)
     except TypeError:
-        return lambda: None
+        return lambda: (None, scheduler)
+    return lambda: (held(), scheduler)
 
 
 def _what_was_kept(kept: Checkpoint | None) -> str:

@@ -14,7 +14,10 @@ S = TypeVar("S")
 
 
 class Tree(Generic[S]):
-    """Sums of some parts, each at the largest subtree that is whole; `S` supports `+`, which changes neither side."""
+    """Sums of some parts, each at the largest subtree that is whole.
+
+    `S` supports `+`, which changes neither side; a part may be None, which adds nothing.
+    """
 
     __slots__ = ("_nodes",)
 
@@ -25,6 +28,9 @@ class Tree(Generic[S]):
         """Take in the part at index `at`."""
         self._put(0, at, part)
 
+    def __bool__(self) -> bool:
+        return bool(self._nodes)
+
     def __add__(self, other: Self) -> Tree[S]:
         both: Tree[S] = Tree()
         both._nodes = dict(self._nodes)
@@ -34,8 +40,9 @@ class Tree(Generic[S]):
 
     def _put(self, height: int, place: int, found: S) -> None:
         value: Any = found
-        while (beside := self._nodes.pop((height, place ^ 1), None)) is not None:
-            value = beside + value if place % 2 else value + beside
+        while (height, place ^ 1) in self._nodes:
+            beside = self._nodes.pop((height, place ^ 1))
+            value = _plus(beside, value) if place % 2 else _plus(value, beside)
             height, place = height + 1, place // 2
         self._nodes[height, place] = value
 
@@ -56,5 +63,9 @@ class Tree(Generic[S]):
             raise ValueError("a sum of no parts")
         total: Any = in_order[-1][1]
         for _, found in reversed(in_order[:-1]):
-            total = found + total
+            total = _plus(found, total)
         return total  # type: ignore[no-any-return]
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return b if a is None else a if b is None else a + b

@@ -19,6 +19,7 @@ from zeroloop.commands.options import (
     MissingRule,
     PenaltyFactor,
     Positive,
+    Scheduler,
     SkipBadFiles,
     Spill,
     Target,
@@ -108,6 +109,7 @@ def train(
         typer.Option(metavar="FILE.html", help="Write a page about the model: scores and curves too."),
     ] = None,
     threads: Threads = None,
+    scheduler: Scheduler = None,
     as_json: Json = False,
 ) -> None:
     """Learn a model from a table, score it on rows held out, and save it.
@@ -153,6 +155,7 @@ def train(
         skip_bad_files=skip_bad_files,
         report=report,
         threads=threads,
+        scheduler=scheduler,
     )
 
 
@@ -178,6 +181,7 @@ def path(
     spill: Spill = None,
     skip_bad_files: SkipBadFiles = False,
     threads: Threads = None,
+    scheduler: Scheduler = None,
     as_json: Json = False,
 ) -> None:
     """Fit a path of penalties to a table: which terms enter, in which order, and what they explain.
@@ -214,6 +218,7 @@ def path(
             spill=spill,
             skip_bad_files=skip_bad_files,
             threads=threads,
+            scheduler=scheduler,
             progress=bar,
         )
     if out is not None:

@@ -16,6 +16,7 @@ from zeroloop.commands.options import (
     Level,
     Memory,
     ModelPath,
+    Scheduler,
     Spill,
     Tests,
     Threads,
@@ -29,15 +30,16 @@ from zeroloop.errors import OptionError
 def predict(
     model: ModelPath,
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .parquet or .csv.")] = Path(
-        "predictions.parquet"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where to write, .parquet or .csv; on a cluster a folder, .parquet.")
+    ] = Path("predictions.parquet"),
     keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
     interval: Annotated[
         bool, typer.Option("--interval", help="Add an interval to each probability, of an unpenalised model.")
     ] = False,
     level: Level = 0.95,
     threads: Threads = None,
+    scheduler: Scheduler = None,
     as_json: Json = False,
 ) -> None:
     """Write a probability and a prediction for each row, in bounded memory.
@@ -49,7 +51,7 @@ def predict(
     from zeroloop.model import load
     from zeroloop.terminal import console
 
-    rows = predicted(load(model), data, out, names(keep), level if interval else None, threads)
+    rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
     else:
@@ -57,7 +59,9 @@ def predict(
 
 
 @command
-def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Json = False) -> None:
+def evaluate(
+    model: ModelPath, data: Data, threads: Threads = None, scheduler: Scheduler = None, as_json: Json = False
+) -> None:
     """Score a model on labelled data, beside the base rate of its training rows.
 
     Example: zeroloop evaluate model.json flights.parquet
@@ -69,7 +73,7 @@ def evaluate(model: ModelPath, data: Data, threads: Threads = None, as_json: Jso
     from zeroloop.terminal import ProgressBar, show_scores
 
     with ProgressBar() as bar:
-        scores = scoring.evaluate(load(model), data, threads, progress=bar)
+        scores = scoring.evaluate(load(model), data, threads, scheduler, progress=bar)
     if as_json:
         print(json.dumps(scores))
     else:
@@ -87,6 +91,7 @@ def summary(
     effects: Annotated[
         bool, typer.Option("--effects", help="Add average marginal effects, over the rows of DATA.")
     ] = False,
+    scheduler: Scheduler = None,
     as_json: Json = False,
 ) -> None:
     """Print how a model was found, its scores, and all its terms, with p-values where there was no penalty.
@@ -102,9 +107,9 @@ def summary(
     loaded = load(model)
     if effects and not data:
         raise OptionError("effects: a model file holds no rows to average over; name the table too.")
-    tests = [loaded.test(*names([columns]), data=data or None) for columns in test]
+    tests = [loaded.test(*names([columns]), data=data or None, scheduler=scheduler) for columns in test]
     found = summarise(loaded, level, tests)
-    averaged = loaded.marginal_effects(data, level) if effects else None
+    averaged = loaded.marginal_effects(data, level, scheduler) if effects else None
     if as_json:
         said = summary_json(loaded, model, found)
         print(json.dumps(said if averaged is None else said | {"effects": averaged.to_pylist()}))
@@ -123,6 +128,7 @@ def report(
     memory: Memory = None,
     spill: Spill = None,
     threads: Threads = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Write a page about a model: scores on labelled data, curves, a threshold to move, coefficients.
 
@@ -138,5 +144,5 @@ def report(
     from zeroloop.terminal import ProgressBar, console
 
     with ProgressBar() as bar:
-        write_report(load(model), out, data, Resources(threads, memory, spill, progress=bar))
+        write_report(load(model), out, data, Resources(threads, memory, spill, progress=bar, scheduler=scheduler))
     console.print(f"Wrote [bold]{out}[/]: open it in a browser")

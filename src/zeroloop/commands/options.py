@@ -51,6 +51,13 @@ Spill = Annotated[
 SkipBadFiles = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read, and list them.")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Have the workers of a Dask cluster read the rows, such as tcp://host:8786; they must see the same paths.",
+    ),
+]
 Threads = Annotated[int | None, typer.Option(help="Number of threads; by default one a core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 

@@ -28,10 +28,20 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
             console.print(f"Wrote [bold]{options['report']}[/]: open it in a browser")
 
 
-def predicted(model: Any, data: Any, out: Path, keep: list[str], interval: float | None, threads: int | None) -> int:
+def predicted(
+    model: Any,
+    data: Any,
+    out: Path,
+    keep: list[str],
+    interval: float | None,
+    threads: int | None,
+    scheduler: str | None,
+) -> int:
     """Write a model's predictions to a file; return how many."""
     from zeroloop.predict import predict_file
     from zeroloop.terminal import ProgressBar
 
     with ProgressBar() as bar:
-        return predict_file(model, data, out, keep=keep, interval=interval, threads=threads, progress=bar)
+        return predict_file(
+            model, data, out, keep=keep, interval=interval, threads=threads, scheduler=scheduler, progress=bar
+        )

@@ -27,7 +27,8 @@ from zeroloop.reading import MANY_ROWS, Resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import command_of, fingerprint
-from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, Streamed, group_sums, performance
+from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, group_sums, performance
+from zeroloop.scored import Labelled
 from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import INTERCEPT
@@ -107,7 +108,7 @@ def scored_rows(model: Model, data: TableLike | None, resources: Resources | Non
             if data is None:
                 raise DataError(f"{table.table.name}: has changed since the model was trained on it; give data.")
     assert data is not None
-    rows = Streamed(model, data)
+    rows = Labelled(model, data, resources or Resources())
     if not model.training.roles:
         return Scored(rows, MANY_ROWS, "rows of the table given", ROWS_UNKNOWN)
     return Scored(rows, MANY_ROWS, "rows of a table that it was not trained on")

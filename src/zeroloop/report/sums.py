@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,8 @@ from zeroloop.blocks import Block, FloatArray
 from zeroloop.inference.statistics import weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
-from zeroloop.model import Model
 from zeroloop.scoring import ScoreSums, log_shares, row_scores, score_sums
 from zeroloop.sources.one_against_rest import as_softmax
-from zeroloop.tables.read import TableLike, open_table
 
 THRESHOLDS = np.arange(1_001) / 1_000
 N_GROUPS = 200  # of rows, to be drawn again together
@@ -133,29 +130,3 @@ def group_sums(block: Block, scoring: Scoring, edges: FloatArray) -> GroupSums:
             mine = of_class == bool(label)
             ranks[k, label] = _weighed(at[mine], weight[mine], N_GROUPS * n_bins).reshape(N_GROUPS, n_bins)
     return GroupSums(totals, ranks)
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """Rows of any labelled table, read and encoded anew in each sweep, in bounded memory.
-
-    Attributes:
-        model: whose schema encodes them.
-        data: the table; one that can be read more than once.
-
-    """
-
-    model: Model
-    data: TableLike
-
-    def reduce(self, statistic: Callable[[Block], Any]) -> Any:
-        """Sum `statistic(block)` over the rows with a target, in order."""
-        total = None
-        for scored in self.model.scored(open_table(self.data), labelled=True):
-            block = scored.encoded.block
-            assert block.y is not None
-            rows = block.take(np.flatnonzero(~np.isnan(block.y) & scored.known))
-            if rows.n_rows:
-                found = statistic(rows)
-                total = found if total is None else total + found
-        return total

@@ -102,6 +102,10 @@ class Cluster:
                 function, *arguments, key=keys, workers=chosen, allow_other_workers=chosen is not None, pure=False
             )
 
+    def shared(self, value: Any) -> Future[Any]:
+        """Return a task with a value as its result: given to many tasks, it travels once to each worker."""
+        return self.map("share", _same, [value])[0]
+
     def keys(self, name: str, n: int) -> list[str]:
         """Return the keys of n tasks that the dashboard calls `zeroloop-NAME`, and no other task has."""
         token = f"{self._run}{next(_numbers)}"

@@ -32,10 +32,18 @@ def lengths(cluster: Cluster, frame: Any) -> list[int]:
 
 
 def over(
-    cluster: Cluster, name: str, function: Callable[..., Any], items: Sequence[Any], groups: Sequence[Sequence[Any]]
+    cluster: Cluster,
+    name: str,
+    function: Callable[..., Any],
+    items: Sequence[Any],
+    groups: Sequence[Sequence[Any]],
+    shared: Sequence[Future[Any]] = (),
 ) -> list[Future[Any]]:
-    """Return a task `function(item, partitions)` for each item and its group of a collection's delayed partitions."""
+    """Return a task `function(item, partitions, *shared)` for each item and its group of delayed partitions."""
     call = delayed(function, pure=False, traverse=False)
     keys = cluster.keys(name, len(items))
-    tasks = [call(item, list(group), dask_key_name=key) for item, group, key in zip(items, groups, keys, strict=True)]
+    tasks = [
+        call(item, list(group), *shared, dask_key_name=key)
+        for item, group, key in zip(items, groups, keys, strict=True)
+    ]
     return list(cluster.client.compute(tasks))

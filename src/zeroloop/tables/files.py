@@ -123,7 +123,7 @@ def _keys(parts: Sequence[str]) -> tuple[Key, ...]:
 
 
 def _find_remote(uri: str) -> list[File]:
-    filesystem, place = _filesystem(uri)
+    filesystem, place = filesystem_of(uri)
     prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
     try:
         return _listed(filesystem, place, prefix, uri)
@@ -159,7 +159,7 @@ def _remote(info: Any, filesystem: Any, prefix: str, below: Sequence[str] = ()) 
     return File(path, info.path, filesystem, info.size, info.mtime_ns, _keys(below))
 
 
-def _filesystem(uri: str) -> tuple[Any, str]:
+def filesystem_of(uri: str) -> tuple[Any, str]:
     """Return the filesystem of a URI, pyarrow's or else fsspec's, and the place in it; the environment has the keys."""
     import pyarrow.fs as pafs
 

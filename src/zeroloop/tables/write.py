@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
 from zeroloop.errors import OutputError
+from zeroloop.tables.files import filesystem_of, first_line
 
 
 def check_writable(path: Path) -> None:
@@ -67,6 +70,78 @@ def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
     with replacing(path) as temporary, _writer(path, temporary, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
+
+
+@contextmanager
+def replacing_folder(path: str) -> Iterator[str]:
+    """Yield a new folder beside `path`; put it in `path`'s place once the block ends well, else remove it.
+
+    A URI is yielded as it is: what it names must be empty or nothing, because few stores can rename.
+
+    Raises:
+        OutputError: when the folder cannot be made, or files would be lost.
+
+    """
+    if not path.lower().rstrip("/").endswith(".parquet"):
+        raise OutputError(f"{path}: on a cluster predictions are a folder of Parquet files; name it NAME.parquet.")
+    if "://" in path:
+        filesystem, place = filesystem_of(path)
+        if _holds_files(filesystem, place):
+            raise OutputError(f"{path}: is there already; remove it, or name another.")
+        yield path
+        return
+    folder = Path(path)
+    if folder.is_file() or (folder.is_dir() and any(not _is_part(one) for one in folder.iterdir())):
+        raise OutputError(f"{path}: holds other than predictions of a cluster; remove it, or name another.")
+    check_writable(folder.parent / "_")
+    # Seen by the workers of other users too, as `mkdtemp` would not let it be.
+    new, old = (folder.parent / f".{folder.name}.{uuid4().hex[:8]}.{what}" for what in ("tmp", "old"))
+    try:
+        new.mkdir()
+        yield str(new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.startswith("part-") and path.suffix == ".parquet"
+
+
+def _holds_files(filesystem: Any, place: str) -> bool:
+    import pyarrow.fs as pafs
+
+    info = filesystem.get_file_info(place)
+    if info.type == pafs.FileType.NotFound:
+        return False
+    return info.is_file or bool(filesystem.get_file_info(pafs.FileSelector(place)))
+
+
+def write_to_folder(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: str, name: str) -> None:
+    """Write record batches to a Parquet file in a folder or below a URI, which is there whole or not at all.
+
+    Raises:
+        OutputError: when the file cannot be written.
+
+    """
+    if "://" not in folder:
+        write_batches(batches, schema, Path(folder, name))
+        return
+    import pyarrow.parquet as pq
+
+    filesystem, place = filesystem_of(folder)
+    try:
+        filesystem.create_dir(place)
+        with filesystem.open_output_stream(f"{place}/{name}") as file, pq.ParquetWriter(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({first_line(error)}).") from error
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from zeroloop.blocks import Block
+from zeroloop.cluster.frame_rows import FrameRows
 from zeroloop.progress import unheard
 from zeroloop.reading import NO_SPILL, knows_its_levels, read, read_again, reader_of
 from zeroloop.sources.budget import Budget, memory_budget
@@ -17,9 +18,7 @@ from zeroloop.sources.dask_cluster import worker_room
 from zeroloop.sources.files import Part, Store, as_it_is
 from zeroloop.sources.spill import spill_folder
 from zeroloop.tables.draft import Interner
-from zeroloop.tables.formats import Piece
 from zeroloop.tables.raw import RawTable
-from zeroloop.tables.read import open_table
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import Scan
 from zeroloop.tables.schema import Schema
@@ -35,8 +34,7 @@ class Recipe:
     """How a worker gets a partition's rows.
 
     Attributes:
-        table: the part of a table.
-        roles: of its columns.
+        roles: of the table's columns.
         memory: bytes that a worker may fill with rows, as `zeroloop.reading.Resources` has it; None for a share of the
             worker's limit.
         spill: the folder for what does not fit, likewise; None for the worker's own.
@@ -44,44 +42,10 @@ class Recipe:
 
     """
 
-    table: RawTable
     roles: Roles
     memory: str | int | None
     spill: str | None
     no_decimals: frozenset[str] | None = None
-
-
-class FrameRows:
-    """The rows of some partitions of a Dask DataFrame: what a table of them reads.
-
-    Args:
-        frames: those partitions.
-        first_row: index of the first one's first row in the whole table.
-
-    """
-
-    def __init__(self, frames: list[Any], first_row: int) -> None:
-        self._frames: list[Any] | None = frames
-        self._first_row = first_row
-
-    def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
-        """Yield the named columns' rows from a row of the table on."""
-        assert self._frames is not None  # they are forgotten when nothing will read them again
-        start = self._first_row
-        for frame in self._frames:
-            if start + len(frame) > first_row:
-                table = open_table(frame)
-                yield from table.read(columns, max(0, first_row - start))
-            start += len(frame)
-
-    def forget(self) -> None:
-        """Let go of the frames: their rows are kept as blocks."""
-        self._frames = None
-
-    @property
-    def is_forgotten(self) -> bool:
-        """Whether they are gone."""
-        return self._frames is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +70,14 @@ class Partition:
     """A partition's rows; read when they are first wanted, and again where they were lost on their way.
 
     Args:
+        table: the part of a table that they are.
         recipe: how to get them.
         schema: of the table; None where it is yet to be learned.
 
     """
 
-    def __init__(self, recipe: Recipe, schema: Schema | None = None) -> None:
+    def __init__(self, table: RawTable, recipe: Recipe, schema: Schema | None = None) -> None:
+        self._table = table
         self._recipe = recipe
         self._schema = schema
         self._lock = threading.Lock()
@@ -124,13 +90,13 @@ class Partition:
         with self._lock:
             if self._scan is None:
                 recipe = self._recipe
-                found = read(recipe.table, recipe.roles, self._empty(), THREADS, unheard, None, recipe.no_decimals)
+                found = read(self._table, recipe.roles, self._empty(), THREADS, unheard, None, recipe.no_decimals)
                 self._scan, self._kept = found.scanned, (found.store, found.interner)
             return self._scan
 
     def encoded(self, schema: Schema) -> Partition:
         """Return the rows encoded, of which this partition keeps nothing."""
-        other = Partition(self._recipe, schema)
+        other = Partition(self._table, self._recipe, schema)
         with self._lock:
             other._scan, other._kept, self._kept = self._scan, self._kept, None
         other._encode()
@@ -151,19 +117,19 @@ class Partition:
 
     def _encode(self) -> Store:
         """Encode the rows, unless they are."""
-        recipe, schema = self._recipe, self._schema
+        table, roles, schema = self._table, self._recipe.roles, self._schema
         assert schema is not None
         with self._lock:
             if self._store is None:
                 kept, self._kept = self._kept, None
                 if kept is None or not knows_its_levels(kept[1], schema):
                     kept = None  # out of memory before the same rows are read into it
-                    kept = read_again(recipe.table, recipe.roles, schema, self._empty(), THREADS, unheard)
+                    kept = read_again(table, roles, schema, self._empty(), THREADS, unheard)
                 store, interner = kept
-                store.finish(reader_of(recipe.table, recipe.roles, schema, interner), THREADS)
+                store.finish(reader_of(table, roles, schema, interner), THREADS)
                 self._store = store
-                if store.complete and isinstance(recipe.table.read, FrameRows):
-                    recipe.table.read.forget()
+                if store.complete and isinstance(table.read, FrameRows):
+                    table.read.forget()
             return self._store
 
     def _empty(self) -> Store:
@@ -182,10 +148,11 @@ class Partition:
         return object.__sizeof__(self) + (kept.n_bytes if kept else 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if isinstance(self._recipe.table.read, FrameRows) and self._recipe.table.read.is_forgotten:
+        if isinstance(self._table.read, FrameRows) and self._table.read.is_forgotten:
             parts: tuple[Part, Part] = ("training", "held_out")
             return Blocks, tuple(list(self.sweep(part, as_it_is)) for part in parts)
-        return Partition, (self._recipe, self._schema)  # rows do not travel: they are read again where they are wanted
+        # Rows do not travel: they are read again where they are wanted.
+        return Partition, (self._table, self._recipe, self._schema)
 
 
 def _one(_block: Block) -> int:
