@@ -16,7 +16,7 @@ from zeroloop.inference.tests import wald
 from zeroloop.model import Model
 from zeroloop.objective import Units
 from zeroloop.prepared import PreparedTable, prepare_table, shape_of
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.tables.read import TableLike
 
 

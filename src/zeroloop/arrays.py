@@ -13,10 +13,12 @@ from sklearn.utils import assert_all_finite, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from zeroloop.blocks import FloatArray
+from zeroloop.blocks import FloatArray, Source, TableSource
+from zeroloop.errors import OptionError
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
+from zeroloop.tables.read import is_dask
 
 MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
 
@@ -41,7 +43,7 @@ class PreparedArrays:
     classes: NDArray[Any]
     codes: NDArray[Any]
     weight: FloatArray | None
-    source: MemorySource
+    source: TableSource
     units: Units
     given_names: NDArray[Any] | None
 
@@ -79,6 +81,11 @@ def prepare(
         ValueError: for arrays that do not fit, NaN or infinity, or one class.
 
     """
+    if is_dask(X) or is_dask(y):
+        raise OptionError(
+            "Dask collections are for LogisticRegression, and for zeroloop.train, which cross-validates too; here give "
+            "arrays of this process."
+        )
     estimator = BaseEstimator() if estimator is None else estimator
     X, y = _arrays(estimator, X, y)
     classes, codes = _classes(y)
@@ -89,8 +96,17 @@ def prepare(
         )
     weight = _weight(class_weight, X, y, codes, classes, sample_weight)
     source = source_of(X, codes, weight, threads)
+    units = units_of(source, is_sparse(X))
+    if units is None:
+        assert_finite(X)  # a second pass only in this case
+        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
+    return PreparedArrays(X, y, classes, codes, weight, source, units, getattr(estimator, "feature_names_in_", None))
+
+
+def units_of(source: Source, sparse: bool) -> Units | None:
+    """Return the units of a source's columns; None where some are not finite, or their squares are not."""
     kernels = statistics(source.n_rows, source.n_coefs)
-    if is_sparse(X):
+    if sparse:
         scale = source.reduce(kernels.largest).values
         units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
         finite = np.all(scale < MOST_SPARSE)
@@ -98,10 +114,7 @@ def prepare(
         columns = source.reduce(kernels.moments)
         units = Units(columns.mean, np.append(1.0, columns.scale()))
         finite = np.all(np.isfinite(columns.squares))
-    if not finite:
-        assert_finite(X)  # a second pass only in this case
-        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
-    return PreparedArrays(X, y, classes, codes, weight, source, units, getattr(estimator, "feature_names_in_", None))
+    return units if finite else None
 
 
 def is_sparse(X: Any) -> bool:

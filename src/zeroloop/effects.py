@@ -26,7 +26,7 @@ from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Scored
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.scored import total_over
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema

@@ -21,6 +21,9 @@ A message says what was found, where, what was expected and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ZeroloopError(Exception):
     """Anything a person can put right; base of all errors raised on purpose."""
@@ -82,3 +85,16 @@ class ZeroloopWarning(UserWarning):
 
 class NotConvergedWarning(ZeroloopWarning):
     """The solver stopped before the optimum."""
+
+
+@contextmanager
+def dask_extra() -> Iterator[None]:
+    """Say how to get Dask where it is needed and not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("dask", "distributed"):
+            raise
+        raise OptionError(
+            "A Dask cluster needs Dask, which is not installed here; get it with `pip install 'zeroloop[dask]'`."
+        ) from error

@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroloop.arrays import assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.errors import OptionError
+from zeroloop.errors import OptionError, dask_extra
 from zeroloop.fit import Options, Shape, fit, plain_shape
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import find_blas, thread_count
+from zeroloop.tables.read import is_dask
 
 find_blas()  # at import, so that no first fit waits for it
 
@@ -125,7 +126,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """Fit to `X` `(m, n_features)`, one example a row, and labels `y` `(m,)`.
 
         Args:
-            X: float32 and float64 arrays, CSR and CSC matrices are used where they lie.
+            X: float32 and float64 arrays, CSR and CSC matrices are used where they lie; a Dask array or DataFrame on
+                the cluster of the current Dask client, with `y` and `sample_weight` cut into the same rows. Predictions
+                of such are Dask arrays.
             y: two or more distinct values of any type.
             sample_weight: `(m,)`, at least 0.
 
@@ -137,7 +140,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         """
         options = self._options()
-        prepared = prepare(X, y, sample_weight, self.class_weight, self._threads(), self)
+        given = X, y, sample_weight, self.class_weight, self._threads(), self
+        if is_dask(X):
+            with dask_extra():
+                from zeroloop.cluster.arrays import prepare_on_cluster
+            prepared = prepare_on_cluster(*given)
+        else:
+            prepared = prepare(*given)
         result = fit(
             prepared.source,
             options,
@@ -163,10 +172,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return the linear predictor of each row: `(m,)`, positive for the second class, or `(m, n_classes)`."""
-        return self._scored(X).T
+        return self._lazily("decision_function", X) if is_dask(X) else self._scored(X).T
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, `(m,)`."""
+        if is_dask(X):
+            return self._lazily("predict", X)  # type: ignore[no-any-return]
         z = self._scored(X)
         best = np.argmax(z, axis=0) if z.ndim > 1 else (z > 0).astype(np.intp)
         predicted: NDArray[Any] = self.classes_[best]
@@ -174,10 +185,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class, `(m, n_classes)`."""
-        return self._scored(X, probability=True).T
+        return self._lazily("predict_proba", X) if is_dask(X) else self._scored(X, probability=True).T
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Return the logarithms of the probabilities, `(m, n_classes)`, finite however small they are."""
+        if is_dask(X):
+            return self._lazily("predict_log_proba", X)  # type: ignore[no-any-return]
         z = self._scored(X)
         if z.ndim == 1:
             return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
@@ -186,6 +199,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         shifted = z - np.max(z, axis=0)
         logs: FloatArray = (shifted - np.log(np.sum(np.exp(shifted), axis=0))).T
         return logs
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """Return what a method makes of a Dask array or frame: a Dask array, computed when it is asked for."""
+        check_is_fitted(self)
+        with dask_extra():
+            from zeroloop.cluster.arrays import on_each_block
+        return on_each_block(self, method, X)
 
     def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, which an L1 penalty makes small; prediction takes either."""

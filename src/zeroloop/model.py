@@ -372,8 +372,8 @@ class Model:
 
     def report(self, path: str | PathLike[str], data: TableLike | None = None, scheduler: Any = None) -> None:
         """Write a page about the model; see `zeroloop.report.page.report`."""
-        from zeroloop.reading import Resources
         from zeroloop.report.page import report
+        from zeroloop.resources import Resources
 
         report(self, path, data, None if scheduler is None else Resources(scheduler=scheduler))
 

@@ -20,7 +20,7 @@ from zeroloop.labels import count_labels
 from zeroloop.objective import Units
 from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.sources.threads import thread_count
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import OptionError
+from zeroloop.errors import OptionError, dask_extra
 from zeroloop.estimates import normal_quantile
 from zeroloop.model import Model, Scored, Tally
 from zeroloop.progress import Progress, unheard
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tables.write import check_table_path, replacing_folder, write_batches, write_to_folder
@@ -73,7 +73,8 @@ def predict_file(
         model.needed_estimates()
     tally = Tally()
     if scheduler is not None or is_dask(data):
-        from zeroloop.cluster.scored import write_on_cluster  # Dask need not be there for those who do not use it
+        with dask_extra():
+            from zeroloop.cluster.scored import write_on_cluster
 
         resources = Resources(threads, progress=progress, scheduler=scheduler)
         with replacing_folder(str(path)) as folder:

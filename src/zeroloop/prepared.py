@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from zeroloop.blocks import TableSource
-from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning
+from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning, dask_extra
 from zeroloop.fit import Shape, plain_shape
 from zeroloop.labels import Labels, checked_labels
 from zeroloop.learned import Learned, RowCounts, load_learned, save_learned
 from zeroloop.progress import Work
-from zeroloop.reading import Resources, RowsHere, TableRows
+from zeroloop.reading import RowsHere, TableRows
+from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.learn import learn_schema
@@ -132,7 +133,8 @@ def _rows(data: TableLike, resources: Resources) -> TableRows:
     """Return where a table's rows are to be."""
     if resources.scheduler is None and not is_dask(data):
         return RowsHere(resources)
-    from zeroloop.cluster.rows import RowsOnCluster  # Dask need not be there for those who do not use it
+    with dask_extra():
+        from zeroloop.cluster.rows import RowsOnCluster
 
     return RowsOnCluster(resources)
 

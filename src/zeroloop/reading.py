@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,8 @@ import pyarrow as pa
 from zeroloop.blocks import Block, TableSource
 from zeroloop.errors import BadFileError, OptionError
 from zeroloop.learned import Learned
-from zeroloop.progress import Progress, Work, unheard
+from zeroloop.progress import Progress, Work
+from zeroloop.resources import NO_SPILL, Resources
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.budget import Budget, memory_budget
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Store
@@ -31,32 +32,7 @@ from zeroloop.tables.roles import Roles, Rows, split_rows
 from zeroloop.tables.scan import Scan, layout_of, scan
 from zeroloop.tables.schema import Schema
 
-NO_SPILL = "none"
 MANY_ROWS = 10**12  # where nobody has counted them yet
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """How a table's rows are read and kept.
-
-    Attributes:
-        threads: None for every core.
-        memory: bytes that may be filled with rows, or text such as "4GiB"; None for half of what there is.
-        spill: the folder to keep in a file what does not fit; "none" to decode it again in each pass; None for the
-            system's.
-        skip_bad_files: whether files that cannot be read are left out.
-        progress: told how the work goes on.
-        scheduler: of a Dask cluster whose workers read and keep the rows, each with so much memory and such a spill
-            folder: its address or a client; None for this process.
-
-    """
-
-    threads: int | None = None
-    memory: str | int | None = None
-    spill: str | None = None
-    skip_bad_files: bool = False
-    progress: Progress = unheard
-    scheduler: Any = None
 
 
 class TableRows(Protocol):

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from zeroloop.blocks import Block
+from zeroloop.errors import dask_extra
 from zeroloop.model import Model, Scored
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tree import Tree
 
@@ -43,7 +44,8 @@ def total_over(
 
     """
     if resources.scheduler is not None or is_dask(data):
-        from zeroloop.cluster.scored import total_on_cluster  # Dask need not be there for those who do not use it
+        with dask_extra():
+            from zeroloop.cluster.scored import total_on_cluster
 
         found, tally = total_on_cluster(model, data, of_scored, labelled, resources)
         tally.warn()

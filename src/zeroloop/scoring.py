@@ -20,7 +20,7 @@ from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Scored
 from zeroloop.progress import Progress, unheard
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.scored import total_over
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.tables.read import TableLike

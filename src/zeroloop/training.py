@@ -26,7 +26,7 @@ from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
 from zeroloop.prepared import PreparedTable, prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.scoring import source_scores
 from zeroloop.sources.checkpoint import Checkpoint
 from zeroloop.tables.raw import RawTable

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from zeroloop.blocks import Block
 from zeroloop.cluster.frame_rows import FrameRows
 from zeroloop.progress import unheard
-from zeroloop.reading import NO_SPILL, knows_its_levels, read, read_again, reader_of
+from zeroloop.reading import knows_its_levels, read, read_again, reader_of
+from zeroloop.resources import NO_SPILL
 from zeroloop.sources.budget import Budget, memory_budget
 from zeroloop.sources.dask_cluster import worker_room
 from zeroloop.sources.files import Part, Store, as_it_is

@@ -12,7 +12,7 @@ from zeroloop.cluster.partition import Partition, Recipe, Told
 from zeroloop.cluster.table import ClusterTable
 from zeroloop.errors import BadFileError
 from zeroloop.learned import Learned
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.sources.budget import size_text
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.files import Part, Sampled

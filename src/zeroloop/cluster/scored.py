@@ -9,7 +9,7 @@ from typing import Generic, Self, TypeVar
 
 from zeroloop.cluster.table import ClusterTable
 from zeroloop.model import Model, Scored, Tally
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.sources.dask import added
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike

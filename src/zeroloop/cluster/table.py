@@ -15,7 +15,7 @@ from distributed import Future
 from zeroloop.cluster.frame_rows import FrameRows
 from zeroloop.errors import BadFileError, DataError, MissingFileError, OptionError, ZeroloopError
 from zeroloop.progress import Work
-from zeroloop.reading import Resources
+from zeroloop.resources import Resources
 from zeroloop.sources import dask_frames
 from zeroloop.sources.dask_cluster import Cluster, connect, worker_room
 from zeroloop.tables.files import reading

@@ -139,8 +139,8 @@ def report(
     In Python: zeroloop.load("model.json").report("report.html", "flights.parquet")
     """
     from zeroloop.model import load
-    from zeroloop.reading import Resources
     from zeroloop.report.page import report as write_report
+    from zeroloop.resources import Resources
     from zeroloop.terminal import ProgressBar, console
 
     with ProgressBar() as bar:

@@ -35,7 +35,7 @@ def predicted(
     keep: list[str],
     interval: float | None,
     threads: int | None,
-    scheduler: str | None,
+    scheduler: str | None = None,
 ) -> int:
     """Write a model's predictions to a file; return how many."""
     from zeroloop.predict import predict_file

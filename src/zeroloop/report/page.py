@@ -23,11 +23,12 @@ from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
 from zeroloop.prepared import PreparedTable
-from zeroloop.reading import MANY_ROWS, Resources
+from zeroloop.reading import MANY_ROWS
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, group_sums, performance
+from zeroloop.resources import Resources
 from zeroloop.scored import Labelled
 from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
 from zeroloop.tables.read import TableLike

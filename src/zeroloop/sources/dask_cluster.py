@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import platform
+import socket
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from distributed import Client, Future, KilledWorker, get_client, get_worker, wait
+from distributed.comm.addressing import get_address_host_port
 
 from zeroloop.errors import ClusterError, OptionError, ZeroloopError, ZeroloopWarning
 
@@ -248,6 +250,7 @@ def connect(scheduler: Any) -> Cluster:
     client = _connected.get(scheduler)
     if client is None or client.status != "running":
         try:
+            _check_answers(scheduler)
             with quiet():
                 client = Client(scheduler, set_as_default=False, timeout=CONNECTING, name="zeroloop")
         except (OSError, ValueError, TypeError) as error:
@@ -255,6 +258,13 @@ def connect(scheduler: Any) -> Cluster:
             raise ClusterError(f"No Dask scheduler answers at {scheduler} ({reason}). {NO_SCHEDULER}") from error
         _connected[scheduler] = client
     return Cluster(client, ours=True)
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError or ValueError where nothing listens: a client that cannot connect takes 20 seconds to be gone."""
+    if address.startswith(("tcp://", "tls://")) or "://" not in address:
+        with socket.create_connection(get_address_host_port(address), timeout=CONNECTING):
+            pass
 
 
 @atexit.register

@@ -103,6 +103,6 @@ def _as_table(data: TableLike) -> pa.Table:
     except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"The table cannot be read as Arrow: {first_line(error)}") from error
     raise DataError(
-        f"Cannot read a {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "
+        f"Cannot read {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "
         "or a pyarrow Table, RecordBatchReader or Dataset (arrays go to zeroloop.LogisticRegression)."
     )
