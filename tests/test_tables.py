@@ -436,7 +436,7 @@ def test_prediction_checks_its_columns() -> None:
         model.predict_proba(pa.table(good | {"size": ["big"]}))
     with pytest.raises(DataError, match="column 'colour' holds numbers, but held text in training"):
         model.predict_proba(pa.table(good | {"colour": [3]}))
-    with pytest.raises(DataError, match="Cannot read a ndarray as a table"):
+    with pytest.raises(DataError, match="Cannot read ndarray as a table"):
         model.predict_proba(np.ones((3, 3)))
 
 
@@ -513,7 +513,7 @@ def test_a_column_empty_at_first_is_what_comes(late: str, kind: type, tmp_path: 
 
 
 def test_unreadable_memory_is_refused() -> None:
-    with pytest.raises(DataError, match="Cannot read a int as a table"):
+    with pytest.raises(DataError, match="Cannot read int as a table"):
         trained(3)
     with pytest.raises(DataError, match="cannot be read as Arrow"):
         trained(pd.DataFrame({"bought": [1, "a", None], "x": [object(), 2, 3]}))

@@ -28,6 +28,7 @@ from zeroloop.kernels.select import statistics
 from zeroloop.model import Model, Scored
 from zeroloop.resources import Resources
 from zeroloop.scored import total_over
+from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema
 
@@ -104,7 +105,8 @@ def marginal_effects(
         raise OptionError(f"level is {level}; it must be between 0 and 1, such as 0.95.")
     changes = _changes(schema)
     sums = partial(_effect_sums, coef=relative(model.coef), changes=changes, several=len(model.coef) > 1)
-    total = _total(model, data, sums, None if scheduler is None else Resources(scheduler=scheduler))
+    with one_blas_thread():
+        total = _total(model, data, sums, None if scheduler is None else Resources(scheduler=scheduler))
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
     unknown = [state == State.NO_MAXIMUM for state in estimates.states]
     covariance[unknown], covariance[:, unknown] = np.nan, np.nan

@@ -81,7 +81,7 @@ def prepare_on_cluster(
     told: list[tuple[int, int]] = cluster.result(cluster.map("tell", list, [tells])[0])
     sparse = is_sparse(X._meta)
     source = DaskSource(
-        Partitions(cluster, held, counted.rows),
+        Partitions(cluster, held, counted.rows, cluster.where(held)),
         "training",
         tuple(accumulate((n_blocks for n_blocks, _ in told), initial=0))[:-1],
         starts[-1],

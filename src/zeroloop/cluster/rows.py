@@ -71,11 +71,12 @@ class RowsOnCluster:
     def sources(self, learned: Learned) -> tuple[DaskSource, DaskSource]:
         """Return the rows to train on and the rows held out, of those just read."""
         schema, counts, cluster = learned.schema, learned.counts, self._table.cluster
-        held = cluster.map("encode", _encoded, self._held, [cluster.shared(schema)] * len(self._held))
-        tells = cluster.map("tell", _told, held)
+        at = cluster.where(self._held)
+        held = cluster.map("encode", _encoded, self._held, [cluster.shared(schema)] * len(self._held), at=at)
+        tells = cluster.map("tell", _told, held, at=at)
         told: list[Told] = self._table.found(tells, cluster.map("tell", list, [tells])[0])
         del self._held
-        partitions = Partitions(cluster, held, self._table.rows, self._on_rows)
+        partitions = Partitions(cluster, held, self._table.rows, cluster.where(held), self._on_rows)
         self._words = _in_words(told, len(cluster.workers()))
         columns = schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored
         threads = thread_count(self._resources.threads)

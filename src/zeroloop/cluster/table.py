@@ -13,7 +13,7 @@ from typing import Any
 from distributed import Future
 
 from zeroloop.cluster.frame_rows import FrameRows
-from zeroloop.errors import BadFileError, DataError, MissingFileError, OptionError, ZeroloopError
+from zeroloop.errors import BadFileError, ClusterError, DataError, MissingFileError, OptionError, ZeroloopError
 from zeroloop.progress import Work
 from zeroloop.resources import Resources
 from zeroloop.sources import dask_frames
@@ -78,7 +78,12 @@ class ClusterTable:
         common = [self.cluster.shared(one) for one in shared]
         call = partial(_of_part, function=function)
         if self._frame is None:
-            return self.cluster.map(name, call, parts, [()] * len(parts), *([one] * len(parts) for one in common))
+            # Neighbours to one worker, whose sums are then few; Dask lets a worker without work take some of another's.
+            threads = [worker for worker, n in self.cluster.workers().items() for _ in range(n)]
+            at = [threads[i * len(threads) // len(parts)] for i in range(len(parts))]
+            return self.cluster.map(
+                name, call, parts, [()] * len(parts), *([one] * len(parts) for one in common), at=at
+            )
         frames = self._frame.to_delayed()
         groups = [[frames[i] for i in group] for group in self._groups[: len(parts)]]
         return dask_frames.over(self.cluster, name, call, parts, groups, common)
@@ -99,6 +104,8 @@ class ClusterTable:
 
         try:
             return self.cluster.result(total, tasks, tell)
+        except ClusterError:
+            raise
         except Exception as error:  # of which task, and whether of others too, is not known yet
             errors = self.cluster.errors(tasks)
             if not errors:

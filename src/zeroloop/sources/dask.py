@@ -65,6 +65,7 @@ class Partitions:
         cluster: whose workers hold them.
         held: the partitions, in order.
         rows: of each, used or not.
+        at: which worker has each, as far as is known.
         on_rows: told how many rows of a pass are done, as they are.
         seconds: that the last pass took, by worker.
 
@@ -73,13 +74,14 @@ class Partitions:
     cluster: Cluster
     held: list[Future[Any]]
     rows: list[int]
+    at: list[str | None]
     on_rows: Callable[[int], None] = lambda rows: None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def total(self, name: str, sums: Callable[..., Summed[S]], starts: Sequence[int]) -> S:
         """Return the sum over all partitions of what `sums(partition, start)` makes, with a task for each."""
         self._level()
-        parts = self.cluster.map(name, sums, self.held, starts)
+        parts = self.cluster.map(name, sums, self.held, starts, at=self.at)
         found: Summed[S] = self.cluster.result(added(self.cluster, name, parts), parts, self._done)
         self.seconds = found.seconds
         return found.tree.total()
@@ -89,20 +91,22 @@ class Partitions:
 
     def _level(self) -> None:
         """Move partitions from a worker that takes long to one that is quick, or new, where that is worth it."""
+        workers = self.cluster.workers()
+        if not workers.keys() >= set(self.at):  # one is lost: its partitions are elsewhere, or will be
+            self.at = self.cluster.where(self.held)
         slowest = max(self.seconds, key=self.seconds.__getitem__, default=None)
         if slowest is None or self.seconds[slowest] < WORTH_MOVING:
             return
-        load = {worker: self.seconds.get(worker, 0.0) / threads for worker, threads in self.cluster.workers().items()}
+        load = {worker: self.seconds.get(worker, 0.0) / threads for worker, threads in workers.items()}
         if slowest not in load or len(load) < 2:
             return
         quickest = min(load, key=load.__getitem__)
         if load[quickest] > load[slowest] / 2:
             return
-        where = self.cluster.where(self.held)
-        mine = [i for i, workers in enumerate(where) if slowest in workers]
+        mine = [i for i, worker in enumerate(self.at) if worker == slowest]
         n = int(len(mine) * (load[slowest] - load[quickest]) / (2 * load[slowest]))
         for i in mine[len(mine) - n :]:
-            self.held[i] = self.cluster.moved(self.held[i], quickest)
+            self.held[i], self.at[i] = self.cluster.moved(self.held[i], quickest), quickest
         self.seconds = {}  # to be measured again
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from distributed import Client, Future, KilledWorker, get_client, get_worker, wait
+from distributed import Client, Future, KilledWorker, get_client, get_worker
 from distributed.comm.addressing import get_address_host_port
 
 from zeroloop.errors import ClusterError, OptionError, ZeroloopError, ZeroloopWarning
@@ -86,7 +86,7 @@ class Cluster:
         return {worker: n for worker, n in found.items() if self._checked[worker]}
 
     def map(
-        self, name: str, function: Callable[..., Any], *arguments: Sequence[Any], workers: Collection[str] | None = None
+        self, name: str, function: Callable[..., Any], *arguments: Sequence[Any], at: Sequence[str | None] | None = None
     ) -> list[Any]:
         """Return a task for each item of `arguments`, called `name` on the dashboard; futures in them are awaited.
 
@@ -94,15 +94,28 @@ class Cluster:
             name: in words with hyphens.
             function: what each does.
             arguments: of each, position by position.
-            workers: those to be preferred; None for any that may be given work.
+            at: the worker of each, as long as it is there; None for any that may be given work.
 
         """
         keys = self.keys(name, len(arguments[0]))
-        chosen = self._allowed() if workers is None else list(workers)
+        tasks: list[Any] = [None] * len(keys)
+        groups: dict[str | None, list[int]] = {}
+        for i in range(len(keys)):
+            groups.setdefault(None if at is None else at[i], []).append(i)
         with self._said(f"when {name} was begun"):
-            return self._client.map(  # type: ignore[no-any-return]
-                function, *arguments, key=keys, workers=chosen, allow_other_workers=chosen is not None, pure=False
-            )
+            for worker, which in groups.items():
+                chosen = self._allowed() if worker is None else [worker]
+                found = self._client.map(
+                    function,
+                    *([argument[i] for i in which] for argument in arguments),
+                    key=[keys[i] for i in which],
+                    workers=chosen,
+                    allow_other_workers=chosen is not None,
+                    pure=False,
+                )
+                for i, task in zip(which, found, strict=True):
+                    tasks[i] = task
+        return tasks
 
     def shared(self, value: Any) -> Future[Any]:
         """Return a task with a value as its result: given to many tasks, it travels once to each worker."""
@@ -146,18 +159,18 @@ class Cluster:
     def errors(self, futures: Sequence[Future[Any]]) -> dict[int, BaseException]:
         """Return what went wrong with which of some tasks, once all of them have ended."""
         with self._said("while errors were looked for"):
-            wait(futures)
-            return {i: one.exception() for i, one in enumerate(futures) if one.status == "error"}
+            found = [future.exception() for future in futures]
+        return {i: error for i, error in enumerate(found) if error is not None}
 
-    def where(self, futures: Sequence[Future[Any]]) -> list[tuple[str, ...]]:
-        """Return the workers that have each task's result."""
+    def where(self, futures: Sequence[Future[Any]]) -> list[str | None]:
+        """Return a worker that has each task's result; None where it is yet to be made."""
         with self._said("between two passes"):
             found = self._client.who_has(futures)
-        return [tuple(found.get(future.key, ())) for future in futures]
+        return [next(iter(found.get(future.key, ())), None) for future in futures]
 
     def moved(self, future: Future[Any], worker: str) -> Future[Any]:
         """Return a task with the same result, on another worker."""
-        return self.map("move", _same, [future], workers=[worker])[0]
+        return self.map("move", _same, [future], at=[worker])[0]
 
     def _allowed(self) -> list[str] | None:
         """Return the workers that may be given work, or None where all may."""
@@ -218,7 +231,7 @@ class Cluster:
         if self._ours:
             _connected.pop(self.address, None)
             with suppress(Exception), quiet():
-                self._client.close(timeout=0)
+                self._client.close(timeout=2)  # else it would try to come back
 
 
 _connected: dict[str, Client] = {}  # this process's own clients, by address as given
@@ -277,13 +290,15 @@ def _disconnect() -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Dask from logging what is said in a sentence anyway."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]  # each has a level of its own
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import dask.dataframe
 import numpy as np
 import pyarrow as pa
 from dask import delayed
 from distributed import Future
 
 from zeroloop.sources.dask_cluster import Cluster
+from zeroloop.tables.read import is_dask
 
 
 def is_frame(data: Any) -> bool:
     """Return whether something is a Dask DataFrame."""
-    return isinstance(data, dask.dataframe.DataFrame)
+    # Not by its class, which takes a second to import, on each worker.
+    return is_dask(data) and hasattr(data, "columns") and hasattr(data, "map_partitions")
 
 
 def columns_of(frame: Any) -> pa.Schema:
