@@ -1,9 +1,9 @@
 """Rows on the workers of a Dask cluster: the statistic goes to the partitions, sums come back.
 
 A *partition* is some consecutive rows, encoded and held by one worker: the result of a Dask task, so that Dask makes it
-again elsewhere when its worker is lost. A pass is a task for each partition, and a few that add sums on the workers;
-one sum reaches this process. Sums are added in the order of `zeroloop.tree`: no number of workers, partitions or faults
-changes a bit.
+again elsewhere when its worker is lost. A pass is a task for each thread of each worker, over the partitions that the
+worker has, and a few that add sums on the workers; one sum reaches this process. Sums are added in the order of
+`zeroloop.tree`: no number of workers, partitions or faults changes a bit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from distributed import Future
+from distributed import Future, get_worker
 
 from zeroloop.blocks import Block
 from zeroloop.kernels.select import statistics
@@ -79,19 +79,33 @@ class Partitions:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def total(self, name: str, sums: Callable[..., Summed[S]], starts: Sequence[int]) -> S:
-        """Return the sum over all partitions of what `sums(partition, start)` makes, with a task for each."""
-        self._level()
-        parts = self.cluster.map(name, sums, self.held, starts, at=self.at)
-        found: Summed[S] = self.cluster.result(added(self.cluster, name, parts), parts, self._done)
+        """Return the sum over all partitions of what `sums(partitions, starts)` makes of some of them."""
+        workers = self.cluster.workers()
+        self._level(workers)
+        groups = self._groups(workers)
+        held, firsts = ([[items[i] for i in group] for group in groups] for items in (self.held, starts))
+        tasks = self.cluster.map(name, sums, held, firsts, at=[self.at[group[0]] for group in groups])
+
+        def done(finished: Iterable[int]) -> None:
+            self.on_rows(sum(self.rows[i] for task in finished for i in groups[task]))
+
+        found: Summed[S] = self.cluster.result(added(self.cluster, name, tasks), tasks, done)
         self.seconds = found.seconds
         return found.tree.total()
 
-    def _done(self, finished: Iterable[int]) -> None:
-        self.on_rows(sum(self.rows[i] for i in finished))
+    def _groups(self, workers: dict[str, int]) -> list[list[int]]:
+        """Return the partitions of each task: of each worker's as many groups as it has threads."""
+        of_worker: dict[str | None, list[int]] = {}
+        for i, worker in enumerate(self.at):
+            of_worker.setdefault(worker, []).append(i)
+        groups: list[list[int]] = []
+        for worker, mine in of_worker.items():
+            n = len(mine) if worker is None else min(len(mine), workers.get(worker, 1))
+            groups += [mine[k * len(mine) // n : (k + 1) * len(mine) // n] for k in range(n)]
+        return groups
 
-    def _level(self) -> None:
+    def _level(self, workers: dict[str, int]) -> None:
         """Move partitions from a worker that takes long to one that is quick, or new, where that is worth it."""
-        workers = self.cluster.workers()
         if not workers.keys() >= set(self.at):  # one is lost: its partitions are elsewhere, or will be
             self.at = self.cluster.where(self.held)
         slowest = max(self.seconds, key=self.seconds.__getitem__, default=None)
@@ -104,7 +118,10 @@ class Partitions:
         if load[quickest] > load[slowest] / 2:
             return
         mine = [i for i, worker in enumerate(self.at) if worker == slowest]
-        n = int(len(mine) * (load[slowest] - load[quickest]) / (2 * load[slowest]))
+        n_quick = sum(worker == quickest for worker in self.at)
+        each = load[slowest] / max(len(mine), 1)  # seconds that one of them takes
+        each_there = load[quickest] / n_quick if n_quick else each
+        n = round((load[slowest] - load[quickest]) / (each + each_there))  # then both take about as long
         for i in mine[len(mine) - n :]:
             self.held[i], self.at[i] = self.cluster.moved(self.held[i], quickest), quickest
         self.seconds = {}  # to be measured again
@@ -184,13 +201,13 @@ def _of_views(block: Block, views: Sequence[View], statistic: Callable[[list[Blo
     return statistic([view(block) for view in views])
 
 
-def _sums(rows: Swept, first: int, part: Part, of_block: Callable[[Block], S]) -> Summed[S]:
-    """Return what a partition's blocks sum up to, on the worker that has it; the first of them is number `first`."""
-    from distributed import get_worker
-
+def _sums(held: Sequence[Swept], firsts: Sequence[int], part: Part, of_block: Callable[[Block], S]) -> Summed[S]:
+    """Return what some partitions sum up to, on the worker that has them; `firsts` number the first block of each."""
     start = time.perf_counter()
+    tree: Tree[S] = Tree()
     with one_blas_thread():
-        tree = tree_of(rows.sweep(part, of_block), first)
+        for rows, first in zip(held, firsts, strict=True):
+            tree = tree + tree_of(rows.sweep(part, of_block), first)
     return Summed(tree, {get_worker().address: time.perf_counter() - start})
 
 
