@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.cluster import cluster
 from benchmarks.fits import run_case
 from benchmarks.inference import inference
 from benchmarks.larger import larger
@@ -22,6 +23,7 @@ from benchmarks.passes import growth, passes
 from benchmarks.penalties import CASES, compare
 from benchmarks.plots import write_plots
 from benchmarks.problems import PROBLEMS
+from benchmarks.scale import scale
 from benchmarks.solvers import solvers
 from benchmarks.wholes import wholes
 
@@ -34,6 +36,8 @@ PARTS: dict[str, Callable[[], Any]] = {
     "wholes": wholes,
     "larger": larger,
     "inference": inference,
+    "cluster": cluster,
+    "scale": scale,
 }
 LIBRARIES = (
     "numpy",
@@ -47,6 +51,9 @@ LIBRARIES = (
     "celer",
     "skglm",
     "vowpalwabbit",
+    "dask",
+    "dask-ml",
+    "pyspark",
 )
 
 

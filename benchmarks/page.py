@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.penalties import CASES
 from benchmarks.problems import PROBLEMS
+from benchmarks.scale import cluster_page, scale_page
 
 Row = dict[str, Any]
 
@@ -34,6 +35,10 @@ def write_page(results: dict[str, Any], folder: Path) -> None:
         parts.append(larger_page(results["larger"]["figures"]))
     if "inference" in results:
         parts.append(_inference(results["inference"]["figures"]))
+    if "cluster" in results:
+        parts.append(cluster_page(results["cluster"]["figures"]))
+    if "scale" in results:
+        parts.append(scale_page(results["scale"]["figures"]))
     notes = folder / "notes.md"
     if notes.exists():
         parts.append(notes.read_text())

@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from benchmarks.scale import count_bytes, gradient_of, n_bytes
+from benchmarks.scale import made as of_columns
 from distributed import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,11 +40,8 @@ from zeroloop.errors import (
     OutputError,
     ZeroloopWarning,
 )
-from zeroloop.kernels.select import statistics
 from zeroloop.model import Model
-from zeroloop.prepared import prepare_table
 from zeroloop.progress import Work
-from zeroloop.resources import Resources
 from zeroloop.sources import dask_cluster
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one cluster, not one for each of pytest's processes
@@ -102,7 +100,8 @@ class Processes:
 
     def _start(self, *arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
         # What tests send to other processes is imported from here.
-        paths = os.pathsep.join(map(str, [Path(__file__).parent, *([path] if path else [])]))
+        here = Path(__file__).parent
+        paths = os.pathsep.join(map(str, [here, here.parent, *([path] if path else [])]))
         with (self.folder / f"{arguments[0]}-{len(self.workers)}.log").open("wb") as log:
             return subprocess.Popen(
                 [str(DASK), *arguments], stdout=log, stderr=log, cwd=self.folder, env=os.environ | {"PYTHONPATH": paths}
@@ -268,15 +267,6 @@ def test_partitions_move_to_workers_that_come_late_and_from_slow_ones(cluster: P
         assert (late in partitions.at) == has_some
     os.kill(cluster.pid_of(late), signal.SIGKILL)
     assert source.reduce(one_pass).loss == first.loss
-
-
-def gradient_of(path: str, client: Client) -> tuple[Any, Any]:
-    """Return the training rows of a table on a cluster, and a pass for their gradient."""
-    how: dict[str, Any] = {"positive": None, "features": None, "drop": [], "categorical": [], "weights": None}
-    how |= {"missing": "impute", "test_fraction": 0.0, "seed": 0, "reference": False}
-    source: Any = prepare_table(path, "y", **how, resources=Resources(scheduler=client)).training
-    sums, n_coefs = statistics(source.n_rows, source.n_coefs).sums, source.n_coefs
-    return source, partial(sums, coef=np.zeros((1, n_coefs)), centre=np.zeros(source.n_numeric), order=1)
 
 
 def test_a_scheduler_that_is_lost_and_comes_back(folder: str, here: Model, tmp_path: Path) -> None:
@@ -569,47 +559,17 @@ def test_bad_arrays_of_dask_are_one_sentence(default: Client) -> None:
         zeroloop.LogisticRegressionCV().fit(X, y)
 
 
-def _count_bytes() -> None:
-    """Have this process count what it writes to other processes."""
-    from distributed.comm import tcp
-
-    if not hasattr(tcp, "n_written"):
-        tcp.n_written = 0
-        write = tcp.TCP.write
-
-        async def counted(self: Any, *arguments: Any, **options: Any) -> Any:
-            n = await write(self, *arguments, **options)
-            tcp.n_written += n
-            return n
-
-        tcp.TCP.write = counted
-
-
-def _n_bytes() -> int:
-    from distributed.comm import tcp
-
-    return tcp.n_written  # type: ignore[no-any-return]
-
-
 def test_bytes_on_the_wire_grow_with_coefficients_and_not_with_rows(cluster: Processes, tmp_path: Path) -> None:
     client = cluster.client
-    client.run(_count_bytes)
-    client.run_on_scheduler(_count_bytes)
-    _count_bytes()
+    client.run(count_bytes)
+    client.run_on_scheduler(count_bytes)
+    count_bytes()
 
     def of_a_pass(rows: int, columns: int) -> float:
-        path = tmp_path / f"{rows}-{columns}"
-        path.mkdir()
-        rng = np.random.default_rng(0)
-        for i in range(8):
-            x = rng.normal(size=(rows // 8, columns)).astype(np.float32)
-            names = [f"x{j}" for j in range(columns)]
-            rows_of = pa.table({name: x[:, j] for j, name in enumerate(names)})
-            pq.write_table(rows_of.append_column("y", pa.array(rng.integers(0, 2, rows // 8))), path / f"{i}.parquet")
-        source, one_pass = gradient_of(str(path), client)
+        source, one_pass = gradient_of(of_columns(tmp_path, rows, columns), client)
 
         def total() -> int:
-            return sum([*client.run(_n_bytes).values(), client.run_on_scheduler(_n_bytes), _n_bytes()])
+            return sum([*client.run(n_bytes).values(), client.run_on_scheduler(n_bytes), n_bytes()])
 
         source.reduce(one_pass)
         start, passes = total(), 10

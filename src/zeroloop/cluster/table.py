@@ -45,12 +45,13 @@ class ClusterTable:
         self.bad_files: dict[str, str] = {}  # met by the last tasks
         self._resources = resources
         self._frame: Any = None
+        self._partitions: Sequence[Any] = ()  # of the frame
         self._groups: list[range] = []  # the frame's partitions of each part
 
     def open(self, data: TableLike, text: Collection[str] = ()) -> RawTable:
         """Return a table that the workers can read: files, or a Dask DataFrame; see `open_table`."""
         if dask_frames.is_frame(data):
-            self._frame = data
+            self._frame, self._partitions = data, data.to_delayed()
             return RawTable("the Dask DataFrame", dask_frames.columns_of(data), 0, None, _unread)
         table = open_table(data, text, self._resources.skip_bad_files)
         if not table.files:
@@ -65,7 +66,8 @@ class ClusterTable:
         threads = sum(self.cluster.workers().values())
         n = min(PARTITIONS * threads, max(MOST_TASKS, threads))
         if self._frame is not None:
-            parts, self._groups = cut_frame(table, columns, dask_frames.lengths(self.cluster, self._frame), n)
+            lengths = dask_frames.lengths(self.cluster, self._frame, self._partitions)
+            parts, self._groups = cut_frame(table, columns, lengths, n)
         else:
             parts = cut(counted(self.cluster, table), columns, n)
         self.rows = [(one.span.stop or 0) - one.span.first_row for one in parts]
@@ -84,8 +86,7 @@ class ClusterTable:
             return self.cluster.map(
                 name, call, parts, [()] * len(parts), *([one] * len(parts) for one in common), at=at
             )
-        frames = self._frame.to_delayed()
-        groups = [[frames[i] for i in group] for group in self._groups[: len(parts)]]
+        groups = [[self._partitions[i] for i in group] for group in self._groups[: len(parts)]]
         return dask_frames.over(self.cluster, name, call, parts, groups, common)
 
     def found(self, tasks: Sequence[Future[Any]], total: Future[Any], doing: str = "") -> Any:
@@ -114,8 +115,7 @@ class ClusterTable:
             at, first = next(iter(errors.items()))
             if isinstance(first, ZeroloopError) or self._frame is None:
                 raise first from error
-            parts = self._frame.to_delayed()
-            alone = self.cluster.client.compute([parts[i] for i in self._groups[at]])
+            alone = self.cluster.client.compute([self._partitions[i] for i in self._groups[at]])
             failed = self.cluster.errors(alone) or {0: first}
             i, why = next(iter(failed.items()))
             raise DataError(

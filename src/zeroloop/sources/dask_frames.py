@@ -25,11 +25,13 @@ def columns_of(frame: Any) -> pa.Schema:
     return pa.Schema.from_pandas(frame._meta.rename(columns=str), preserve_index=False)
 
 
-def lengths(cluster: Cluster, frame: Any) -> list[int]:
-    """Return the number of rows of each partition of a frame, computed without its columns where Dask can."""
+def lengths(cluster: Cluster, frame: Any, parts: Sequence[Any]) -> list[int]:
+    """Return the number of rows of each partition of a frame, `parts`, computed without its columns where Dask can."""
     counts = frame.map_partitions(len, meta=(None, "int64"))
-    found = cluster.result(cluster.client.compute(counts))
-    return [int(n) for n in np.asarray(found)]
+    found = np.asarray(cluster.result(cluster.client.compute(counts))).tolist()
+    if len(found) != len(parts):  # without columns Dask reads several small files as one partition
+        found = cluster.result(cluster.client.compute(delayed(list)([delayed(len)(part) for part in parts])))
+    return [int(n) for n in found]
 
 
 def over(
