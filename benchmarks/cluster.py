@@ -7,6 +7,7 @@ it as JSON.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -39,10 +40,12 @@ def dask_cluster(n_workers: int) -> Iterator[str]:
     address = f"tcp://127.0.0.1:{port}"
     worker = [dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--memory-limit", "8GiB"]
     scheduler = [dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # functions of benchmarks travel by name
+    quiet = subprocess.DEVNULL
     processes = []
     try:
         for command in (scheduler, *[worker] * n_workers):
-            processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            processes.append(subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet))
             time.sleep(3)  # the scheduler first
         yield address
     finally:

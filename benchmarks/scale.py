@@ -1,6 +1,6 @@
 """A pass on clusters larger than any here: constants measured on this machine, a formula, and a simulation of it.
 
-The simulation follows every message of a pass: the scheduler, one thread, hands out a task a thread, each takes its
+The simulation follows every message of a pass: the scheduler, one thread, hands out a task a worker, each takes its
 time, sixteen sums at a time are added by whoever is told to, and one comes back. Its latencies and the spread of its
 tasks' times are drawn from those measured.
 """
@@ -33,7 +33,8 @@ from zeroloop.sources.memory import stacked
 BANDWIDTH = 1.25e9  # bytes a second of a machine's link: 10 Gbit/s
 NETWORK = 2e-4  # seconds that a message takes between two machines of a data centre, on top of what it takes here
 TASKS, ROUND_TRIPS, PASSES = 400, 100, 20
-CORES = (10, 100, 1_000, 10_000)
+WORKERS = (10, 100, 1_000, 10_000)
+THREADS = 16  # of a worker on paper
 
 Figures = dict[str, Any]
 
@@ -64,11 +65,12 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a pass is over, and by how many cores."""
+    """What a pass is over, and by how many workers of how many threads."""
 
     rows: float
     columns: int
-    cores: int
+    workers: int
+    threads: int = THREADS
     hessian: bool = False
 
     @property
@@ -76,26 +78,30 @@ class Size:
         """Bytes of one sum."""
         return 8.0 * (self.columns + 1) ** (2 if self.hessian else 1)
 
-    def seconds_a_core(self, at: Constants) -> float:
-        """Return the seconds of arithmetic of each core."""
+    def seconds_a_thread(self, at: Constants) -> float:
+        """Return the seconds of arithmetic of each thread."""
         pairs = self.columns**2 / 2 if self.hessian else 0
-        return self.rows / self.cores * (at.row + at.value * self.columns + at.pair * pairs)
+        return self.rows / self.workers / self.threads * (at.row + at.value * self.columns + at.pair * pairs)
 
 
-def paper(size: Size, at: Constants) -> float:
-    """Return the seconds of a pass: no two of its parts overlap, so that it is a little too much."""
-    tasks = size.cores * (1 + 1 / (FAN_IN - 1))
-    levels = math.ceil(math.log(size.cores, FAN_IN)) if size.cores > 1 else 0
+def paper(size: Size, at: Constants, spread: NDArray[np.float64]) -> float:
+    """Return the seconds of a pass: that of the slowest worker, and no two of its parts overlap, so a little too much.
+
+    `spread` has times of equal tasks, over their mean.
+    """
+    slowest = float(np.quantile(spread, size.workers / (size.workers + 1)))
+    tasks = size.workers * (1 + 1 / (FAN_IN - 1))
+    levels = math.ceil(math.log(size.workers, FAN_IN)) if size.workers > 1 else 0
     handed_out = tasks * (at.task + (at.task_bytes + at.coef_bytes / 2 * (size.columns + 1)) / BANDWIDTH)
     added = levels * (at.hop + NETWORK + FAN_IN * size.sum_bytes / BANDWIDTH)
-    return handed_out + size.seconds_a_core(at) + added + 2 * (at.hop + NETWORK)
+    return handed_out + slowest * size.seconds_a_thread(at) + added + 2 * (at.hop + NETWORK)
 
 
 def wire_bytes(size: Size, at: Constants) -> float:
     """Return the bytes that all machines send in a pass."""
-    tasks = size.cores * (1 + 1 / (FAN_IN - 1))
-    coefs = size.cores * at.coef_bytes / 2 * (size.columns + 1)
-    return tasks * at.task_bytes + coefs + size.cores * at.coef_bytes / 2 * size.sum_bytes / 8
+    tasks = size.workers * (1 + 1 / (FAN_IN - 1))
+    coefs = size.workers * at.coef_bytes / 2 * (size.columns + 1)
+    return tasks * at.task_bytes + coefs + size.workers * at.coef_bytes / 2 * size.sum_bytes / 8
 
 
 def simulated(size: Size, at: Constants, hops: NDArray[np.float64], spread: NDArray[np.float64], seed: int) -> float:
@@ -110,8 +116,8 @@ def simulated(size: Size, at: Constants, hops: NDArray[np.float64], spread: NDAr
 
     """
     rng = np.random.default_rng(seed)
-    work = size.seconds_a_core(at) * rng.choice(spread, size.cores)
-    latency = rng.choice(hops, 4 * size.cores + 100) + NETWORK
+    work = size.seconds_a_thread(at) * rng.choice(spread, size.workers)
+    latency = rng.choice(hops, 4 * size.workers + 100) + NETWORK
     drawn = count()
     handed_out = at.task / 2 + (at.task_bytes + at.coef_bytes / 2 * (size.columns + 1)) / BANDWIDTH
     noted = at.task / 2
@@ -119,10 +125,10 @@ def simulated(size: Size, at: Constants, hops: NDArray[np.float64], spread: NDAr
     events: list[tuple[float, int, int]] = []  # (time, level, index) of a sum that is ready
     order = count()
     queue: list[tuple[float, int, int, int]] = []
-    for i in range(size.cores):
+    for i in range(size.workers):
         free += handed_out
         heapq.heappush(queue, (free + latency[next(drawn)] / 2 + work[i], next(order), 0, i))
-    counts = [size.cores]
+    counts = [size.workers]
     while counts[-1] > 1:
         counts.append(math.ceil(counts[-1] / FAN_IN))
     waiting: dict[tuple[int, int], int] = {}
@@ -145,13 +151,13 @@ def simulated(size: Size, at: Constants, hops: NDArray[np.float64], spread: NDAr
 def scale() -> Figures:
     """Return the constants, the formula against real passes, and against the simulation."""
     at, hops, spread, real = measured()
-    sizes = [Size(1e8 * cores, 20, cores) for cores in CORES]
-    sizes += [Size(1e7 * cores, 500, cores) for cores in CORES]
-    sizes += [Size(1e7 * cores, 500, cores, hessian=True) for cores in CORES]
+    sizes = [Size(1e8 * workers, 20, workers) for workers in WORKERS]
+    sizes += [Size(1e7 * workers, 500, workers) for workers in WORKERS]
+    sizes += [Size(1e7 * workers, 500, workers, hessian=True) for workers in WORKERS]
     rows = [
         {
             **asdict(size),
-            "paper": paper(size, at),
+            "paper": paper(size, at, spread),
             "simulated": float(np.median([simulated(size, at, hops, spread, seed) for seed in range(5)])),
             "bytes": wire_bytes(size, at),
         }
@@ -207,11 +213,12 @@ def measured() -> tuple[Constants, NDArray[np.float64], NDArray[np.float64], lis
     task_bytes = (few - 2 * 21 * coef_bytes) / 3  # a task a worker, and one that adds
     at = Constants(row, value, pair, task, float(np.median(hops)), task_bytes, coef_bytes)
     times = np.array(found[2**22, 20]["spent"])
+    spread = times / np.mean(times)
     real = []
     for (rows, columns), figures in found.items():
         del figures["spent"]
-        real.append(figures | {"paper": paper(Size(rows, columns, 2), at)})
-    return at, hops, times / np.mean(times), real
+        real.append(figures | {"paper": paper(Size(rows, columns, 2, 1), at, spread)})
+    return at, hops, spread, real
 
 
 def _arithmetic() -> tuple[float, float, float]:
@@ -308,15 +315,16 @@ def scale_page(figures: Figures) -> str:
         )
     lines += [
         "\nOn paper, and as simulated message by message with the latencies measured:\n",
-        "| cores | rows | columns | pass | by the formula | simulated | of it arithmetic | bytes on the wire |",
+        f"| workers of {THREADS} threads | rows | columns | pass | by the formula | simulated | "
+        "of it arithmetic | bytes on the wire |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in figures["rows"]:
-        size = Size(row["rows"], row["columns"], row["cores"], row["hessian"])
-        arithmetic = size.seconds_a_core(Constants(**at))
+        size = Size(row["rows"], row["columns"], row["workers"], row["threads"], row["hessian"])
+        arithmetic = size.seconds_a_thread(Constants(**at))
         what = "Hessian" if size.hessian else "gradient"
         lines.append(
-            f"| {row['cores']:,} | {row['rows']:.0e} | {row['columns']} | {what} | {row['paper']:.2f} s | "
+            f"| {row['workers']:,} | {row['rows']:.0e} | {row['columns']} | {what} | {row['paper']:.2f} s | "
             f"{row['simulated']:.2f} s | {arithmetic:.2f} s | {row['bytes'] / 1e6:,.1f} MB |"
         )
     return "\n".join(lines) + "\n"

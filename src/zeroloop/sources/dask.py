@@ -1,8 +1,8 @@
 """Rows on the workers of a Dask cluster: the statistic goes to the partitions, sums come back.
 
 A *partition* is some consecutive rows, encoded and held by one worker: the result of a Dask task, so that Dask makes it
-again elsewhere when its worker is lost. A pass is a task for each thread of each worker, over the partitions that the
-worker has, and a few that add sums on the workers; one sum reaches this process. Sums are added in the order of
+again elsewhere when its worker is lost. A pass is a task for each worker, over the partitions that it has, on all its
+threads, and a few that add the workers' sums; one sum reaches this process. Sums are added in the order of
 `zeroloop.tree`: no number of workers, partitions or faults changes a bit.
 """
 
@@ -21,7 +21,7 @@ from zeroloop.kernels.select import statistics
 from zeroloop.sources.dask_cluster import Cluster
 from zeroloop.sources.files import Part, View, as_it_is, both, tree_of
 from zeroloop.sources.memory import MemorySource, cut_sample
-from zeroloop.sources.threads import one_blas_thread
+from zeroloop.sources.threads import map_all, one_blas_thread
 from zeroloop.tree import Tree
 
 S = TypeVar("S")
@@ -82,7 +82,7 @@ class Partitions:
         """Return the sum over all partitions of what `sums(partitions, starts)` makes of some of them."""
         workers = self.cluster.workers()
         self._level(workers)
-        groups = self._groups(workers)
+        groups = self._groups()
         held, firsts = ([[items[i] for i in group] for group in groups] for items in (self.held, starts))
         tasks = self.cluster.map(name, sums, held, firsts, at=[self.at[group[0]] for group in groups])
 
@@ -93,16 +93,12 @@ class Partitions:
         self.seconds = found.seconds
         return found.tree.total()
 
-    def _groups(self, workers: dict[str, int]) -> list[list[int]]:
-        """Return the partitions of each task: of each worker's as many groups as it has threads."""
-        of_worker: dict[str | None, list[int]] = {}
+    def _groups(self) -> list[list[int]]:
+        """Return the partitions of each task: those of a worker, or one that no worker is known to have."""
+        groups: dict[Any, list[int]] = {}
         for i, worker in enumerate(self.at):
-            of_worker.setdefault(worker, []).append(i)
-        groups: list[list[int]] = []
-        for worker, mine in of_worker.items():
-            n = len(mine) if worker is None else min(len(mine), workers.get(worker, 1))
-            groups += [mine[k * len(mine) // n : (k + 1) * len(mine) // n] for k in range(n)]
-        return groups
+            groups.setdefault(i if worker is None else worker, []).append(i)
+        return list(groups.values())
 
     def _level(self, workers: dict[str, int]) -> None:
         """Move partitions from a worker that takes long to one that is quick, or new, where that is worth it."""
@@ -111,7 +107,7 @@ class Partitions:
         slowest = max(self.seconds, key=self.seconds.__getitem__, default=None)
         if slowest is None or self.seconds[slowest] < WORTH_MOVING:
             return
-        load = {worker: self.seconds.get(worker, 0.0) / threads for worker, threads in workers.items()}
+        load = {worker: self.seconds.get(worker, 0.0) for worker in workers}
         if slowest not in load or len(load) < 2:
             return
         quickest = min(load, key=load.__getitem__)
@@ -203,12 +199,18 @@ def _of_views(block: Block, views: Sequence[View], statistic: Callable[[list[Blo
 
 def _sums(held: Sequence[Swept], firsts: Sequence[int], part: Part, of_block: Callable[[Block], S]) -> Summed[S]:
     """Return what some partitions sum up to, on the worker that has them; `firsts` number the first block of each."""
-    start = time.perf_counter()
-    tree: Tree[S] = Tree()
+    start, worker = time.perf_counter(), get_worker()
+
+    def of_partition(numbered: tuple[Swept, int]) -> Tree[S]:
+        rows, first = numbered
+        return tree_of(rows.sweep(part, of_block), first)
+
     with one_blas_thread():
-        for rows, first in zip(held, firsts, strict=True):
-            tree = tree + tree_of(rows.sweep(part, of_block), first)
-    return Summed(tree, {get_worker().address: time.perf_counter() - start})
+        trees = map_all(of_partition, list(zip(held, firsts, strict=True)), worker.state.nthreads)
+    tree: Tree[S] = Tree()
+    for one in trees:
+        tree = tree + one
+    return Summed(tree, {worker.address: time.perf_counter() - start})
 
 
 def _name_of(statistic: Any) -> str:
