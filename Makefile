@@ -17,7 +17,7 @@ demo: .venv/installed
 	cd demo && ../$(BIN)/zeroloop demo
 
 test: lint types
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -142,7 +142,9 @@ class Cluster:
         with self._said("during a pass"):
             while True:
                 try:
-                    return future.result(timeout=TELLING)
+                    found = future.result(timeout=TELLING)
+                    tell(range(len(watched)))
+                    return found
                 except TimeoutError:
                     if future.status not in ("pending", "lost"):
                         if future.status == "finished":

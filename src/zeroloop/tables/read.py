@@ -102,6 +102,11 @@ def _as_table(data: TableLike) -> pa.Table:
             return pa.table(data)
     except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"The table cannot be read as Arrow: {first_line(error)}") from error
+    if is_dask(data):
+        raise DataError(
+            f"Cannot read a Dask {type(data).__name__} here; train, evaluate, predict_file and reports take a Dask "
+            "DataFrame, LogisticRegression a Dask array."
+        )
     raise DataError(
         f"Cannot read {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "
         "or a pyarrow Table, RecordBatchReader or Dataset (arrays go to zeroloop.LogisticRegression)."
