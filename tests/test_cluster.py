@@ -76,18 +76,17 @@ class Processes:
             except OSError:
                 time.sleep(0.05)
 
-    def start_worker(self, path: Path | None = None) -> subprocess.Popen[bytes]:
-        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "4GiB")
+    def start_worker(self, path: Path | None = None, threads: int = 1) -> subprocess.Popen[bytes]:
+        options = ("--nthreads", str(threads), "--no-nanny", "--no-dashboard", "--memory-limit", "4GiB")
         place = ("--local-directory", str(self.folder))
         worker = self._start("worker", self.address, *options, *place, path=path)
         self.workers.append(worker)
         return worker
 
-    def add_workers(self, n: int) -> None:
+    def add_worker(self, threads: int = 1) -> None:
         before = len(self.client.nthreads())
-        for _ in range(n):
-            self.start_worker()
-        self.client.wait_for_workers(before + n, timeout=120)
+        self.start_worker(threads=threads)
+        self.client.wait_for_workers(before + 1, timeout=120)
 
     def pid_of(self, address: str) -> int:
         return int(self.client.run(os.getpid, workers=[address])[address])
@@ -238,7 +237,7 @@ def test_a_worker_killed_in_mid_pass(cluster: Processes, folder: str, here: Mode
     assert_same_bits(here, model)
     assert len(cluster.client.nthreads()) == 3
     assert any(work.doing == "scanning" and work.rows for work in during.heard)
-    cluster.add_workers(1)
+    cluster.add_worker()
 
 
 def test_a_worker_that_stands_still_for_a_while(cluster: Processes, folder: str, here: Model) -> None:
@@ -256,7 +255,7 @@ def test_partitions_move_to_workers_that_come_late_and_from_slow_ones(cluster: P
     first, partitions = source.reduce(one_pass), source.partitions
     assert len(set(partitions.at)) == 4
     before = set(cluster.client.nthreads())
-    cluster.add_workers(1)
+    cluster.add_worker(threads=2)
     (late,) = set(cluster.client.nthreads()) - before
     for load, has_some in (({}, True), ({late: 9.0}, False)):
         for _ in range(3):

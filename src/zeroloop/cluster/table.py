@@ -25,7 +25,7 @@ from zeroloop.tables.raw import RawTable, Span
 from zeroloop.tables.read import TableLike, open_table
 
 PARTITIONS = 4  # of a thread, so that those of a lost or slow worker can be shared out among the others
-MOST_TASKS = 2_000  # a pass, unless there are more threads: Dask takes a third of a millisecond for each
+MOST_PARTITIONS = 2_000  # unless there are more threads: reading takes four tasks for each, and Dask a millisecond each
 
 
 class ClusterTable:
@@ -64,7 +64,7 @@ class ClusterTable:
     def parts(self, table: RawTable, columns: Collection[str]) -> list[RawTable]:
         """Return a table in parts, some for each thread of the cluster, that tasks over them are to read."""
         threads = sum(self.cluster.workers().values())
-        n = min(PARTITIONS * threads, max(MOST_TASKS, threads))
+        n = max(1, min(PARTITIONS * threads, max(MOST_PARTITIONS, threads)))
         if self._frame is not None:
             lengths = dask_frames.lengths(self.cluster, self._frame, self._partitions)
             parts, self._groups = cut_frame(table, columns, lengths, n)
@@ -82,7 +82,7 @@ class ClusterTable:
         if self._frame is None:
             # Neighbours to one worker, whose sums are then few; Dask lets a worker without work take some of another's.
             threads = [worker for worker, n in self.cluster.workers().items() for _ in range(n)]
-            at = [threads[i * len(threads) // len(parts)] for i in range(len(parts))]
+            at = [threads[i * len(threads) // len(parts)] if threads else None for i in range(len(parts))]
             return self.cluster.map(
                 name, call, parts, [()] * len(parts), *([one] * len(parts) for one in common), at=at
             )

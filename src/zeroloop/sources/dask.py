@@ -2,14 +2,16 @@
 
 A *partition* is some consecutive rows, encoded and held by one worker: the result of a Dask task, so that Dask makes it
 again elsewhere when its worker is lost. A pass is a task for each worker, over the partitions that it has, on all its
-threads, and a few that add the workers' sums; one sum reaches this process. Sums are added in the order of
-`zeroloop.tree`: no number of workers, partitions or faults changes a bit.
+threads (of a long pass one for each partition, so that it is seen how far it is), and a few that add sums; one sum
+reaches this process. Sums are added in the order of `zeroloop.tree`: no number of workers, partitions or faults changes
+a bit.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -29,6 +31,7 @@ T = TypeVar("T")
 
 FAN_IN = 16  # sums that are added by one task
 WORTH_MOVING = 1.0  # seconds that a worker's part of a pass takes before some of it is moved to another
+TASK_SHARE = 100.0  # tasks for each second of a pass: they take its tenth
 
 
 class Swept(Protocol):
@@ -82,7 +85,8 @@ class Partitions:
         """Return the sum over all partitions of what `sums(partitions, starts)` makes of some of them."""
         workers = self.cluster.workers()
         self._level(workers)
-        groups = self._groups()
+        one_by_one = len(self.held) < TASK_SHARE * max(self.seconds.values(), default=0.0)
+        groups = [[i] for i in range(len(self.held))] if one_by_one else self._groups()
         held, firsts = ([[items[i] for i in group] for group in groups] for items in (self.held, starts))
         tasks = self.cluster.map(name, sums, held, firsts, at=[self.at[group[0]] for group in groups])
 
@@ -90,7 +94,9 @@ class Partitions:
             self.on_rows(sum(self.rows[i] for task in finished for i in groups[task]))
 
         found: Summed[S] = self.cluster.result(added(self.cluster, name, tasks), tasks, done)
-        self.seconds = found.seconds
+        # Of tasks side by side the time is that of all of them.
+        beside = workers if one_by_one else {}
+        self.seconds = {worker: spent / beside.get(worker, 1) for worker, spent in found.seconds.items()}
         return found.tree.total()
 
     def _groups(self) -> list[list[int]]:
@@ -201,12 +207,14 @@ def _sums(held: Sequence[Swept], firsts: Sequence[int], part: Part, of_block: Ca
     """Return what some partitions sum up to, on the worker that has them; `firsts` number the first block of each."""
     start, worker = time.perf_counter(), get_worker()
 
-    def of_partition(numbered: tuple[Swept, int]) -> Tree[S]:
-        rows, first = numbered
-        return tree_of(rows.sweep(part, of_block), first)
+    def of_partition(numbered: tuple[Context, Swept, int]) -> Tree[S]:
+        context, rows, first = numbered
+        return context.run(lambda: tree_of(rows.sweep(part, of_block), first))
 
+    # A thread of ours learns from its context which worker it is on.
+    items = [(copy_context(), rows, first) for rows, first in zip(held, firsts, strict=True)]
     with one_blas_thread():
-        trees = map_all(of_partition, list(zip(held, firsts, strict=True)), worker.state.nthreads)
+        trees = map_all(of_partition, items, worker.state.nthreads)
     tree: Tree[S] = Tree()
     for one in trees:
         tree = tree + one

@@ -83,7 +83,7 @@ class Cluster:
             new = {worker: n for worker, n in found.items() if worker not in self._checked}
             if new:
                 self._check(new, late=True)
-        return {worker: n for worker, n in found.items() if self._checked[worker]}
+        return {worker: n for worker, n in found.items() if self._checked.get(worker, False)}
 
     def map(
         self, name: str, function: Callable[..., Any], *arguments: Sequence[Any], at: Sequence[str | None] | None = None
