@@ -576,7 +576,7 @@ def test_bytes_on_the_wire_grow_with_coefficients_and_not_with_rows(cluster: Pro
             source.reduce(one_pass)
         return (total() - start) / passes
 
-    few, many, wide = of_a_pass(2**15, 20), of_a_pass(2**19, 20), of_a_pass(2**15, 200)
+    few, many, wide = of_a_pass(2**17, 20), of_a_pass(2**19, 20), of_a_pass(2**15, 200)
     assert many < 1.25 * few + 20_000, (few, many)  # heartbeats come and go
     assert few < 8 * 16_000  # a task for each of eight partitions
     assert many < 2**19 * 20 * 4 / 100, "a hundredth of the rows' own bytes"
