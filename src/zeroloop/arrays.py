@@ -175,6 +175,11 @@ def _is_finite(y: NDArray[Any]) -> bool:
     return y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isfinite(np.sum(y))))
 
 
+def check_classes(y: NDArray[Any]) -> None:
+    """Raise ValueError, in scikit-learn's words, where labels are continuous numbers."""
+    check_classification_targets(y)
+
+
 def _classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the distinct labels, sorted, and the index of each row's."""
     if y.dtype.kind in "biuf":
@@ -183,6 +188,6 @@ def _classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         whole = y.dtype.kind != "f" or (float(low).is_integer() and float(high).is_integer())
         if whole and low != high and np.all(is_high | (y == low)):
             return np.array([low, high], dtype=y.dtype), is_high  # a tenth of the time that sorting takes
-    check_classification_targets(y)
+    check_classes(y)
     classes, codes = np.unique(y, return_inverse=True)
     return classes, codes

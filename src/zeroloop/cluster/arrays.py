@@ -13,7 +13,7 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.arrays import PreparedArrays, is_sparse, source_of, units_of
+from zeroloop.arrays import PreparedArrays, check_classes, is_sparse, source_of, units_of
 from zeroloop.blocks import FloatArray
 from zeroloop.cluster.partition import Blocks
 from zeroloop.sources import dask_frames
@@ -69,6 +69,7 @@ def prepare_on_cluster(
     classes = np.array(sorted(counted.weights))
     if len(classes) < 2:
         raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs two.")
+    check_classes(classes)
     n_features = int(X.shape[1])
     by_class = _class_weights(class_weight, classes, counted)
     starts = list(accumulate(counted.rows, initial=0))

@@ -66,7 +66,12 @@ class ClusterTable:
         threads = sum(self.cluster.workers().values())
         n = max(1, min(PARTITIONS * threads, max(MOST_PARTITIONS, threads)))
         if self._frame is not None:
-            lengths = dask_frames.lengths(self.cluster, self._frame, self._partitions)
+            try:
+                lengths = dask_frames.lengths(self.cluster, self._frame, self._partitions)
+            except ZeroloopError:
+                raise
+            except Exception as error:
+                raise self._named(error, range(len(self._partitions))) from error
             parts, self._groups = cut_frame(table, columns, lengths, n)
         else:
             parts = cut(counted(self.cluster, table), columns, n)
@@ -115,13 +120,17 @@ class ClusterTable:
             at, first = next(iter(errors.items()))
             if isinstance(first, ZeroloopError) or self._frame is None:
                 raise first from error
-            alone = self.cluster.client.compute([self._partitions[i] for i in self._groups[at]])
-            failed = self.cluster.errors(alone) or {0: first}
-            i, why = next(iter(failed.items()))
-            raise DataError(
-                f"Partition {self._groups[at][i]} of the Dask DataFrame (counted from 0) cannot be computed: "
+            raise self._named(first, self._groups[at]) from error
+
+    def _named(self, error: BaseException, which: range) -> BaseException:
+        """Return what says which of some partitions of the frame cannot be computed; the error itself where all can."""
+        failed = self.cluster.errors(self.cluster.client.compute([self._partitions[i] for i in which]))
+        for i, why in failed.items():
+            return DataError(
+                f"Partition {which[i]} of the Dask DataFrame (counted from 0) cannot be computed: "
                 f"{type(why).__name__}: {why}"
-            ) from error
+            )
+        return error
 
 
 def counted(cluster: Cluster, table: RawTable) -> RawTable:

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any, Generic, Protocol, TypeVar
 
 from distributed import Future, get_worker
@@ -21,7 +22,7 @@ from distributed import Future, get_worker
 from zeroloop.blocks import Block
 from zeroloop.kernels.select import statistics
 from zeroloop.sources.dask_cluster import Cluster
-from zeroloop.sources.files import Part, View, as_it_is, both, tree_of
+from zeroloop.sources.files import Part, View, as_it_is, followed, tree_of
 from zeroloop.sources.memory import MemorySource, cut_sample
 from zeroloop.sources.threads import map_all, one_blas_thread
 from zeroloop.tree import Tree
@@ -138,10 +139,7 @@ def added(cluster: Cluster, name: str, parts: list[Future[S]]) -> Future[S]:
 
 
 def _sum_of(parts: list[Any]) -> Any:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+    return reduce(add, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +180,7 @@ class DaskSource:
 
     def viewed(self, view: View) -> DaskSource:
         """Return a source over `view(block)` of each block, as this one has them."""
-        return replace(self, view=view if self.view is as_it_is else partial(both, first=self.view, then=view))
+        return replace(self, view=followed(self.view, view))
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source in this process over some rows, drawn by a hash of their index: the same rows anywhere."""
@@ -215,10 +213,7 @@ def _sums(held: Sequence[Swept], firsts: Sequence[int], part: Part, of_block: Ca
     items = [(copy_context(), rows, first) for rows, first in zip(held, firsts, strict=True)]
     with one_blas_thread():
         trees = map_all(of_partition, items, worker.state.nthreads)
-    tree: Tree[S] = Tree()
-    for one in trees:
-        tree = tree + one
-    return Summed(tree, {worker.address: time.perf_counter() - start})
+    return Summed(reduce(add, trees), {worker.address: time.perf_counter() - start})
 
 
 def _name_of(statistic: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import platform
 import socket
 import time
 import warnings
@@ -12,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -231,7 +229,6 @@ class Cluster:
 
     def _close(self) -> None:
         if self._ours:
-            _connected.pop(self.address, None)
             with suppress(Exception), quiet():
                 self._client.close(timeout=2)  # else it would try to come back
 
@@ -328,8 +325,7 @@ def worker_room() -> Room:
 
 def versions() -> dict[str, str | None]:
     """Return what must, and what should, be alike on all machines."""
-    found: dict[str, str | None] = {name: version(name) for name in ("zeroloop", *SHOULD_AGREE)}
-    return found | {"python": ".".join(platform.python_version_tuple()[:2])}
+    return _versions_there()()
 
 
 def _versions_there() -> Callable[[], dict[str, str | None]]:

@@ -223,8 +223,12 @@ def as_it_is(block: Block) -> Block:
     return block
 
 
-def both(block: Block, first: View, then: View) -> Block:
+def followed(first: View, then: View) -> View:
     """Return one view of another."""
+    return then if first is as_it_is else partial(_both, first=first, then=then)
+
+
+def _both(block: Block, first: View, then: View) -> Block:
     return then(first(block))
 
 
@@ -254,7 +258,7 @@ class FilesSource:
 
     def viewed(self, view: View) -> FilesSource:
         """Return a source over `view(block)` of each block, as this one has them."""
-        return replace(self, view=view if self.view is as_it_is else partial(both, first=self.view, then=view))
+        return replace(self, view=followed(self.view, view))
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source in memory over some rows, drawn by a hash of their index; without a pass where it can."""
