@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,29 @@ pytestmark = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reas
 RUN = """
 import sys
 import numpy as np
-from zeroloop.kernels.dense import add_stacked
-x, z = np.arange(8, dtype=sys.argv[1]), np.zeros(4)
+from zeroloop.kernels.dense import add_moments
+x, total = np.arange(8, dtype=sys.argv[1]), np.zeros(2)
 {before}
-add_stacked(x, 4, 0, np.array([2.0, 3.0]), z)
-assert z.tolist() == [12, 17, 22, 27], z
-print(sum(add_stacked.stats.cache_hits.values()))
+add_moments(x, 4, False, np.ones(4), np.zeros(2), total, np.zeros(2))
+assert total.tolist() == [6, 22], total
+print(sum(add_moments.stats.cache_hits.values()))
+"""
+
+TWO_STATISTICS = """
+import sys
+import numpy as np
+from zeroloop.blocks import Block
+from zeroloop.kernels import sweep
+rng = np.random.default_rng(0)
+for rows in (1_000, 4_096, 5_608):
+    x, y = rng.normal(size=(5, rows)), (rng.random(rows) < 0.5).astype(np.float32)
+    block = Block(x, rng.integers(6, 9, (1, rows)).astype(np.int32), n_coefs=9, y=y, weight=rng.random(rows))
+    at = rng.normal(size=(1, 9)), rng.normal(size=5)
+    found = {name: getattr(sweep, name)(block, *at) for name in sys.argv[1:]}
+    print(found["hessian_diagonal"].diagonal.tobytes().hex(), found["predictor"].tobytes().hex())
+for kernel in (sweep._diagonal, sweep._predict):
+    if kernel.stats.cache_misses:
+        print(*kernel.inspect_llvm().values(), file=sys.stderr)
 """
 
 
@@ -53,9 +71,9 @@ def test_processes_may_compile_at_once(tmp_path: Path) -> None:
 
 def test_code_of_another_signature_is_not_taken(tmp_path: Path) -> None:
     hits(started(tmp_path, "float32"))
-    (first,) = tmp_path.rglob("*add_stacked*.nbc")
+    (first,) = tmp_path.rglob("*add_moments*.nbc")
     hits(started(tmp_path, "float64"))
-    (second,) = set(tmp_path.rglob("*add_stacked*.nbc")) - {first}
+    (second,) = set(tmp_path.rglob("*add_moments*.nbc")) - {first}
     second.write_bytes(first.read_bytes())
     assert hits(started(tmp_path, "float64")) == 0
 
@@ -78,3 +96,25 @@ def test_no_folder_at_all_is_done_without(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     hits(started(blocked / "cache"))
+
+
+def test_what_a_process_has_compiled_or_called_before_changes_no_bit(tmp_path: Path) -> None:
+    def bits(*names: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", TWO_STATISTICS, *names],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout, done.stderr
+
+    compiled, code = bits("hessian_diagonal", "predictor")
+    loaded, no_code = bits("hessian_diagonal", "predictor")
+    in_turn, _ = bits("predictor", "hessian_diagonal")
+    assert no_code == ""
+    assert compiled == loaded == in_turn
+    # A function that the kernels share would be the copy of whichever came first.
+    shared = re.findall(r"^define linkonce.*\n(?:(?!^}).*\n)*", code, re.MULTILINE)
+    assert len(shared) > 0
+    assert [one for one in shared if re.search(r" (fadd|fsub|fmul|fdiv) ", one)] == []

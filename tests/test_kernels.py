@@ -48,6 +48,11 @@ def _exp_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
 
 
 @compiled(SUMS)
+def _sum_log1p(e: NDArray[np.float64]) -> float:
+    return sum_log1p(e)
+
+
+@compiled(SUMS)
 def _log1p_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     for i in range(x.size):
         out[i] = log1p_nonnegative(x[i])
@@ -63,7 +68,9 @@ def test_exp_is_accurate_to_2_ulp() -> None:
 
 
 def test_exp_of_the_far_tail_is_zero() -> None:
-    assert [exp_nonpositive(x) for x in (-746.0, -1e4, -1e300, -np.inf)] == [0, 0, 0, 0]
+    out = np.ones(4)
+    _exp_all(np.array([-746.0, -1e4, -1e300, -np.inf]), out)
+    assert out.tolist() == [0, 0, 0, 0]
 
 
 def test_log1p_is_accurate_to_2_ulp() -> None:
@@ -236,7 +243,7 @@ def test_a_log_of_products_loses_nothing_of_small_values() -> None:
             e = rng.random(size) * scale
             with mpmath.workdps(250):
                 exact = sum(mpmath.log(1 + mpmath.mpf(value)) for value in e)
-            assert sum_log1p(e) == pytest.approx(float(exact), rel=4e-16, abs=0)
+            assert _sum_log1p(e) == pytest.approx(float(exact), rel=4e-16, abs=0)
 
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])

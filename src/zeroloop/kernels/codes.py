@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, inlined
 
 Codes = NDArray[np.int32]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_codes(codes: Codes, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_c coef[codes[c, start + i]]`."""
     k = z.size
@@ -35,7 +35,7 @@ def add_codes(codes: Codes, start: int, coef: FloatArray, z: FloatArray) -> None
         c += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_codes(codes: Codes, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[codes[c, start + i]] += d[i]` for every categorical column c; the last cell is of no coefficient."""
     k = d.size
@@ -53,7 +53,7 @@ def gradient_codes(codes: Codes, start: int, d: FloatArray, gradient: FloatArray
         c += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def first_mark(marks: Codes, row: int) -> int:
     """Return the number of marks before `row`."""
     low, high = 0, marks.shape[1]
@@ -66,14 +66,14 @@ def first_mark(marks: Codes, row: int) -> int:
     return low
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_marks(marks: Codes, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += coef[l]` for every mark (start + i, l)."""
     for p in range(first_mark(marks, start), first_mark(marks, start + z.size)):
         z[marks[0, p] - start] += coef[marks[1, p]]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_marks(marks: Codes, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[l] += d[i]` for every mark (start + i, l)."""
     for p in range(first_mark(marks, start), first_mark(marks, start + d.size)):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, compiled, inlined
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative
 from zeroloop.kernels.sparse import Lines, lines
 from zeroloop.sparse import Pointers
@@ -216,7 +216,7 @@ def _append(
         free[j] = at
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _column(columns: Columns, j: int) -> tuple[NDArray[np.int32], FloatArray]:
     """Return a column's rows and values, as arrays of their own: a loop over them is twice as fast."""
     return columns.rows[columns.start[j] : columns.start[j + 1]], columns.values[
@@ -224,7 +224,7 @@ def _column(columns: Columns, j: int) -> tuple[NDArray[np.int32], FloatArray]:
     ]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _fill_slopes(z: FloatArray, k: int, columns: Columns, slope: FloatArray, curvature: FloatArray) -> None:
     """Fill each row's first and second derivative of the mean loss in output k's predictor."""
     n_outputs = z.shape[0]
@@ -249,7 +249,7 @@ def _fill_slopes(z: FloatArray, k: int, columns: Columns, slope: FloatArray, cur
         curvature[i] = columns.weight[i] * h
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _mean_loss(z: FloatArray, k: int, step: FloatArray, t: float, columns: Columns) -> float:
     """Return the mean loss where output k's predictor is `z[k] + t step`."""
     n_outputs = z.shape[0]
@@ -275,7 +275,7 @@ def _mean_loss(z: FloatArray, k: int, step: FloatArray, t: float, columns: Colum
     return loss
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _violation(slope: float, x: float, l1: float, lower: float, upper: float) -> float:
     """Return the size of the smallest subgradient of one coefficient at x."""
     if x > 0.0:
@@ -332,7 +332,7 @@ def _solve(columns: Columns, theta: FloatArray, z: FloatArray, terms: Terms, tol
             return
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _descend(
     columns: Columns,
     k: int,
@@ -377,7 +377,7 @@ def _descend(
             whole = False
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _move(
     columns: Columns, k: int, theta: FloatArray, x: FloatArray, z: FloatArray, terms: Terms, moved: FloatArray
 ) -> bool:
@@ -402,7 +402,7 @@ def _move(
     return False
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _penalty(theta: FloatArray, x: FloatArray, t: float, k: int, terms: Terms) -> float:
     total = 0.0
     for j in range(x.size):

@@ -25,16 +25,31 @@ _SOURCES = [_KERNELS.parent / "blocks.py", *sorted(_KERNELS.glob("*.py"))]
 
 
 def compiled(fastmath: frozenset[str]) -> Callable[[F], F]:
-    """Compile a function with Numba on its first call with given types, GIL released."""
+    """Compile a function that Python calls: on its first call with given types, GIL released, with what it calls."""
 
     def decorate(function: F) -> F:
-        made = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy")(function)
+        made: Any = _njit(function, fastmath)
         if not numba.config.DISABLE_JIT:
             with suppress(RuntimeError):  # no folder to cache in: compiled anew in each process
                 made._cache = _Cache(function)
         return made  # type: ignore[no-any-return]
 
     return decorate
+
+
+def inlined(fastmath: frozenset[str]) -> Callable[[F], F]:
+    """Compile a function that compiled functions call: each of them has its own copy, in place of the call.
+
+    Else a copy is shared by all that a process has loaded: that of whichever was first, optimised along with it, so
+    that the last bits of a sum depend on what a process has called, or compiled, before.
+    """
+    return lambda function: _njit(function, fastmath, forceinline=True, no_cpython_wrapper=True)
+
+
+def _njit(function: F, fastmath: frozenset[str], **options: bool) -> F:
+    how = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy", "no_cfunc_wrapper": True}
+    made: F = numba.njit(**how, **options)(function)
+    return made
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

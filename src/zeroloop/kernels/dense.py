@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.kernels import lanes
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, compiled, inlined
 from zeroloop.kernels.lanes import LANES
 
 TILE_BYTES = 196_608  # numeric data of a tile: less than half of a second-level cache
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_stacked(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_j coef[j] x[j, start + i]`, four features at a time: z is loaded and stored a quarter as often."""
     n, k = coef.size, z.size
@@ -42,7 +42,7 @@ def add_stacked(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: Float
         j += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_stacked(x: NDArray[Any], ld: int, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[j] += sum_i d[i] x[j, start + i]`, four features at a time: d is loaded a quarter as often."""
     n, k = gradient.size, d.size
@@ -72,7 +72,7 @@ def gradient_stacked(x: NDArray[Any], ld: int, start: int, d: FloatArray, gradie
         j += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_row_major(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_j coef[j] x[start + i, j]`: four dot products along four rows at a time."""
     n, k = coef.size, z.size
@@ -106,7 +106,7 @@ def add_row_major(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: Flo
         i += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[j] += sum_i d[i] x[start + i, j]`, four rows at a time."""
     n, k = gradient.size, d.size
@@ -139,7 +139,7 @@ def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, grad
         i += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_outputs(x: NDArray[Any], ld: int, by_row: bool, start: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[k, i] += sum_j coef[k, j] x[j, start + i]`; row-major, four rows and two outputs at a time."""
     n_outputs, n = coef.shape
@@ -174,7 +174,7 @@ def add_outputs(x: NDArray[Any], ld: int, by_row: bool, start: int, coef: FloatA
             add_stacked(x, ld, start, coef[k], z[k])
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_outputs(x: NDArray[Any], ld: int, by_row: bool, start: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[k, j] += sum_i d[k, i] x[j, start + i]`; row-major, four rows and two outputs at a time."""
     n_outputs, n = gradient.shape

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.kernels.codes import first_mark
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, inlined
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def shift(x: NDArray[Any], ld: int, by_row: bool, start: int, centre: FloatArray, v: FloatArray) -> None:
     """`v[0, i] = 1`, `v[1 + j, i] = x[j, start + i] - centre[j]`: the tile's numeric terms, intercept first."""
     k = v.shape[1]
@@ -28,7 +28,7 @@ def shift(x: NDArray[Any], ld: int, by_row: bool, start: int, centre: FloatArray
             v[1 + j, i] = x[at] - centre[j]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def hessian_numeric(v: FloatArray, curvature: FloatArray, hessian: FloatArray) -> None:
     """`hessian[j, l] += sum_i curvature[i] v[j, i] v[l, i]` for j <= l; some cells below the diagonal too.
 
@@ -78,7 +78,7 @@ def hessian_numeric(v: FloatArray, curvature: FloatArray, hessian: FloatArray) -
             m += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def diagonal_numeric(v: FloatArray, curvature: FloatArray, diagonal: FloatArray) -> None:
     """`diagonal[0, j] += sum_i h[j, i]`, `diagonal[1, j] += sum_i h[j, i]^2`, `h[j, i] = curvature[i] v[j, i]^2`."""
     for j in range(v.shape[0]):
@@ -92,7 +92,7 @@ def diagonal_numeric(v: FloatArray, curvature: FloatArray, diagonal: FloatArray)
         diagonal[1, j] += second
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def hessian_codes(
     codes: NDArray[np.int32], start: int, v: FloatArray, curvature: FloatArray, hessian: FloatArray
 ) -> None:
@@ -118,7 +118,7 @@ def hessian_codes(
             row[met[c]] += h
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def hessian_marks(
     codes: NDArray[np.int32],
     marks: NDArray[np.int32],
@@ -144,7 +144,7 @@ def hessian_marks(
             other += 1
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def move_codes_up(hessian: FloatArray, n: int) -> None:
     """Move the pairs (numeric, code) from below the diagonal, where `hessian_codes` put them, above it."""
     for at in range(n, hessian.shape[0]):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.kernels.compiled import EXACT, SUMS, compiled
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined
 
 _LOG2_E = 1.4426950408889634
 # ln 2 in two parts: the first has 32 trailing zero bits, so its product with k is exact.
@@ -31,7 +31,7 @@ _SQRT_HALF_BITS = np.uint64(0x3FE6A09E667F3BCD)
 _SMALLEST = -746.0  # exp is 0 in float64 from -745.2 down
 
 
-@compiled(EXACT)
+@inlined(EXACT)
 def exp_nonpositive(x: float) -> float:
     """Return exp(x) for x <= 0 (-inf included), to 1 ulp; Cody and Waite's reduction and Taylor's polynomial.
 
@@ -60,7 +60,7 @@ def exp_nonpositive(x: float) -> float:
     return (scale + scale * p) * 5.421010862427522e-20
 
 
-@compiled(EXACT)
+@inlined(EXACT)
 def log1p_nonnegative(t: float) -> float:
     """Return log(1 + t) for finite t >= 0, to 2 ulp.
 
@@ -85,7 +85,7 @@ def log1p_nonnegative(t: float) -> float:
     return exponent * _LN2_HI - ((half - (s * (half + r * u) + exponent * _LN2_LO)) - f)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def sum_log1p(e: FloatArray) -> float:
     """Return `sum_i log(1 + e[i])` for 0 <= e <= 1: one logarithm for eight values.
 
@@ -108,7 +108,7 @@ def sum_log1p(e: FloatArray) -> float:
     return total
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def loss_and_residual(
     z: FloatArray, y: NDArray[np.float32], weight: FloatArray, residual: FloatArray, e: FloatArray
 ) -> float:
@@ -142,7 +142,7 @@ def loss_and_residual(
     return loss
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def curvature_of(e: FloatArray, weight: FloatArray) -> None:
     """Replace `e = exp(-|z|)` by `weight a (1 - a)`, the loss's second derivative in z."""
     for i in range(e.size):
@@ -153,7 +153,7 @@ def curvature_of(e: FloatArray, weight: FloatArray) -> None:
             e[i] *= weight[i]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def curvature_at(z: FloatArray, weight: FloatArray) -> None:
     """Replace the predictor z by `weight a (1 - a)`."""
     for i in range(z.size):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.kernels.codes import first_mark
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, compiled, inlined
 from zeroloop.kernels.dense import add_outputs, gradient_outputs
 from zeroloop.kernels.hessian import move_codes_up
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative
@@ -46,7 +46,7 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         loss,
         block.total_weight,
         _joined_gradient(*gradient, centre) if order >= 1 else None,
-        _joined_hessian(hessian, 1 + n_x) if order == 2 else None,
+        _joined_hessian(hessian) if order == 2 else None,
     )
 
 
@@ -87,7 +87,7 @@ def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
 def probabilities(z: FloatArray) -> FloatArray:
     """Return the probability of each class and row, `(K, rows)`, of their predictor `z`."""
     shares = z.copy()
-    _softmax(shares)
+    _probabilities(shares)
     return shares
 
 
@@ -115,19 +115,18 @@ def _joined_gradient(numeric: FloatArray, others: FloatArray, centre: FloatArray
     return gradient
 
 
-def _joined_hessian(hessian: FloatArray, n: int) -> FloatArray:
+def _joined_hessian(hessian: FloatArray) -> FloatArray:
     """Return the upper triangle over (class, coefficient), `(K n_coefs, K n_coefs)`, of its blocks' upper triangles."""
     n_classes, size = hessian.shape[0], hessian.shape[2] - 1
     whole = np.zeros((n_classes, size, n_classes, size))
     for k in range(n_classes):
         for m in range(k, n_classes):
-            move_codes_up(hessian[k, m], n)
             upper = hessian[k, m, :-1, :-1]
             whole[k, :, m] = np.where(np.tri(size, dtype=bool), upper.T, upper)
     return whole.reshape(n_classes * size, n_classes * size)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _fill(rows: Rows, start: int, numeric: FloatArray, others: FloatArray, z: FloatArray) -> None:
     """`z[k, i]` = the predictor of class k and row `start + i`."""
     n_outputs, k = z.shape
@@ -147,7 +146,7 @@ def _fill(rows: Rows, start: int, numeric: FloatArray, others: FloatArray, z: Fl
             z[output, rows.marks[0, p] - start] += others[rows.marks[1, p], output]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _add_gradient(rows: Rows, start: int, d: FloatArray, numeric: FloatArray, others: FloatArray) -> None:
     """Add `sum_i d[k, i] v[j, start + i]` of every term j, numeric ones about zero."""
     n_outputs, k = d.shape
@@ -167,7 +166,7 @@ def _add_gradient(rows: Rows, start: int, d: FloatArray, numeric: FloatArray, ot
             others[rows.marks[1, p], output] += d[output, rows.marks[0, p] - start]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _times_weight(values: FloatArray, weight: FloatArray, start: int) -> None:
     """Multiply `values[k, i]` by the weight of row `start + i`."""
     if weight.size > 0:
@@ -199,6 +198,9 @@ def _sweep(
             _add_gradient(rows, start, z, numeric_gradient, other_gradient)
         if order == 2:
             _add_hessians(rows, start, centre, share, hessian)
+    for k in range(len(hessian)):
+        for m in range(k, len(hessian)):
+            move_codes_up(hessian[k, m], 1 + centre.size)
     return loss
 
 
@@ -282,6 +284,11 @@ def _multiply(
 
 
 @compiled(SUMS)
+def _probabilities(z: FloatArray) -> None:
+    _softmax(z)
+
+
+@inlined(SUMS)
 def _softmax(z: FloatArray) -> None:
     """Replace `z[k, i]` by `exp(z[k, i]) / sum_l exp(z[l, i])`."""
     largest, total = z[0].copy(), np.zeros(z.shape[1])
@@ -297,7 +304,7 @@ def _softmax(z: FloatArray) -> None:
             z[k, i] /= total[i]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _loss_and_residuals(z: FloatArray, y: NDArray[np.float32], weight: FloatArray, share: FloatArray) -> float:
     """Return the loss; replace `z` by its derivative `weight (p - [y = k])`, and fill `share` with p."""
     n_rows = z.shape[1]
@@ -330,7 +337,7 @@ def _loss_and_residuals(z: FloatArray, y: NDArray[np.float32], weight: FloatArra
     return loss
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _add_hessians(rows: Rows, start: int, centre: FloatArray, share: FloatArray, hessian: FloatArray) -> None:
     """Add a tile's part of every pair of classes k <= l to `hessian` `(K, K, n_coefs + 1, n_coefs + 1)`."""
     n_classes, n_rows = share.shape

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.kernels.codes import first_mark
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, compiled, inlined
 from zeroloop.sparse import Pointers
 
 
@@ -37,7 +37,7 @@ def lines(block: Block) -> Lines:
     return _NONE if s is None else Lines(s.values, s.indices, s.start, s.stop, s.by_row, s.origin)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_sparse(s: Lines, first: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[i] += sum_j coef[j] x[j, first + i]`."""
     if s.by_row:
@@ -56,7 +56,7 @@ def add_sparse(s: Lines, first: int, coef: FloatArray, z: FloatArray) -> None:
                     z[np.uint32(rows[p] - s.origin)] += c * values[p]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_sparse(s: Lines, first: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[j] += sum_i d[i] x[j, first + i]`."""
     if s.by_row:
@@ -74,13 +74,13 @@ def gradient_sparse(s: Lines, first: int, d: FloatArray, gradient: FloatArray) -
             gradient[j] += total
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _line(s: Lines, at: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the values and places of a line, as arrays of their own: a loop over them is twice as fast."""
     return s.values[s.start[at] : s.stop[at]], s.indices[s.start[at] : s.stop[at]]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_sparse_outputs(s: Lines, first: int, coef: FloatArray, z: FloatArray) -> None:
     """`z[k, i] += sum_j coef[j, k] x[j, first + i]`: each stored value is read once for all outputs."""
     n_outputs, n_rows = z.shape
@@ -104,7 +104,7 @@ def add_sparse_outputs(s: Lines, first: int, coef: FloatArray, z: FloatArray) ->
                     of_output[np.uint32(rows[p] - s.origin)] += c * values[p]
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def gradient_sparse_outputs(s: Lines, first: int, d: FloatArray, gradient: FloatArray) -> None:
     """`gradient[j, k] += sum_i d[k, i] x[j, first + i]`."""
     n_outputs, n_rows = d.shape
@@ -129,7 +129,7 @@ def gradient_sparse_outputs(s: Lines, first: int, d: FloatArray, gradient: Float
                 gradient[j, k] += total
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def diagonal_sparse(s: Lines, first: int, curvature: FloatArray, diagonal: FloatArray) -> None:
     """`diagonal[0, j] += sum_i h[j, i]`, `diagonal[1, j] += sum_i h[j, i]^2`, `h[j, i] = curvature[i] x[j, i]^2`."""
     n_lines = curvature.size if s.by_row else s.start.size
@@ -143,7 +143,7 @@ def diagonal_sparse(s: Lines, first: int, curvature: FloatArray, diagonal: Float
             diagonal[1, j] += h * h
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def hessian_sparse(
     s: Lines,
     codes: NDArray[np.int32],
@@ -173,7 +173,7 @@ def hessian_sparse(
                 hessian[at, codes[c, first + i]] += h
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def hessian_sparse_marks(
     s: Lines, marks: NDArray[np.int32], first: int, n_x: int, curvature: FloatArray, hessian: FloatArray
 ) -> None:

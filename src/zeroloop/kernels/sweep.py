@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import SAMPLING, STRIDE, Block, FloatArray, Sums, hash_kept, mixed, splitmix
 from zeroloop.kernels import quadratic, softmax
-from zeroloop.kernels.compiled import EXACT, SUMS, compiled
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined
 from zeroloop.kernels.dense import add_moments
 from zeroloop.kernels.hessian import move_codes_up
 from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoids
@@ -39,7 +39,7 @@ __all__ = [
     "sums_together",
 ]
 
-_splitmix = compiled(EXACT)(splitmix)
+_splitmix = inlined(EXACT)(splitmix)
 minimise_quadratic = compiled(SUMS)(quadratic.minimise_quadratic)
 
 

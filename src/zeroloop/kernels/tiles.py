@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.kernels.codes import add_codes, add_marks, gradient_codes, gradient_marks
-from zeroloop.kernels.compiled import SUMS, compiled
+from zeroloop.kernels.compiled import SUMS, inlined
 from zeroloop.kernels.dense import TILE_BYTES, add_row_major, add_stacked, gradient_row_major, gradient_stacked
 from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_marks, hessian_numeric, shift
 from zeroloop.kernels.sparse import (
@@ -46,7 +46,7 @@ def rows_of(block: Block) -> Rows:
     return Rows(*block.flat, lines(block), block.codes, block.marks, y, weight)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def tile_rows(n_x: int, itemsize: int, sparse: Lines, n_rows: int) -> int:
     """Return how many rows a tile has: a multiple of 16, a function of the block alone; all of them by column."""
     if not sparse.by_row:
@@ -60,7 +60,7 @@ def tile_rows(n_x: int, itemsize: int, sparse: Lines, n_rows: int) -> int:
     return max(64, min(2048, TILE_BYTES // max(row_bytes, 1) // 16 * 16))
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def fill_predictor(rows: Rows, start: int, coef: FloatArray, n_x: int, z: FloatArray) -> None:
     """`z[i]` = the linear predictor of row `start + i`."""
     z[:] = coef[0]
@@ -74,7 +74,7 @@ def fill_predictor(rows: Rows, start: int, coef: FloatArray, n_x: int, z: FloatA
     add_marks(rows.marks, start, coef, z)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_gradient(rows: Rows, start: int, d: FloatArray, n_x: int, gradient: FloatArray) -> None:
     """`gradient[j] += sum_i d[i] v[j, start + i]` for every term, numeric ones about zero."""
     gradient[0] += np.sum(d)
@@ -88,7 +88,7 @@ def add_gradient(rows: Rows, start: int, d: FloatArray, n_x: int, gradient: Floa
     gradient_marks(rows.marks, start, d, gradient)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_hessian(rows: Rows, start: int, centre: FloatArray, curvature: FloatArray, hessian: FloatArray) -> None:
     """Add `sum_i curvature[i] v[j, i] v[l, i]` of a tile's rows to `hessian`, numeric terms about the centre.
 
@@ -103,7 +103,7 @@ def add_hessian(rows: Rows, start: int, centre: FloatArray, curvature: FloatArra
     hessian_sparse_marks(rows.sparse, rows.marks, start, centre.size, curvature, hessian)
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def add_diagonal(rows: Rows, start: int, centre: FloatArray, curvature: FloatArray, diagonal: FloatArray) -> None:
     """Add sums of `h = curvature[i] v[j, i]^2`, and of its square, to `diagonal` `(2, n_coefs + 1)`.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import STRIDE, FloatArray, mixed, splitmix
-from zeroloop.kernels.compiled import EXACT, SUMS, compiled
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined
 from zeroloop.kernels.totals import Described
 
 TILE = 512
@@ -35,7 +35,7 @@ def _describe_all(columns: NDArray[Any], weight: FloatArray, found: FloatArray) 
         _describe(columns[j], weight, found[j])
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _describe(values: NDArray[Any], weight: FloatArray, found: FloatArray) -> None:
     """Fill `found` with number, weight, mean, squared deviations, least and greatest value."""
     n_rows = values.size
@@ -85,7 +85,7 @@ def _describe(values: NDArray[Any], weight: FloatArray, found: FloatArray) -> No
     )
 
 
-@compiled(SUMS)
+@inlined(SUMS)
 def _present(values: NDArray[Any], origin: float, delta: FloatArray, here: FloatArray) -> float:
     """Fill `delta` with the values less their origin, 0 for NaN, and `here` with 1 and 0."""
     n = 0.0
@@ -98,7 +98,7 @@ def _present(values: NDArray[Any], origin: float, delta: FloatArray, here: Float
     return n
 
 
-@compiled(NO_NAN)
+@inlined(NO_NAN)
 def _range(delta: FloatArray, low: float, high: float) -> tuple[float, float]:
     for d in delta:
         low = d if d < low else low
@@ -113,7 +113,7 @@ def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     return hashes
 
 
-_splitmix = compiled(EXACT)(splitmix)
+_splitmix = inlined(EXACT)(splitmix)
 
 
 @compiled(EXACT)
