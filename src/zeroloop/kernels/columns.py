@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.kernels.compiled import SUMS, compiled, inlined
+from zeroloop.kernels.compiled import SUMS, compiled, inlined, read_only
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative
 from zeroloop.kernels.sparse import Lines, lines
 from zeroloop.sparse import Pointers
@@ -85,14 +85,15 @@ def pick(block: Block, position: NDArray[np.int64], centre: FloatArray, unit: Fl
     start[1 + of_numeric[wanted]] = block.n_rows
     if position[0] >= 0:
         start[1 + position[0]] = block.n_rows
-    _count(sparse, block.codes, block.marks, of_sparse, position, start[1:])
+    codes, marks = read_only(block.codes), read_only(block.marks)
+    _count(sparse, codes, marks, of_sparse, position, start[1:])
     np.cumsum(start, out=start)
     rows, values = np.empty(start[-1], np.int32), np.empty(start[-1])
     for j, at in [(-1, position[0])] * bool(position[0] >= 0) + [(j, of_numeric[j]) for j in wanted]:
         rows[start[at] : start[at + 1]] = np.arange(block.n_rows)
         values[start[at] : start[at + 1]] = 1.0 if j < 0 else (block.numeric[j] - centre[j]) * unit[1 + j]
     free = start[:-1].copy()
-    _deal(sparse, block.codes, block.marks, of_sparse, position, unit[1 + n_x :], free, rows, values)
+    _deal(sparse, codes, marks, of_sparse, position, unit[1 + n_x :], free, rows, values)
     weight = np.ones(block.n_rows) if block.weight is None else block.weight
     return Pieces((Piece(start, rows, values, block.y, weight),))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.caching import FunctionCache
+from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,6 +51,16 @@ def _njit(function: F, fastmath: frozenset[str], **options: bool) -> F:
     how = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy", "no_cfunc_wrapper": True}
     made: F = numba.njit(**how, **options)(function)
     return made
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that cannot be written to: to Numba that is another type, and one is compiled, not two.
+
+    Arrays come either way: a memory map, a chunk from another process or what pandas lends cannot be written to.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

@@ -78,8 +78,8 @@ def add_row_major(x: NDArray[Any], ld: int, start: int, coef: FloatArray, z: Flo
     n, k = coef.size, z.size
     whole = n // LANES * LANES
     rest = np.zeros(LANES)  # coefficients of the last lanes, zero where they overlap the ones before
-    if n >= LANES:
-        rest[LANES - (n - whole) :] = coef[whole:]
+    for j in range(whole if n >= LANES else n, n):
+        rest[LANES - n + j] = coef[j]
     i = 0
     while n >= LANES and i + 4 <= k:
         at = (start + i) * ld
@@ -130,8 +130,8 @@ def gradient_row_major(x: NDArray[Any], ld: int, start: int, d: FloatArray, grad
         i += 4
     sums_of_rest = np.empty(LANES)
     lanes.store(sums_of_rest, 0, rest)
-    if n >= LANES:
-        gradient[whole:] += sums_of_rest[LANES - (n - whole) :]
+    for j in range(whole if n >= LANES else n, n):
+        gradient[j] += sums_of_rest[LANES - n + j]
     while i < k:
         row = x[(start + i) * ld : (start + i) * ld + n]
         for j in range(n):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.kernels.codes import first_mark
-from zeroloop.kernels.compiled import SUMS, compiled, inlined
+from zeroloop.kernels.compiled import SUMS, compiled, inlined, read_only
 from zeroloop.sparse import Pointers
 
 
@@ -28,13 +28,21 @@ class Lines(NamedTuple):
     origin: int
 
 
-_NONE = Lines(np.empty(0), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), True, 0)
-
-
 def lines(block: Block) -> Lines:
     """Return a block's sparse columns."""
     s = block.sparse
-    return _NONE if s is None else Lines(s.values, s.indices, s.start, s.stop, s.by_row, s.origin)
+    if s is None:
+        return _NONE
+    return _lines(s.values, s.indices, s.start, s.stop, s.by_row, s.origin)
+
+
+def _lines(
+    values: NDArray[Any], indices: NDArray[Any], start: Pointers, stop: Pointers, by_row: bool, origin: int
+) -> Lines:
+    return Lines(read_only(values), read_only(indices), read_only(start), read_only(stop), by_row, origin)
+
+
+_NONE = _lines(np.empty(0), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), True, 0)
 
 
 @inlined(SUMS)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import SAMPLING, STRIDE, Block, FloatArray, Sums, hash_kept, mixed, splitmix
 from zeroloop.kernels import quadratic, softmax
-from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined
+from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined, read_only
 from zeroloop.kernels.dense import add_moments
 from zeroloop.kernels.hessian import move_codes_up
 from zeroloop.kernels.logistic import curvature_at, curvature_of, loss_and_residual, sigmoids
@@ -94,7 +94,7 @@ def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: 
     weight = np.stack([ones if block.weight is None else block.weight for block in blocks])
     extended = np.stack([_about_zero(coef, centre) for coef in coefs])
     losses, gradients = np.zeros(k), np.zeros((k, n + 1))
-    _sweep_together(rows_of(blocks[0]), y, weight, extended, centre.size, losses, gradients)
+    _sweep_together(rows_of(blocks[0]), read_only(y), read_only(weight), extended, centre.size, losses, gradients)
     gradients[:, 1 : 1 + centre.size] -= centre * gradients[:, :1]
     return [
         Sums(float(loss), block.total_weight, gradient[np.newaxis, :n])
@@ -209,7 +209,7 @@ def moments(block: Block) -> Moments:
     weight = np.ones(block.n_rows) if block.weight is None else block.weight
     origin = block.numeric[:, 0].astype(np.float64)
     total, squares = np.zeros(n_x), np.zeros(n_x)
-    add_moments(x, ld, by_row, weight, origin, total, squares)
+    add_moments(read_only(x), ld, by_row, read_only(weight), origin, total, squares)
     w = float(np.sum(weight))
     shifted = total / w if w > 0 else total
     return Moments(np.full(n_x, w), origin + shifted, np.maximum(squares - shifted * total, 0.0))
@@ -298,7 +298,8 @@ def _multiply(rows: Rows, coef: FloatArray, direction: FloatArray, n_x: int, pro
         fill_predictor(rows, start, coef, n_x, curvature)
         curvature_at(curvature, rows.weight[start:stop])
         fill_predictor(rows, start, direction, n_x, d)
-        d *= curvature
+        for i in range(d.size):
+            d[i] *= curvature[i]
         add_gradient(rows, start, d, n_x, product)
 
 

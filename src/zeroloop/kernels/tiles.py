@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.kernels.codes import add_codes, add_marks, gradient_codes, gradient_marks
-from zeroloop.kernels.compiled import SUMS, inlined
+from zeroloop.kernels.compiled import SUMS, inlined, read_only
 from zeroloop.kernels.dense import TILE_BYTES, add_row_major, add_stacked, gradient_row_major, gradient_stacked
 from zeroloop.kernels.hessian import diagonal_numeric, hessian_codes, hessian_marks, hessian_numeric, shift
 from zeroloop.kernels.sparse import (
@@ -43,7 +43,9 @@ def rows_of(block: Block) -> Rows:
     """Return a block's rows."""
     y = _NO_LABELS if block.y is None else block.y
     weight = _NO_WEIGHT if block.weight is None else block.weight
-    return Rows(*block.flat, lines(block), block.codes, block.marks, y, weight)
+    x, ld, by_row = block.flat
+    others = (read_only(array) for array in (block.codes, block.marks, y, weight))
+    return Rows(read_only(x), ld, by_row, lines(block), *others)
 
 
 @inlined(SUMS)
@@ -63,7 +65,8 @@ def tile_rows(n_x: int, itemsize: int, sparse: Lines, n_rows: int) -> int:
 @inlined(SUMS)
 def fill_predictor(rows: Rows, start: int, coef: FloatArray, n_x: int, z: FloatArray) -> None:
     """`z[i]` = the linear predictor of row `start + i`."""
-    z[:] = coef[0]
+    for i in range(z.size):
+        z[i] = coef[0]
     if rows.by_row:
         add_row_major(rows.x, rows.ld, start, coef[1 : 1 + n_x], z)
     else:
@@ -117,4 +120,5 @@ def add_diagonal(rows: Rows, start: int, centre: FloatArray, curvature: FloatArr
     for power in range(2):
         gradient_codes(rows.codes, start, curvature, diagonal[power])
         gradient_marks(rows.marks, start, curvature, diagonal[power])
-        curvature *= curvature
+        for i in range(curvature.size):
+            curvature[i] *= curvature[i]
