@@ -22,6 +22,7 @@ from zeroloop.again import read_again
 from zeroloop.errors import ModelFileError, OptionError, OutputError
 from zeroloop.model import Model
 from zeroloop.progress import Work
+from zeroloop.tables.write import replacing_folder
 from zeroloop.terms import FIGURES
 
 
@@ -191,6 +192,32 @@ def test_a_killed_save_leaves_the_old_model(tmp_path: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == -9
     assert path.read_text() == "old"
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.parquet"
+
+    def written(text: str) -> None:
+        with replacing_folder(str(path)) as folder:
+            Path(folder, "part-000000000.parquet").write_text(text)
+            Path(folder, ".part-000000000.parquet.x.tmp").write_text("of a worker that was killed")
+
+    def holds(text: str) -> bool:
+        return [one.read_text() for one in path.iterdir()] == [text] and list(tmp_path.iterdir()) == [path]
+
+    written("first")
+    assert holds("first")
+    written("second")
+    assert holds("second")
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda a, b: _fail() if a.suffix == ".tmp" else rename(a, b))
+    with pytest.raises(OutputError, match="cannot be written"):
+        written("third")
+    assert holds("second")
+
+
+def _fail() -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_a_replaced_file_keeps_its_mode(model: Model, tmp_path: Path) -> None:

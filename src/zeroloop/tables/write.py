@@ -99,12 +99,17 @@ def replacing_folder(path: str) -> Iterator[str]:
     try:
         new.mkdir()
         yield str(new)
+        for left in new.iterdir():
+            if not _is_part(left):  # of a worker that was killed while it wrote
+                left.unlink(missing_ok=True)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
