@@ -1,6 +1,8 @@
 # Everything from a fresh clone: `make demo` and `make test` set up an environment of their own in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# Modules compile themselves when they are first imported, which most never are.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
 
 # The report's tests need a browser; without one they are skipped. Debian's is installed where that needs no password.
 define browser
@@ -28,7 +30,7 @@ types: .venv/tested
 	$(BIN)/mypy
 
 bench: .venv/tested
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(INSTALL) '.[bench]'
 	$(BIN)/python -m benchmarks $(CASES)
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
@@ -36,11 +38,11 @@ bench: .venv/tested
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "zeroloop needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(INSTALL) .
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(INSTALL) '.[test]'
 	@$(browser)
 	touch $@
 

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reas
 RUN = """
 import sys
 import numpy as np
-from zeroloop.kernels.dense import add_moments
-x, total = np.arange(8, dtype=sys.argv[1]), np.zeros(2)
+from zeroloop.kernels.sparse import split_columns
+rows = np.arange(8, dtype=sys.argv[1])
 {before}
-add_moments(x, 4, False, np.ones(4), np.zeros(2), total, np.zeros(2))
-assert total.tolist() == [6, 22], total
-print(sum(add_moments.stats.cache_hits.values()))
+places = split_columns(rows, np.array([0, 8]), np.array([0, 4, 8]))
+assert places.tolist() == [[0], [4], [8]], places
+print(sum(split_columns.stats.cache_hits.values()))
 """
 
 TWO_STATISTICS = """
@@ -41,7 +41,7 @@ for kernel in (sweep._diagonal, sweep._predict):
 """
 
 
-def started(cache: Path, dtype: str = "float64", before: str = "") -> subprocess.Popen[str]:
+def started(cache: Path, dtype: str = "int64", before: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", RUN.format(before=before), dtype],
         env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
@@ -65,17 +65,17 @@ def test_a_kernel_is_compiled_once(tmp_path: Path) -> None:
 def test_processes_may_compile_at_once(tmp_path: Path) -> None:
     # Both signatures may have been written to one file, each process's index naming it as its own.
     for _ in range(2):
-        for process in [started(tmp_path, dtype) for dtype in ("float32", "float64", "float32", "float64")]:
+        for process in [started(tmp_path, dtype) for dtype in ("int32", "int64", "int32", "int64")]:
             hits(process)
 
 
 def test_code_of_another_signature_is_not_taken(tmp_path: Path) -> None:
-    hits(started(tmp_path, "float32"))
-    (first,) = tmp_path.rglob("*add_moments*.nbc")
-    hits(started(tmp_path, "float64"))
-    (second,) = set(tmp_path.rglob("*add_moments*.nbc")) - {first}
+    hits(started(tmp_path, "int32"))
+    (first,) = tmp_path.rglob("*split_columns*.nbc")
+    hits(started(tmp_path, "int64"))
+    (second,) = set(tmp_path.rglob("*split_columns*.nbc")) - {first}
     second.write_bytes(first.read_bytes())
-    assert hits(started(tmp_path, "float64")) == 0
+    assert hits(started(tmp_path, "int64")) == 0
 
 
 @pytest.mark.parametrize("kind", ["*.nbi", "*.nbc"])
