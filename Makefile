@@ -1,8 +1,6 @@
 # Everything from a fresh clone: `make demo` and `make test` set up an environment of their own in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# Modules compile themselves when they are first imported, which most never are.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
 
 # The report's tests need a browser; without one they are skipped. Debian's is installed where that needs no password.
 define browser
@@ -30,7 +28,7 @@ types: .venv/tested
 	$(BIN)/mypy
 
 bench: .venv/tested
-	$(INSTALL) '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(CASES)
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
@@ -38,11 +36,11 @@ bench: .venv/tested
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "zeroloop needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 .venv/tested: .venv/installed
-	$(INSTALL) '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@$(browser)
 	touch $@
 
