@@ -13,7 +13,7 @@ from zeroloop.kernels import small
 from zeroloop.sparse import Pointers
 
 # Up to here all passes of a fit in NumPy take some 20 ms, where loading the compiled kernels from their cache takes
-# 500 ms, and compiling them for the first time some seconds.
+# 800 ms, and compiling them for the first time half a minute.
 SMALL_VALUES = 250_000
 
 
