@@ -59,7 +59,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     Arrays come either way: a memory map, a chunk from another process or what pandas lends cannot be written to.
     """
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

@@ -22,8 +22,8 @@ from zeroloop.kernels.sparse import (
     lines,
 )
 
-_NO_LABELS = np.empty(0, np.float32)
-_NO_WEIGHT = np.empty(0)
+_NO_LABELS = read_only(np.empty(0, np.float32))
+_NO_WEIGHT = read_only(np.empty(0))
 
 
 class Rows(NamedTuple):
@@ -41,11 +41,10 @@ class Rows(NamedTuple):
 
 def rows_of(block: Block) -> Rows:
     """Return a block's rows."""
-    y = _NO_LABELS if block.y is None else block.y
-    weight = _NO_WEIGHT if block.weight is None else block.weight
     x, ld, by_row = block.flat
-    others = (read_only(array) for array in (block.codes, block.marks, y, weight))
-    return Rows(read_only(x), ld, by_row, lines(block), *others)
+    y = _NO_LABELS if block.y is None else read_only(block.y)
+    weight = _NO_WEIGHT if block.weight is None else read_only(block.weight)
+    return Rows(read_only(x), ld, by_row, lines(block), read_only(block.codes), read_only(block.marks), y, weight)
 
 
 @inlined(SUMS)
