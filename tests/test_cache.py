@@ -6,9 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from numba.core.dispatcher import Dispatcher
+
+import zeroloop.kernels
 
 pytestmark = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 
@@ -118,3 +123,16 @@ def test_what_a_process_has_compiled_or_called_before_changes_no_bit(tmp_path: P
     shared = re.findall(r"^define linkonce.*\n(?:(?!^}).*\n)*", code, re.MULTILINE)
     assert len(shared) > 0
     assert [one for one in shared if re.search(r" (fadd|fsub|fmul|fdiv) ", one)] == []
+
+
+def test_kernels_call_only_what_is_inlined() -> None:
+    names = [f"zeroloop.kernels.{module.name}" for module in iter_modules(zeroloop.kernels.__path__)]
+    found = [one for name in names for one in vars(import_module(name)).values() if isinstance(one, Dispatcher)]
+    called = {
+        id(one): one
+        for kernel in found
+        for name in kernel.py_func.__code__.co_names
+        if isinstance(one := kernel.py_func.__globals__.get(name), Dispatcher)
+    }
+    assert len(called) > 30
+    assert [one.py_func.__name__ for one in called.values() if not one.targetoptions.get("forceinline")] == []
