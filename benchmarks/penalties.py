@@ -28,7 +28,7 @@ MOST_SECONDS = 100  # of a contestant's process, importing and loading included
 Found = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """What is fitted.
 
@@ -201,21 +201,25 @@ SPARSE_L1: dict[str, Callable[..., Any]] = {
 }
 CASES: dict[str, Case] = {
     "L1, 1,000,000 x 50": Case(
-        lambda: correlated(1_000_000, 50),
-        1e-3,
-        1.0,
-        10,
-        {**SPARSE_L1, "scikit-learn saga": scikit_learn("saga"), "glmnet": glmnet},
+        make=lambda: correlated(1_000_000, 50),
+        C=1e-3,
+        l1_ratio=1.0,
+        wanted=10,
+        peers={**SPARSE_L1, "scikit-learn saga": scikit_learn("saga"), "glmnet": glmnet},
     ),
     "L1 path of 100 penalties, 100,000 x 200": Case(
-        lambda: correlated(100_000, 200), 1.0, 1.0, 5, {"zeroloop": zeroloop_path, "glmnet": glmnet_path}
+        make=lambda: correlated(100_000, 200),
+        C=1.0,
+        l1_ratio=1.0,
+        wanted=5,
+        peers={"zeroloop": zeroloop_path, "glmnet": glmnet_path},
     ),
     "L2, sparse 200,000 x 50,000": Case(
-        words,
-        1.0,
-        0.0,
-        3,
-        {
+        make=words,
+        C=1.0,
+        l1_ratio=0.0,
+        wanted=3,
+        peers={
             "zeroloop": zeroloop,
             "snapml": snapml,
             "scikit-learn lbfgs": scikit_learn("lbfgs"),
@@ -223,20 +227,20 @@ CASES: dict[str, Case] = {
             "scikit-learn liblinear": scikit_learn("liblinear"),
         },
     ),
-    "L1, sparse 200,000 x 50,000": Case(words, 0.1, 1.0, 3, SPARSE_L1),
+    "L1, sparse 200,000 x 50,000": Case(make=words, C=0.1, l1_ratio=1.0, wanted=3, peers=SPARSE_L1),
     "10 classes, 60,000 x 784": Case(
-        images,
-        1.0,
-        0.0,
-        3,
-        {"zeroloop": zeroloop, "scikit-learn lbfgs": scikit_learn("lbfgs"), "snapml": snapml},
+        make=images,
+        C=1.0,
+        l1_ratio=0.0,
+        wanted=3,
+        peers={"zeroloop": zeroloop, "scikit-learn lbfgs": scikit_learn("lbfgs"), "snapml": snapml},
     ),
     "5 folds x 10 values of C, flights": Case(
-        one_hot_flights,
-        1.0,
-        0.0,
-        10,
-        {
+        make=one_hot_flights,
+        C=1.0,
+        l1_ratio=0.0,
+        wanted=10,
+        peers={
             "zeroloop, the table": zeroloop_table_cv,
             "zeroloop, the one-hot CSR matrix": zeroloop_cv,
             "scikit-learn lbfgs": scikit_learn_cv("lbfgs"),

@@ -39,7 +39,7 @@ THREADS = 16  # of a worker on paper
 Figures = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
     """What a pass is made of, each measured here.
 
@@ -63,7 +63,7 @@ class Constants:
     coef_bytes: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """What a pass is over, and by how many workers of how many threads."""
 
@@ -151,9 +151,9 @@ def simulated(size: Size, at: Constants, hops: NDArray[np.float64], spread: NDAr
 def scale() -> Figures:
     """Return the constants, the formula against real passes, and against the simulation."""
     at, hops, spread, real = measured()
-    sizes = [Size(1e8 * workers, 20, workers) for workers in WORKERS]
-    sizes += [Size(1e7 * workers, 500, workers) for workers in WORKERS]
-    sizes += [Size(1e7 * workers, 500, workers, hessian=True) for workers in WORKERS]
+    sizes = [Size(rows=1e8 * workers, columns=20, workers=workers) for workers in WORKERS]
+    sizes += [Size(rows=1e7 * workers, columns=500, workers=workers) for workers in WORKERS]
+    sizes += [Size(rows=1e7 * workers, columns=500, workers=workers, hessian=True) for workers in WORKERS]
     rows = [
         {
             **asdict(size),
@@ -211,13 +211,21 @@ def measured() -> tuple[Constants, NDArray[np.float64], NDArray[np.float64], lis
     few, wide = found[2**18, 20]["bytes"], found[2**18, 200]["bytes"]
     coef_bytes = (wide - few) / 180 / 2
     task_bytes = (few - 2 * 21 * coef_bytes) / 3  # a task a worker, and one that adds
-    at = Constants(row, value, pair, task, float(np.median(hops)), task_bytes, coef_bytes)
+    at = Constants(
+        row=row,
+        value=value,
+        pair=pair,
+        task=task,
+        hop=float(np.median(hops)),
+        task_bytes=task_bytes,
+        coef_bytes=coef_bytes,
+    )
     times = np.array(found[2**22, 20]["spent"])
     spread = times / np.mean(times)
     real = []
     for (rows, columns), figures in found.items():
         del figures["spent"]
-        real.append(figures | {"paper": paper(Size(rows, columns, 2, 1), at, spread)})
+        real.append(figures | {"paper": paper(Size(rows=rows, columns=columns, workers=2, threads=1), at, spread)})
     return at, hops, spread, real
 
 
@@ -320,7 +328,13 @@ def scale_page(figures: Figures) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in figures["rows"]:
-        size = Size(row["rows"], row["columns"], row["workers"], row["threads"], row["hessian"])
+        size = Size(
+            rows=row["rows"],
+            columns=row["columns"],
+            workers=row["workers"],
+            threads=row["threads"],
+            hessian=row["hessian"],
+        )
         arithmetic = size.seconds_a_thread(Constants(**at))
         what = "Hessian" if size.hessian else "gradient"
         lines.append(

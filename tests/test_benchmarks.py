@@ -73,7 +73,13 @@ def test_the_judge_of_penalties_agrees_with_the_fit(l1_ratio: float, n_classes: 
     assert violation(X, y, strength, l1_ratio, fitted.coef_ + 0.1, fitted.intercept_) > 1e-3
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", y)
-    case = Case(lambda: (X, y), 0.1, l1_ratio, 1.0, {"zeroloop": CASES["L1, 1,000,000 x 50"].peers["zeroloop"]})
+    case = Case(
+        make=lambda: (X, y),
+        C=0.1,
+        l1_ratio=l1_ratio,
+        wanted=1.0,
+        peers={"zeroloop": CASES["L1, 1,000,000 x 50"].peers["zeroloop"]},
+    )
     found = run_one(case, "zeroloop", tmp_path)
     assert found["violation"] < 1e-6
     assert found["nonzero"] == np.sum(fitted.coef_ != 0)

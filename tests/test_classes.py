@@ -93,13 +93,30 @@ def mixed_block(m: int, n_classes: int, by_row: bool = True) -> Block:
         order = np.lexsort((rows, columns))
         bounds = np.append(0, np.cumsum(np.bincount(columns, minlength=5)))
         values = sparse.values[order]
-        sparse = Sparse(values, rows[order].astype(np.int32) + 7, bounds[:-1], bounds[1:], m, 5, False, 7)
+        sparse = Sparse(
+            values=values,
+            indices=rows[order].astype(np.int32) + 7,
+            start=bounds[:-1],
+            stop=bounds[1:],
+            n_rows=m,
+            n_columns=5,
+            by_row=False,
+            origin=7,
+        )
     codes = rng.integers(9, 12, (1, m)).astype(np.int32)
     codes[0, ::5] = 14
     marked = np.flatnonzero(rng.random(m) < 0.2)
     marks = np.array([marked, 12 + (marked % 2)], np.int32)
     y = rng.integers(0, n_classes, m).astype(np.float32)
-    return Block(rng.standard_normal((3, m)), codes, 14, y, rng.uniform(0, 2, m), marks=marks, sparse=sparse)
+    return Block(
+        numeric=rng.standard_normal((3, m)),
+        codes=codes,
+        n_coefs=14,
+        y=y,
+        weight=rng.uniform(0, 2, m),
+        marks=marks,
+        sparse=sparse,
+    )
 
 
 @pytest.mark.parametrize("by_row", [True, False])

@@ -155,7 +155,7 @@ def test_all_folds_share_passes_and_the_table_s_door_chooses_by_them() -> None:
     source = stacked(X.T, y)
     columns = source.reduce(moments)
     scale = np.append(1.0, columns.scale())
-    grid = Grid(Options(tol=1e-9), Units(columns.mean, scale), plain_shape(scale))
+    grid = Grid(options=Options(tol=1e-9), units=Units(columns.mean, scale), shape=plain_shape(scale))
     Cs = np.logspace(-3, 1, 5)
     found = cross_validate(source, grid, Cs, lambda block: hashed_folds(block, 4, 0), 4, "min")
     assert found.passes < 5 * 4 * 4

@@ -92,7 +92,11 @@ def a_block(
     numeric = np.ascontiguousarray(X.T) if layout == "stacked" else X.T
     if layout == "neither":
         numeric = np.repeat(np.repeat(X.T, 2, axis=0), 2, axis=1)[::2, ::2]
-    return Block(numeric, np.empty((0, m), np.int32), 1 + n, y.astype(np.float32), weight), X, y
+    return (
+        Block(numeric=numeric, codes=np.empty((0, m), np.int32), n_coefs=1 + n, y=y.astype(np.float32), weight=weight),
+        X,
+        y,
+    )
 
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major", "neither"])
@@ -150,14 +154,20 @@ def with_codes(m: int, n: int) -> Block:
     codes = np.array([first, np.where(rng.random(m) < 0.3, 9 + n, second)], np.int32)  # 9 + n: no coefficient
     marked, which = np.nonzero(rng.random((m, 2)) < [0.2, 0.05])
     marks = np.array([marked, 7 + n + which], np.int32)
-    return Block(block.numeric, codes, 9 + n, block.y, block.weight, marks=marks)
+    return Block(numeric=block.numeric, codes=codes, n_coefs=9 + n, y=block.y, weight=block.weight, marks=marks)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_codes_are_one_hot_columns(kernels: Any, n: int) -> None:
     block = with_codes(200, n)
     terms, coef = one_hot(block), np.random.default_rng(5).standard_normal((1, 9 + n)) / 100
-    dense = Block(np.ascontiguousarray(terms[:, 1:].T), np.empty((0, 200), np.int32), 9 + n, block.y, block.weight)
+    dense = Block(
+        numeric=np.ascontiguousarray(terms[:, 1:].T),
+        codes=np.empty((0, 200), np.int32),
+        n_coefs=9 + n,
+        y=block.y,
+        weight=block.weight,
+    )
     centre = np.arange(n, dtype=np.float64)
     both = [
         kernels.sums(block, coef, centre, order=2),
@@ -180,7 +190,9 @@ def _hessian(total: Sums) -> NDArray[np.float64]:
 @pytest.mark.parametrize("size", [1.0, 40.0, 800.0, 1e4])
 @pytest.mark.parametrize("y", [0.0, 1.0])
 def test_every_margin_is_finite_and_keeps_its_tail(kernels: Any, size: float, y: float) -> None:
-    block = Block(np.array([[-size, size]]), np.empty((0, 2), np.int32), 2, np.full(2, y, np.float32))
+    block = Block(
+        numeric=np.array([[-size, size]]), codes=np.empty((0, 2), np.int32), n_coefs=2, y=np.full(2, y, np.float32)
+    )
     total = kernels.sums(block, np.array([[0.0, 1.0]]), np.zeros(1), order=2)
     with mpmath.workdps(50):
         wanted = sum(mpmath.log(1 + mpmath.exp(-margin)) for margin in (mpmath.mpf(-size), mpmath.mpf(size)))
@@ -194,7 +206,7 @@ def test_every_margin_is_finite_and_keeps_its_tail(kernels: Any, size: float, y:
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])
 def test_moments_far_from_zero_do_not_cancel(kernels: Any, layout: str) -> None:
     block, X, _ = a_block(400, 3, layout, weighted=True)
-    far = Block(block.numeric + 1e8, block.codes, block.n_coefs, block.y, block.weight)
+    far = Block(numeric=block.numeric + 1e8, codes=block.codes, n_coefs=block.n_coefs, y=block.y, weight=block.weight)
     halves = [far.take(np.arange(150)), far.take(np.arange(150, 400))]
     found: Moments = kernels.moments(halves[0]) + kernels.moments(halves[1])
     exact = X + 1e8
@@ -206,7 +218,7 @@ def test_moments_far_from_zero_do_not_cancel(kernels: Any, layout: str) -> None:
 
 def test_hessian_of_a_column_far_from_zero_does_not_cancel(kernels: Any) -> None:
     block, X, _ = a_block(400, 2, "stacked")
-    far = Block(block.numeric + 1e9, block.codes, block.n_coefs, block.y)
+    far = Block(numeric=block.numeric + 1e9, codes=block.codes, n_coefs=block.n_coefs, y=block.y)
     near = kernels.sums(block, np.zeros((1, 3)), X.mean(axis=0), order=2)
     shifted = kernels.sums(far, np.zeros((1, 3)), X.mean(axis=0) + 1e9, order=2)
     np.testing.assert_allclose(np.triu(_hessian(shifted)), np.triu(_hessian(near)), rtol=1e-4, atol=1e-4)

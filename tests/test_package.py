@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,19 @@ import zeroloop
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("ladder", "statistics", "report"))]
+
+
+def test_records_above_four_fields_are_made_by_name() -> None:
+    by_position = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            made = [ast.unparse(one) for one in node.decorator_list]
+            n_fields = sum(isinstance(one, ast.AnnAssign) for one in node.body)
+            if any(one.startswith("dataclass") and "kw_only=True" not in one for one in made) and n_fields > 4:
+                by_position.append(f"{path.name}: {node.name}")
+    assert by_position == []
 
 
 def test_import_is_light() -> None:

@@ -93,7 +93,13 @@ def test_a_stuck_solver_is_not_converged() -> None:
         passes_left = math.inf
 
         def __call__(self, theta: NDArray[np.float64], order: int) -> Evaluation:
-            return Evaluation(float(1000 * abs(theta[0]) + 1), 0.0, np.ones(1), np.array([[1.0]]), np.ones(1))
+            return Evaluation(
+                value=float(1000 * abs(theta[0]) + 1),
+                loss=0.0,
+                gradient=np.ones(1),
+                hessian=np.array([[1.0]]),
+                slope=np.ones(1),
+            )
 
     solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=5)  # type: ignore[arg-type]
     assert solution.outcome is Outcome.STUCK
@@ -226,7 +232,7 @@ def test_a_sample_stands_for_all_rows() -> None:
     assert np.sum(weight) == pytest.approx(len(y), rel=0.05)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Shape:
     """What auto asks of a source."""
 
@@ -240,15 +246,15 @@ class Shape:
 @pytest.mark.parametrize(
     ("shape", "solver"),
     [
-        (Shape(150, 4, 0, 5), "newton"),
-        (Shape(10_000, 20, 0, 21), "newton"),
-        (Shape(4_000_000, 20, 0, 21), "sampled-newton"),
-        (Shape(1_000_000, 50, 0, 51), "sampled-newton"),
-        (Shape(1_000_000, 5, 0, 6), "newton"),
-        (Shape(327_346, 9, 4, 146), "sampled-newton"),
-        (Shape(1_000_000, 100, 5, 300), "sampled-newton"),
-        (Shape(100_000, 1_000, 0, 1_001), "sampled-newton"),
-        (Shape(20_000, 5_000, 0, 5_001), "lbfgs"),
+        (Shape(n_rows=150, n_numeric=4, n_codes=0, n_coefs=5), "newton"),
+        (Shape(n_rows=10_000, n_numeric=20, n_codes=0, n_coefs=21), "newton"),
+        (Shape(n_rows=4_000_000, n_numeric=20, n_codes=0, n_coefs=21), "sampled-newton"),
+        (Shape(n_rows=1_000_000, n_numeric=50, n_codes=0, n_coefs=51), "sampled-newton"),
+        (Shape(n_rows=1_000_000, n_numeric=5, n_codes=0, n_coefs=6), "newton"),
+        (Shape(n_rows=327_346, n_numeric=9, n_codes=4, n_coefs=146), "sampled-newton"),
+        (Shape(n_rows=1_000_000, n_numeric=100, n_codes=5, n_coefs=300), "sampled-newton"),
+        (Shape(n_rows=100_000, n_numeric=1_000, n_codes=0, n_coefs=1_001), "sampled-newton"),
+        (Shape(n_rows=20_000, n_numeric=5_000, n_codes=0, n_coefs=5_001), "lbfgs"),
     ],
 )
 def test_auto_goes_by_the_work(shape: Any, solver: str) -> None:

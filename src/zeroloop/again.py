@@ -91,7 +91,15 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, sch
     table = read_again(model, data, None if scheduler is None else Resources(scheduler=scheduler))
     schema, training = model.schema, model.training
     units = Units(schema.centre, schema.scale)
-    rows = Rows(table.training, schema, table.labels, units, shape_of(schema, {}, {}), training.seed, None)
+    rows = Rows(
+        source=table.training,
+        schema=schema,
+        labels=table.labels,
+        units=units,
+        shape=shape_of(schema, {}, {}),
+        seed=training.seed,
+        on_pass=None,
+    )
     held = np.full(schema.n_coefs, np.nan) if schema.held is None else schema.held
     held[[at % schema.n_coefs for at in estimates.aliased_coefs]] = 0.0
     options = Options(C=math.inf, tol=training.tol)

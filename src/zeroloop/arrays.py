@@ -23,7 +23,7 @@ from zeroloop.tables.read import is_dask
 MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedArrays:
     """Arrays checked and cut into blocks.
 
@@ -100,7 +100,16 @@ def prepare(
     if units is None:
         assert_finite(X)  # a second pass only in this case
         raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
-    return PreparedArrays(X, y, classes, codes, weight, source, units, getattr(estimator, "feature_names_in_", None))
+    return PreparedArrays(
+        X=X,
+        y=y,
+        classes=classes,
+        codes=codes,
+        weight=weight,
+        source=source,
+        units=units,
+        given_names=getattr(estimator, "feature_names_in_", None),
+    )
 
 
 def units_of(source: Source, sparse: bool) -> Units | None:

@@ -35,7 +35,7 @@ def block_rows(n_columns: int) -> int:
     return max(FEWEST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, 1 << (rows.bit_length() - 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """Some consecutive rows, encoded.
 
@@ -232,13 +232,13 @@ def concatenate(blocks: Sequence[Block]) -> Block:
     first = blocks[0]
     starts = np.cumsum([0, *(block.n_rows for block in blocks)])
     return Block(
-        np.concatenate([block.numeric for block in blocks], axis=1),
-        np.concatenate([block.codes for block in blocks], axis=1),
-        first.n_coefs,
-        np.concatenate([block.y for block in blocks if block.y is not None]),
-        np.concatenate([block.weight for block in blocks if block.weight is not None]),
-        first.first_row,
-        np.concatenate(
+        numeric=np.concatenate([block.numeric for block in blocks], axis=1),
+        codes=np.concatenate([block.codes for block in blocks], axis=1),
+        n_coefs=first.n_coefs,
+        y=np.concatenate([block.y for block in blocks if block.y is not None]),
+        weight=np.concatenate([block.weight for block in blocks if block.weight is not None]),
+        first_row=first.first_row,
+        marks=np.concatenate(
             [block.marks + np.array([[start], [0]], np.int32) for block, start in zip(blocks, starts, strict=False)],
             axis=1,
         ),

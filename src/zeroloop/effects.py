@@ -51,7 +51,7 @@ class Change:
     terms: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EffectSums:
     """Sums over rows; addable. K classes, all but the first meant.
 
@@ -72,11 +72,11 @@ class EffectSums:
 
     def __add__(self, other: Self) -> EffectSums:
         return EffectSums(
-            self.weight + other.weight,
-            self.slopes + other.slopes,
-            self.slope_gradients + other.slope_gradients,
-            self.levels + other.levels,
-            self.level_gradients + other.level_gradients,
+            weight=self.weight + other.weight,
+            slopes=self.slopes + other.slopes,
+            slope_gradients=self.slope_gradients + other.slope_gradients,
+            levels=self.levels + other.levels,
+            level_gradients=self.level_gradients + other.level_gradients,
         )
 
 
@@ -185,7 +185,13 @@ def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several:
                     slope = weight * share[a] * (same[a, b] - share[b])
                     level_gradients[at, a, b] = weighted_columns(moved, slope, zero, n_rows)
             at += 1
-    return EffectSums(float(np.sum(weight)), slopes, slope_gradients, levels, level_gradients)
+    return EffectSums(
+        weight=float(np.sum(weight)),
+        slopes=slopes,
+        slope_gradients=slope_gradients,
+        levels=levels,
+        level_gradients=level_gradients,
+    )
 
 
 @dataclass(frozen=True, slots=True)

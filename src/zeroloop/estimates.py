@@ -52,7 +52,7 @@ class Separation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnsTest:
     """A test that the coefficients of some columns are all zero.
 
@@ -75,7 +75,7 @@ class ColumnsTest:
     likelihood_ratio_p: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
     """How sure the coefficients are.
 

@@ -234,7 +234,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise OptionError("l1_ratio is None; it must be from 0 (L2 penalty) to 1 (L1 penalty).")
         solver = SOLVERS.get(self.solver, self.solver)
         multi_class = "multinomial" if self.multi_class == "auto" else self.multi_class
-        return Options(C, l1_ratio, solver, self.tol, self.max_iter, self.learning_rate, multi_class)
+        return Options(
+            C=C,
+            l1_ratio=l1_ratio,
+            solver=solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate,
+            multi_class=multi_class,
+        )
 
     def _shape(self, n_features: int) -> Shape:
         shape = plain_shape(np.ones(1 + n_features))

@@ -146,12 +146,12 @@ class LogisticRegressionCV(LogisticRegression):
         folds = list(check_cv(self.cv, prepared.y, classifier=True).split(X, prepared.y, **split_params))
         grids = [
             Grid(
-                replace(options, l1_ratio=ratio),
-                prepared.units,
-                self._shape(prepared.n_features),
-                prepared.classes.tolist(),
-                self.fit_intercept,
-                self._seed(),
+                options=replace(options, l1_ratio=ratio),
+                units=prepared.units,
+                shape=self._shape(prepared.n_features),
+                classes=prepared.classes.tolist(),
+                fit_intercept=self.fit_intercept,
+                seed=self._seed(),
             )
             for ratio in ratios
         ]

@@ -52,7 +52,7 @@ FEWEST_SAMPLED_VALUES = 1_000_000
 FEWEST_ROWS_A_COEFFICIENT = 20  # to fit a sample first, where passes are limited
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to fit; checked when made.
 
@@ -145,7 +145,7 @@ def plain_shape(unit: FloatArray) -> Shape:
     return Shape(unit, ones, -np.inf * ones, np.inf * ones)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """A fitted model without its columns' names.
 
@@ -286,7 +286,9 @@ def fit(
         ]
         coef = np.concatenate([one.coef for one in fits])
         solutions = tuple(solution for one in fits for solution in one.solutions)
-        return Fit(coef, fits[0].solver, solutions, sum(one.passes for one in fits), labels)
+        return Fit(
+            coef=coef, solver=fits[0].solver, solutions=solutions, passes=sum(one.passes for one in fits), labels=labels
+        )
     return _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
 
 
@@ -320,7 +322,13 @@ def _fit_one(
         except OutOfPasses:
             assert objective.best is not None  # every solver's first pass has a gradient
             solution = Solution(*objective.best, objective.passes, Outcome.PASS_LIMIT)
-    return Fit(objective.coef(solution.theta), solver, (solution,), objective.passes, labels)
+    return Fit(
+        coef=objective.coef(solution.theta),
+        solver=solver,
+        solutions=(solution,),
+        passes=objective.passes,
+        labels=labels,
+    )
 
 
 def objective_of(

@@ -39,7 +39,7 @@ FEWEST_IN_PART = 8
 Rule = Literal["min", "1se"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """What is fitted at each C.
 
@@ -211,12 +211,20 @@ def _fit_with_hessian(
             at = objective.without_pass(at, theta, last.penalty)
         solution, curvature = descend(objective, theta, at, curvature, tol=grid.options.tol, max_iter=max_iter)
         theta, at = solution.theta, solution.last
-        fits.append(Fit(objective.coef(theta), "proximal-newton", (solution,), objective.passes, labels))
+        fits.append(
+            Fit(
+                coef=objective.coef(theta),
+                solver="proximal-newton",
+                solutions=(solution,),
+                passes=objective.passes,
+                labels=labels,
+            )
+        )
         on_fit()
     return fits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CrossValidation:
     """Mean held-out loss at each C.
 
@@ -317,7 +325,9 @@ def cross_validate(
         total = rows.reduce(partial(_losses, coefs=coefs, multi_class=grid.options.multi_class))
         weights.append(total[0])
         losses.append(total[1:] / total[0])
-    return CrossValidation(Cs, np.array(losses), np.array(weights), rule, together.passes + n_folds)
+    return CrossValidation(
+        Cs=Cs, losses=np.array(losses), weights=np.array(weights), rule=rule, passes=together.passes + n_folds
+    )
 
 
 def _reweighted(block: Block, fold_of: Callable[[Block], NDArray[np.intp]], fold: int, inside: bool) -> Block:

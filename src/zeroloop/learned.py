@@ -33,7 +33,7 @@ class RowCounts:
     incomplete: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
     """What a scan learned.
 
@@ -112,12 +112,12 @@ def load_learned(checkpoint: Checkpoint) -> Learned | None:
             _block(arrays, found), tuple(found["fractions"]), tuple(arrays["starts"].tolist()), found["seed"]
         )
     return Learned(
-        schema_of(record["schema"]),
-        RowCounts(**record["counts"]),
-        Labels(np.array(record["weights"]), tuple(record["rows"])),
-        record["n_stored"],
-        sampled,
-        tuple(Skipped(**one) for one in record["skipped"]),
+        schema=schema_of(record["schema"]),
+        counts=RowCounts(**record["counts"]),
+        labels=Labels(np.array(record["weights"]), tuple(record["rows"])),
+        n_stored=record["n_stored"],
+        sampled=sampled,
+        skipped=tuple(Skipped(**one) for one in record["skipped"]),
     )
 
 
@@ -139,15 +139,17 @@ def _block(arrays: dict[str, Any], found: dict[str, Any]) -> Block:
     sparse = None
     if "n_sparse" in found:
         values, indices, start, stop = (arrays[name] for name in SPARSE)
-        sparse = Sparse(values, indices, start, stop, start.size, found["n_sparse"])
+        sparse = Sparse(
+            values=values, indices=indices, start=start, stop=stop, n_rows=start.size, n_columns=found["n_sparse"]
+        )
     return Block(
-        arrays["numeric"],
-        arrays["codes"],
-        found["n_coefs"],
-        arrays["y"],
-        arrays.get("weight"),
-        0,
-        arrays["marks"],
-        sparse,
-        arrays["rows"],
+        numeric=arrays["numeric"],
+        codes=arrays["codes"],
+        n_coefs=found["n_coefs"],
+        y=arrays["y"],
+        weight=arrays.get("weight"),
+        first_row=0,
+        marks=arrays["marks"],
+        sparse=sparse,
+        rows=arrays["rows"],
     )

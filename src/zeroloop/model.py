@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from zeroloop.summary import Summary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """How a model was found.
 
@@ -161,7 +161,7 @@ class Tally:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A logistic regression of one table's target on its other columns.
 
@@ -283,7 +283,15 @@ class Model:
         for scored, n_bytes in map_in_order(score, batches, thread_count(threads)):
             found.surprises += scored.encoded.surprises
             found.rows += scored.batch.num_rows
-            progress(Work("scoring", found.rows, table.n_rows, n_bytes, table.n_bytes))
+            progress(
+                Work(
+                    doing="scoring",
+                    rows=found.rows,
+                    total_rows=table.n_rows,
+                    n_bytes=n_bytes,
+                    total_bytes=table.n_bytes,
+                )
+            )
             found.incomplete += int(np.sum(~scored.known))
             yield scored
         if tally is None:
@@ -424,12 +432,12 @@ def load(path: str | PathLike[str]) -> Model:
         schema = schema_of(found["schema"])
         estimates = None if found["estimates"] is None else unpacked(found["estimates"])
         return Model(
-            schema,
-            _coef(found["coefficients"], schema),
-            Training(**found["training"]),
-            found["held_out"],
-            estimates,
-            found["no_estimates"],
+            schema=schema,
+            coef=_coef(found["coefficients"], schema),
+            training=Training(**found["training"]),
+            held_out=found["held_out"],
+            estimates=estimates,
+            no_estimates=found["no_estimates"],
         )
 
 

@@ -91,7 +91,7 @@ class Penalty:
         return np.where(held, 0.0, slope)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What a pass tells a solver at one theta.
 
@@ -222,7 +222,9 @@ class Objective:
             hessian = self._scaled(total.hessian, self.n_outputs, total.weight)
             hessian.flat[:: len(hessian) + 1] += self.penalty.l2
         loss = total.loss / total.weight
-        evaluation = Evaluation(loss + self.penalty.at(theta), loss, gradient, hessian, slope)
+        evaluation = Evaluation(
+            value=loss + self.penalty.at(theta), loss=loss, gradient=gradient, hessian=hessian, slope=slope
+        )
         if order >= 1 and (self.best is None or evaluation.value < self.best[1].value):
             self.best = theta, evaluation
         if self._on_pass is not None:
@@ -339,7 +341,9 @@ class Objective:
         if hessian.size > 0:
             hessian = hessian + np.diag(l2)
         slope = gradient if self.is_smooth else self.penalty.slope(theta, gradient)
-        return Evaluation(at.loss + self.penalty.at(theta), at.loss, gradient, hessian, slope)
+        return Evaluation(
+            value=at.loss + self.penalty.at(theta), loss=at.loss, gradient=gradient, hessian=hessian, slope=slope
+        )
 
     def with_l2(self, extra: FloatArray) -> Objective:
         """Return this objective with `extra` `(n_theta,)` added to its L2 penalty; with passes of its own."""

@@ -28,7 +28,7 @@ from zeroloop.tables.schema import Missing
 MOST_NAMED = 10  # terms that a chart names
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """Coefficients along a path of penalties, strongest first.
 
@@ -166,7 +166,13 @@ def logistic_path(
         if factors.shape != (prepared.n_features,):
             raise OptionError(f"penalty_factors has shape {factors.shape}; X has {prepared.n_features} columns.")
         shape = Shape(shape.unit, np.append(1.0, factors), shape.lower, shape.upper)
-    grid = Grid(options, prepared.units, shape, prepared.classes.tolist(), fit_intercept)
+    grid = Grid(
+        options=options,
+        units=prepared.units,
+        shape=shape,
+        classes=prepared.classes.tolist(),
+        fit_intercept=fit_intercept,
+    )
     return _path(prepared.source, grid, Cs, prepared.names, scale[1:])
 
 
@@ -213,11 +219,24 @@ def path(
         test_fraction=0.0,
         seed=0,
         reference=False,
-        resources=Resources(threads, memory, spill, skip_bad_files, progress, scheduler),
+        resources=Resources(
+            threads=threads,
+            memory=memory,
+            spill=spill,
+            skip_bad_files=skip_bad_files,
+            progress=progress,
+            scheduler=scheduler,
+        ),
     )
     schema = table.schema
     shape = shape_of(schema, penalty_factors or {}, {})
-    grid = Grid(options, Units(schema.centre, schema.scale), shape, schema.target.levels, seed=table.roles.seed)
+    grid = Grid(
+        options=options,
+        units=Units(schema.centre, schema.scale),
+        shape=shape,
+        classes=schema.target.levels,
+        seed=table.roles.seed,
+    )
     deviations = schema.deviations(table.counts.training)[1:]
     return _path(table.training, grid, Cs, schema.terms[1:], deviations, progress)
 
@@ -232,7 +251,7 @@ def _path(
 ) -> Path:
     values = spread(source, grid, Cs) if isinstance(Cs, int) else checked(Cs)
     labels = count_labels(source, grid.classes)
-    fits = fit_grid(source, grid, values, lambda done: progress(Work(f"fitting, C {done} of {values.size}")))
+    fits = fit_grid(source, grid, values, lambda done: progress(Work(doing=f"fitting, C {done} of {values.size}")))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))
     null_loss = float(-np.sum(labels.shares * np.log(shares)))
     losses = np.array([one.loss for one in fits])

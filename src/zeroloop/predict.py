@@ -76,7 +76,7 @@ def predict_file(
         with dask_extra():
             from zeroloop.cluster.scored import write_on_cluster
 
-        resources = Resources(threads, progress=progress, scheduler=scheduler)
+        resources = Resources(threads=threads, progress=progress, scheduler=scheduler)
         with replacing_folder(str(path)) as folder:
             write = partial(_write_part, wanted=wanted, folder=folder)
             tally = write_on_cluster(model, data, write, keep, resources)

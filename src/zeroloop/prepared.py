@@ -29,7 +29,7 @@ from zeroloop.tables.scan import Scan
 from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTable:
     """A table's rows, encoded, or to be when they are first swept.
 
@@ -107,7 +107,7 @@ def prepare_table(
     if learned is None:
         table, scanned = _read_all(table, roles, rows, resources.skip_bad_files, categorical)
         clock.lap("read")
-        resources.progress(Work("encoding"))
+        resources.progress(Work(doing="encoding"))
         schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)
         learned = _learned(scanned, schema, rows.sampled(schema), table.skipped)
         if kept is not None:
@@ -126,7 +126,17 @@ def prepare_table(
     if kept is not None:
         training = Recorded(training, kept)
     labels = checked_labels(learned.labels, learned.schema.target.levels)
-    return PreparedTable(table, roles, learned.schema, learned.counts, labels, training, held_out, clock, rows)
+    return PreparedTable(
+        table=table,
+        roles=roles,
+        schema=learned.schema,
+        counts=learned.counts,
+        labels=labels,
+        training=training,
+        held_out=held_out,
+        clock=clock,
+        rows=rows,
+    )
 
 
 def _rows(data: TableLike, resources: Resources) -> TableRows:
@@ -192,7 +202,9 @@ def _learned(scanned: Scan, schema: Schema, sampled: Sampled | None, skipped: Se
     )
     counts = RowCounts(scanned.n_training, scanned.n_held_out, scanned.n_no_target, scanned.n_incomplete)
     n_stored = sum(sparse.n_stored for sparse in measured.sparse.values())
-    return Learned(schema, counts, labels, n_stored, sampled, tuple(skipped))
+    return Learned(
+        schema=schema, counts=counts, labels=labels, n_stored=n_stored, sampled=sampled, skipped=tuple(skipped)
+    )
 
 
 @dataclass(slots=True)

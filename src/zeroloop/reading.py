@@ -137,8 +137,17 @@ class RowsHere:
             return in_memory
 
         def source(part: Part, n_rows: int, sampled: Sampled | None) -> FilesSource:
-            columns = schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored
-            return FilesSource(store, part, n_rows, *columns, self._threads, sampled)
+            return FilesSource(
+                store=store,
+                part=part,
+                n_rows=n_rows,
+                n_coefs=schema.n_coefs,
+                n_numeric=len(schema.numeric),
+                n_codes=len(schema.categorical),
+                n_stored=learned.n_stored,
+                threads=self._threads,
+                sampled=sampled,
+            )
 
         return source("training", counts.training, learned.sampled), source("held_out", counts.held_out, None)
 
@@ -222,7 +231,15 @@ def read(
                     reservoir.add(training, candidates, len(interner.numbers[roles.target]), wanted)
                 _keep(store, table, training, held_out, batch.rows.num_rows)
                 done += batch.rows.num_rows
-                progress(Work("scanning", done, table.n_rows, batch.n_bytes, table.n_bytes))
+                progress(
+                    Work(
+                        doing="scanning",
+                        rows=done,
+                        total_rows=table.n_rows,
+                        n_bytes=batch.n_bytes,
+                        total_bytes=table.n_bytes,
+                    )
+                )
             if no_decimals is None and total is not None:
                 known = total.no_decimals
     if total is None:
@@ -260,7 +277,15 @@ def read_again(
             if not store.complete:
                 break
             done += batch.rows.num_rows
-            progress(Work("reading", done, table.n_rows, batch.n_bytes, table.n_bytes))
+            progress(
+                Work(
+                    doing="reading",
+                    rows=done,
+                    total_rows=table.n_rows,
+                    n_bytes=batch.n_bytes,
+                    total_bytes=table.n_bytes,
+                )
+            )
     return store, interner
 
 

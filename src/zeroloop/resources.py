@@ -10,7 +10,7 @@ from zeroloop.progress import Progress, unheard
 NO_SPILL = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """How a table's rows are read and kept.
 

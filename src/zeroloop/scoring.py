@@ -254,7 +254,7 @@ def evaluate(
         DataError: for a column that is missing or of another type, or when no row has a target.
 
     """
-    resources = Resources(threads, progress=progress, scheduler=scheduler)
+    resources = Resources(threads=threads, progress=progress, scheduler=scheduler)
     of_scored = partial(_sums_of, multi_class=model.training.multi_class)
     total = total_over(model, data, of_scored, labelled=True, resources=resources)
     if total is None or not total.weight > 0:

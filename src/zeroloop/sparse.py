@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Pointers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sparse:
     """The stored values of some rows.
 
@@ -73,7 +73,14 @@ class Sparse:
     def take(self, rows: NDArray[np.intp]) -> Sparse:
         """Return the rows at the increasing positions `rows`, by row; values are copied only from columns."""
         if self.by_row:
-            return Sparse(self.values, self.indices, self.start[rows], self.stop[rows], rows.size, self.n_columns)
+            return Sparse(
+                values=self.values,
+                indices=self.indices,
+                start=self.start[rows],
+                stop=self.stop[rows],
+                n_rows=rows.size,
+                n_columns=self.n_columns,
+            )
         position = np.full(self.n_rows, -1, np.int64)
         position[rows] = np.arange(rows.size)
         row, column, values = self.triples()
@@ -93,7 +100,14 @@ def from_triples(
     order = np.argsort(row, kind="stable")
     bounds = np.zeros(n_rows + 1, np.int64)
     np.cumsum(np.bincount(row, minlength=n_rows), out=bounds[1:])
-    return Sparse(values[order], column[order].astype(np.int32), bounds[:-1], bounds[1:], n_rows, n_columns)
+    return Sparse(
+        values=values[order],
+        indices=column[order].astype(np.int32),
+        start=bounds[:-1],
+        stop=bounds[1:],
+        n_rows=n_rows,
+        n_columns=n_columns,
+    )
 
 
 def concatenate_rows(parts: Sequence[Sparse]) -> Sparse:
@@ -110,4 +124,11 @@ def concatenate_rows(parts: Sequence[Sparse]) -> Sparse:
         stops = [part.stop + shift for part, shift in zip(parts, shifts, strict=False)]
         values = np.concatenate([part.values for part in parts])
         indices = np.concatenate([part.indices for part in parts])
-    return Sparse(values, indices, np.concatenate(starts), np.concatenate(stops), n_rows, first.n_columns)
+    return Sparse(
+        values=values,
+        indices=indices,
+        start=np.concatenate(starts),
+        stop=np.concatenate(stops),
+        n_rows=n_rows,
+        n_columns=first.n_columns,
+    )

@@ -37,7 +37,7 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """A model's summary; prints as a table.
 
@@ -105,12 +105,16 @@ def summarise(model: Model, level: float = 0.95, tests: Sequence[ColumnsTest] = 
     estimates = model.estimates
     terms = model.terms(level).to_pylist()
     if estimates is None:
-        return Summary({}, terms, (), (f"No standard errors: {model.no_estimates}.",), level)
+        return Summary(
+            figures={}, terms=terms, tests=(), notes=(f"No standard errors: {model.no_estimates}.",), level=level
+        )
     made = {test.columns: test for test in (*estimates.tests, *tests)}
     figures = fit_figures(estimates)
     if len(model.coef) > 1:
         figures["reference"] = str(model.schema.target.levels[0])
-    return Summary(figures, terms, tuple(made.values()), tuple(_notes(model, estimates)), level)
+    return Summary(
+        figures=figures, terms=terms, tests=tuple(made.values()), notes=tuple(_notes(model, estimates)), level=level
+    )
 
 
 def fit_figures(estimates: Estimates) -> dict[str, Any]:

@@ -161,7 +161,14 @@ def train(
     if isinstance(C, str) and rule is None:
         raise OptionError(f"C is {C!r}; it must be a number above 0, or one of {', '.join(CV_RULES)}.")
     options = Options(
-        1.0 if rule else float(C), l1_ratio, solver, tol, max_iter, learning_rate, multi_class, max_passes
+        C=1.0 if rule else float(C),
+        l1_ratio=l1_ratio,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+        learning_rate=learning_rate,
+        multi_class=multi_class,
+        max_passes=max_passes,
     )
     asked: dict[str, Any] = {
         "penalty_factors": dict(penalty_factors or {}),
@@ -181,7 +188,13 @@ def train(
         "seed": seed,
     }
     named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
-    inferred = Asked(method, covariance, cluster is not None, weight_type if weights else None, named)
+    inferred = Asked(
+        method=method,
+        covariance=covariance,
+        clustered=cluster is not None,
+        weights=weight_type if weights else None,
+        tests=named,
+    )
     if (covariance != "model" or cluster is not None or named) and not math.isinf(options.C):
         what = "covariance" if covariance != "model" else "cluster" if cluster is not None else "tests"
         raise OptionError(
@@ -201,12 +214,19 @@ def train(
             data,
             **roles,  # type: ignore[arg-type]
             reference=math.isinf(options.C),
-            resources=Resources(threads, memory, spill, skip_bad_files, progress, scheduler),
+            resources=Resources(
+                threads=threads,
+                memory=memory,
+                spill=spill,
+                skip_bad_files=skip_bad_files,
+                progress=progress,
+                scheduler=scheduler,
+            ),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
         model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)
         if report is not None:
-            progress(Work("writing the report"))
+            progress(Work(doing="writing the report"))
             try:
                 write_page(model, rows_of(table), Path(report))
             except OutputError as error:  # the place was good when it was asked for; the model is worth more
@@ -253,13 +273,28 @@ def _fitted(
     chosen = None
     telling = Telling(table, progress)
     if rule is not None:
-        grid = Grid(options, units, shape, schema.target.levels, seed=table.roles.seed, held=schema.held)
+        grid = Grid(
+            options=options,
+            units=units,
+            shape=shape,
+            classes=schema.target.levels,
+            seed=table.roles.seed,
+            held=schema.held,
+        )
         values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
         chosen = _cross_validated(training, grid, values, rule, telling)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
         clock.lap("cross-validate")
     telling.passes_of(options)
-    rows = Rows(training, schema, table.labels, units, shape, table.roles.seed, telling.on_pass)
+    rows = Rows(
+        source=training,
+        schema=schema,
+        labels=table.labels,
+        units=units,
+        shape=shape,
+        seed=table.roles.seed,
+        on_pass=telling.on_pass,
+    )
     n_outputs = schema.target.n_outputs
     reason = why_none(options, bool(asked["bounds"]), schema.n_coefs, n_outputs)
     if reason is None:
@@ -279,7 +314,14 @@ def _fitted(
         clock.lap("score")
     asked |= {"cross_validation": None if chosen is None else chosen.record(), "history": telling.history}
     record = _record(table, result, options, asked)
-    return Model(schema, result.coef, record, held_out, found.estimates, found.reason)
+    return Model(
+        schema=schema,
+        coef=result.coef,
+        training=record,
+        held_out=held_out,
+        estimates=found.estimates,
+        no_estimates=found.reason,
+    )
 
 
 def _cross_validated(
@@ -358,7 +400,9 @@ class Telling:
     def say(self, doing: str) -> None:
         """Tell what is begun."""
         self._doing = doing
-        self._progress(Work(doing, 0, self._rows))
+        self._progress(Work(doing=doing, rows=0, total_rows=self._rows))
 
     def _on_block(self, rows: int, n_bytes: int) -> None:
-        self._progress(Work(self._doing, rows, self._rows, n_bytes, self._bytes))
+        self._progress(
+            Work(doing=self._doing, rows=rows, total_rows=self._rows, n_bytes=n_bytes, total_bytes=self._bytes)
+        )

@@ -82,15 +82,15 @@ def prepare_on_cluster(
     told: list[tuple[int, int]] = cluster.result(cluster.map("tell", list, [tells])[0])
     sparse = is_sparse(X._meta)
     source = DaskSource(
-        Partitions(cluster, held, counted.rows, cluster.where(held)),
-        "training",
-        tuple(accumulate((n_blocks for n_blocks, _ in told), initial=0))[:-1],
-        starts[-1],
-        1 + n_features,
-        0 if sparse else n_features,
-        0,
-        sum(n_stored for _, n_stored in told),
-        threads,
+        partitions=Partitions(cluster=cluster, held=held, rows=counted.rows, at=cluster.where(held)),
+        part="training",
+        starts=tuple(accumulate((n_blocks for n_blocks, _ in told), initial=0))[:-1],
+        n_rows=starts[-1],
+        n_coefs=1 + n_features,
+        n_numeric=0 if sparse else n_features,
+        n_codes=0,
+        n_stored=sum(n_stored for _, n_stored in told),
+        threads=threads,
     )
     estimator.n_features_in_ = n_features
     if names is not None:
@@ -100,7 +100,9 @@ def prepare_on_cluster(
     units = units_of(source, sparse)
     if units is None:
         raise ValueError("Input X contains NaN, infinity, or a number whose square overflows.")
-    return PreparedArrays(X, y, classes, np.empty(0), None, source, units, names)
+    return PreparedArrays(
+        X=X, y=y, classes=classes, codes=np.empty(0), weight=None, source=source, units=units, given_names=names
+    )
 
 
 def on_each_block(estimator: Any, method: str, X: Any) -> da.Array:

@@ -76,14 +76,25 @@ class RowsOnCluster:
         tells = cluster.map("tell", _told, held, at=at)
         told: list[Told] = self._table.found(tells, cluster.map("tell", list, [tells])[0])
         del self._held
-        partitions = Partitions(cluster, held, self._table.rows, cluster.where(held), self._on_rows)
+        partitions = Partitions(
+            cluster=cluster, held=held, rows=self._table.rows, at=cluster.where(held), on_rows=self._on_rows
+        )
         self._words = _in_words(told, len(cluster.workers()))
-        columns = schema.n_coefs, len(schema.numeric), len(schema.categorical), learned.n_stored
         threads = thread_count(self._resources.threads)
 
         def source(part: Part, at: int, n_rows: int) -> DaskSource:
             starts = accumulate((one.n_blocks[at] for one in told), initial=0)
-            return DaskSource(partitions, part, tuple(starts)[:-1], n_rows, *columns, threads)
+            return DaskSource(
+                partitions=partitions,
+                part=part,
+                starts=tuple(starts)[:-1],
+                n_rows=n_rows,
+                n_coefs=schema.n_coefs,
+                n_numeric=len(schema.numeric),
+                n_codes=len(schema.categorical),
+                n_stored=learned.n_stored,
+                threads=threads,
+            )
 
         return source("training", 0, counts.training), source("held_out", 1, counts.held_out)
 

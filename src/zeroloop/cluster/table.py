@@ -52,7 +52,9 @@ class ClusterTable:
         """Return a table that the workers can read: files, or a Dask DataFrame; see `open_table`."""
         if dask_frames.is_frame(data):
             self._frame, self._partitions = data, data.to_delayed()
-            return RawTable("the Dask DataFrame", dask_frames.columns_of(data), 0, None, _unread)
+            return RawTable(
+                name="the Dask DataFrame", schema=dask_frames.columns_of(data), n_bytes=0, n_rows=None, read=_unread
+            )
         table = open_table(data, text, self._resources.skip_bad_files)
         if not table.files:
             raise OptionError(
@@ -106,7 +108,7 @@ class ClusterTable:
         def tell(finished: Iterable[int]) -> None:
             if doing:
                 done = sum(self.rows[i] for i in finished)
-                self._resources.progress(Work(doing, done, whole))
+                self._resources.progress(Work(doing=doing, rows=done, total_rows=whole))
 
         try:
             return self.cluster.result(total, tasks, tell)

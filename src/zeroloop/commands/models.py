@@ -144,5 +144,10 @@ def report(
     from zeroloop.terminal import ProgressBar, console
 
     with ProgressBar() as bar:
-        write_report(load(model), out, data, Resources(threads, memory, spill, progress=bar, scheduler=scheduler))
+        write_report(
+            load(model),
+            out,
+            data,
+            Resources(threads=threads, memory=memory, spill=spill, progress=bar, scheduler=scheduler),
+        )
     console.print(f"Wrote [bold]{out}[/]: open it in a browser")

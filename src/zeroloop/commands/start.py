@@ -45,7 +45,8 @@ def ladder(
         check_chart_path(plot)
     with ProgressBar() as bar:
         results = race(
-            *made_data(examples, features), on_rung=lambda name: bar(Work(f"timing {name} on {examples:,} examples"))
+            *made_data(examples, features),
+            on_rung=lambda name: bar(Work(doing=f"timing {name} on {examples:,} examples")),
         )
     if plot is not None:
         from zeroloop.ladder.chart import draw

@@ -66,7 +66,7 @@ class Basis:
         return replace(estimates, covariance=(turned + turned.T) / 2, condition=estimates.condition * self.gain)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What looking at the columns gave.
 
@@ -120,7 +120,7 @@ def look(source: TableSource, units: Units, held: FloatArray) -> Looked:
         columns = look_at_columns(viewed, basis.from_units, aliased)
         columns = replace(columns, aliased=(*before, *columns.aliased))
         passes += columns.passes
-    return Looked(viewed, basis.from_units, basis, columns, passes)
+    return Looked(source=viewed, units=basis.from_units, basis=basis, columns=columns, passes=passes)
 
 
 def _exchanged(block: Block, at: NDArray[np.intp], forms: FloatArray, centre: FloatArray, n_rows: int) -> Block:

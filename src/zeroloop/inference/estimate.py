@@ -43,7 +43,7 @@ GROWTH = 0.1  # of the predictor in some steps, in standard deviations: less is 
 DECIDED = 1e-6  # of the information that a column's rows would give undecided ones
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is asked of inference; checked when made.
 
@@ -82,7 +82,7 @@ class Asked:
         return "hc0" if robust and self.covariance == "model" else self.covariance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """What is fitted.
 
@@ -178,7 +178,7 @@ def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
     return Estimated(fitted, replace(estimates, tests=tests), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Maximum:
     """Where a likelihood is greatest.
 
@@ -219,7 +219,15 @@ def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml")
         passes = fitted.passes + objective.passes
         fitted = replace(fitted, coef=objective.coef(refined.theta), solutions=(solution,), passes=passes)
     fitted = replace(fitted, passes=fitted.passes + looked.passes)
-    return _Maximum(rows, looked.basis, looked.columns, held, objective, fitted, refined)
+    return _Maximum(
+        rows=rows,
+        basis=looked.basis,
+        columns=looked.columns,
+        held=held,
+        objective=objective,
+        fit=fitted,
+        refined=refined,
+    )
 
 
 def _by_firth(rows: Rows, objective: Objective) -> tuple[Fit, Refined]:
@@ -228,7 +236,13 @@ def _by_firth(rows: Rows, objective: Objective) -> tuple[Fit, Refined]:
     if solution is None:
         solution = Solution(start, objective(start, order=2), 0, Outcome.STUCK)
     # Each pass of the objective, but the last, has one for the leverages beside it.
-    found = Fit(objective.coef(solution.theta), "firth", (solution,), 2 * objective.passes, rows.labels)
+    found = Fit(
+        coef=objective.coef(solution.theta),
+        solver="firth",
+        solutions=(solution,),
+        passes=2 * objective.passes,
+        labels=rows.labels,
+    )
     return found, Refined(solution.theta, solution.last, np.zeros_like(solution.theta), solution.converged)
 
 

@@ -46,7 +46,9 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
         theta = (relative(coef) * schema.scale).ravel()[at]
         found = inverse(estimates.covariance[np.ix_(at, at)])
         statistic = float(theta @ found.matrix @ theta) if found is not None else statistic
-    return ColumnsTest(tuple(names), int(at.size), statistic, chi_squared(statistic, int(at.size)))
+    return ColumnsTest(
+        columns=tuple(names), df=int(at.size), wald=statistic, wald_p=chi_squared(statistic, int(at.size))
+    )
 
 
 def likelihood_ratio(test: ColumnsTest, log_likelihood: float, without: float) -> ColumnsTest:

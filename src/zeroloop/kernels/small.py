@@ -163,7 +163,7 @@ def _describe(values: NDArray[Any], weight: FloatArray | None) -> Described:
         mean = float(origin + np.sum(w * (x - origin)) / total) if total > 0 else 0.0
         squares = float(np.sum(w * (x - mean) ** 2))
     low, high = float(np.min(x, initial=np.inf)), float(np.max(x, initial=-np.inf))
-    return Described(int(x.size), total, mean, squares, low, high)
+    return Described(n=int(x.size), weight=total, mean=mean, squares=squares, low=low, high=high)
 
 
 def draw(block: Block, fractions: Sequence[float], seed: int) -> NDArray[np.intp]:

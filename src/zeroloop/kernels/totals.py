@@ -92,7 +92,7 @@ class VectorSums:
         return VectorSums(self.weight + other.weight, self.product + other.product)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """What the values of one column are; added as `Moments` are.
 
@@ -118,12 +118,12 @@ class Described:
         share = other.weight / weight if weight > 0 else 0.0
         delta = other.mean - self.mean
         return Described(
-            self.n + other.n,
-            weight,
-            self.mean + delta * share,
-            self.squares + other.squares + delta * delta * self.weight * share,
-            min(self.low, other.low),
-            max(self.high, other.high),
+            n=self.n + other.n,
+            weight=weight,
+            mean=self.mean + delta * share,
+            squares=self.squares + other.squares + delta * delta * self.weight * share,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
         )
 
     def deviation(self, weight: float) -> float:

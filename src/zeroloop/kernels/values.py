@@ -26,7 +26,10 @@ def describe(columns: NDArray[Any], weight: FloatArray | None) -> list[Described
     """
     found = np.zeros((len(columns), 6))
     _describe_all(columns, np.empty(0) if weight is None else weight, found)
-    return [Described(int(n), *others) for n, *others in found.tolist()]
+    return [
+        Described(n=int(n), weight=w, mean=mean, squares=squares, low=low, high=high)
+        for n, w, mean, squares, low, high in found.tolist()
+    ]
 
 
 @compiled(SUMS)

@@ -24,7 +24,7 @@ FIRST_EXAMPLES = 1_000  # what a rung is tried on first, to guess its time
 TELLING_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One rung's race.
 

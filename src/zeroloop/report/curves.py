@@ -18,7 +18,7 @@ FEWEST_ROWS = 30  # to draw again
 LEVEL = 0.95
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
     """What the rows of one class against the others look like.
 
@@ -67,16 +67,16 @@ def curves(points: FloatArray, n_rows: int, of_logs: bool = False) -> Curves | N
     with np.errstate(invalid="ignore"):
         precision = true / (true + false)
     return Curves(
-        (false / n_negative)[thin],
-        (true / n_positive)[thin],
-        (true / n_positive)[thin[1:]],
-        precision[thin[1:]],
-        expected,
-        observed,
-        counts,
-        np.linspace(0, 1, n_bins + 1),
-        np.bincount(of_bin, positive, n_bins) / n_positive,
-        np.bincount(of_bin, negative, n_bins) / n_negative,
+        false_positive=(false / n_negative)[thin],
+        true_positive=(true / n_positive)[thin],
+        recall=(true / n_positive)[thin[1:]],
+        precision=precision[thin[1:]],
+        expected=expected,
+        observed=observed,
+        counts=counts,
+        score_edges=np.linspace(0, 1, n_bins + 1),
+        positive=np.bincount(of_bin, positive, n_bins) / n_positive,
+        negative=np.bincount(of_bin, negative, n_bins) / n_negative,
     )
 
 

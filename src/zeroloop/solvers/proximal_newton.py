@@ -170,7 +170,9 @@ def model_optimum(objective: Objective, at: Evaluation, hessian: FloatArray, the
 
 
 def _model_at(at: Evaluation, hessian: FloatArray, theta: FloatArray, x: FloatArray) -> Evaluation:
-    return Evaluation(at.value, at.loss, at.gradient + hessian @ (x - theta), at.hessian, at.slope)
+    return Evaluation(
+        value=at.value, loss=at.loss, gradient=at.gradient + hessian @ (x - theta), hessian=at.hessian, slope=at.slope
+    )
 
 
 def _solved(

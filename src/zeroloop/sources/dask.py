@@ -61,7 +61,7 @@ class Summed(Generic[S]):
         return Summed(self.tree + other.tree, spent)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Partitions:
     """The partitions of a table, and which worker has which.
 
@@ -142,7 +142,7 @@ def _sum_of(parts: list[Any]) -> Any:
     return reduce(add, parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaskSource:
     """Training rows, or rows held out, of partitions on a cluster.
 

@@ -232,7 +232,7 @@ def _both(block: Block, first: View, then: View) -> Block:
     return then(first(block))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilesSource:
     """Training rows, or rows held out, of a table's store; their numbers are known from its scan."""
 

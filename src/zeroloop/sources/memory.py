@@ -111,7 +111,7 @@ def stacked(
     n_x, m = X.shape
     return MemorySource(
         [
-            Block(X[:, rows], n_coefs=1 + n_x, codes=np.empty((0, rows.stop - rows.start), np.int32), **shared)
+            Block(numeric=X[:, rows], n_coefs=1 + n_x, codes=np.empty((0, rows.stop - rows.start), np.int32), **shared)
             for rows, shared in _cut(m, block_rows(n_x), y, weight)
         ],
         threads,
@@ -148,9 +148,18 @@ def sparse_rows(
         else:
             start, stop = (indptr[:-1], indptr[1:]) if len(cuts) == 1 else (places[b], places[b + 1])
         k = rows.stop - rows.start
-        sparse = Sparse(X.data, X.indices, start, stop, k, n, by_row, 0 if by_row else rows.start)
+        sparse = Sparse(
+            values=X.data,
+            indices=X.indices,
+            start=start,
+            stop=stop,
+            n_rows=k,
+            n_columns=n,
+            by_row=by_row,
+            origin=0 if by_row else rows.start,
+        )
         empty = np.empty((0, k))
-        blocks.append(Block(empty, empty.astype(np.int32), 1 + n, sparse=sparse, **shared))
+        blocks.append(Block(numeric=empty, codes=empty.astype(np.int32), n_coefs=1 + n, sparse=sparse, **shared))
     return MemorySource(blocks, threads)
 
 

@@ -111,7 +111,14 @@ def sparse_values(column: pa.Array, name: str, first_row: int) -> Sparse:
         row, keys, values = row[first], keys[first], np.add.reduceat(values, first)
         starts = np.append(0, np.cumsum(np.bincount(row, minlength=len(column))))
     n = int(np.max(keys, initial=-1)) + 1
-    return Sparse(values, keys.astype(np.int32), starts[:-1], starts[1:], len(column), n)
+    return Sparse(
+        values=values,
+        indices=keys.astype(np.int32),
+        start=starts[:-1],
+        stop=starts[1:],
+        n_rows=len(column),
+        n_columns=n,
+    )
 
 
 MOST_DECIMALS = 7  # a float32 has no more digits

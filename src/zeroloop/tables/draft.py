@@ -24,7 +24,7 @@ MOST_VALUES = 2**17  # of a column, that are told apart
 Values = tuple[Level, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Which columns a draft reads as numbers, as levels, as maps from index to number, as weights and as clusters."""
 
@@ -35,7 +35,7 @@ class Layout:
     cluster: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """Some rows of a batch.
 
@@ -127,8 +127,14 @@ class Draft:
         sparse = None
         if self.sparse is not None:
             s = self.sparse
-            parts = arrays["values"], arrays["indices"], arrays["start"], arrays["stop"]
-            sparse = Sparse(*parts, n_rows=s.n_rows, n_columns=s.n_columns)
+            sparse = Sparse(
+                values=arrays["values"],
+                indices=arrays["indices"],
+                start=arrays["start"],
+                stop=arrays["stop"],
+                n_rows=s.n_rows,
+                n_columns=s.n_columns,
+            )
         return replace(
             self,
             numeric=arrays["numeric"],
@@ -162,19 +168,19 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
         codes[k], values_met = value_numbers(batch[name])
         met.append(values_met)
     return Draft(
-        tuple(numeric),
-        stacked,
-        tuple(pa.types.is_float32(t) for t in types),
-        tuple(gaps),
-        tuple(categorical),
-        codes,
-        tuple(met),
-        None,
-        (),
-        row_weights(batch, layout.weights, first_row),
-        row_clusters(batch, layout.cluster, first_row),
-        None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
-        first_row,
+        names=tuple(numeric),
+        numeric=stacked,
+        narrow=tuple(pa.types.is_float32(t) for t in types),
+        gaps=tuple(gaps),
+        coded=tuple(categorical),
+        codes=codes,
+        values=tuple(met),
+        labels=None,
+        classes=(),
+        weight=row_weights(batch, layout.weights, first_row),
+        cluster=row_clusters(batch, layout.cluster, first_row),
+        sparse=None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
+        first_row=first_row,
     )
 
 

@@ -115,11 +115,11 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
 def layout_of_schema(schema: Schema, weights: str | None, cluster: str | None = None) -> Layout:
     """Return what a draft needs to read of a table whose schema is known, and what else it is to read."""
     return Layout(
-        [column.name for column in schema.numeric],
-        [column.name for column in schema.categorical],
-        None if schema.sparse is None else schema.sparse.name,
-        weights,
-        cluster,
+        numeric=[column.name for column in schema.numeric],
+        categorical=[column.name for column in schema.categorical],
+        sparse=None if schema.sparse is None else schema.sparse.name,
+        weights=weights,
+        cluster=cluster,
     )
 
 

@@ -24,7 +24,7 @@ NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's word for a missing key
 Key = tuple[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A file as it was found.
 
@@ -113,7 +113,14 @@ def _is_data(parts: Sequence[str]) -> bool:
 
 def _local(path: Path, below: Sequence[str] = ()) -> File:
     status = path.stat()
-    return File(str(path), str(path), None, status.st_size, status.st_mtime_ns, _keys(below))
+    return File(
+        path=str(path),
+        place=str(path),
+        filesystem=None,
+        size=status.st_size,
+        modified=status.st_mtime_ns,
+        keys=_keys(below),
+    )
 
 
 def _keys(parts: Sequence[str]) -> tuple[Key, ...]:
@@ -156,7 +163,9 @@ def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> list[File]:
 
 def _remote(info: Any, filesystem: Any, prefix: str, below: Sequence[str] = ()) -> File:
     path = prefix + info.path.lstrip("/") if prefix.endswith("/") else prefix + info.path
-    return File(path, info.path, filesystem, info.size, info.mtime_ns, _keys(below))
+    return File(
+        path=path, place=info.path, filesystem=filesystem, size=info.size, modified=info.mtime_ns, keys=_keys(below)
+    )
 
 
 def filesystem_of(uri: str) -> tuple[Any, str]:

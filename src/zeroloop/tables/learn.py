@@ -61,12 +61,12 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     types = [t for column in numeric for t in scanned.columns[column.name].types]
     exact = all(not column.decimals for column in numeric)
     return Schema(
-        tuple(numeric),
-        tuple(categorical),
-        tuple(left_out),
-        target,
-        roles.weights,
-        roles.missing,
+        numeric=tuple(numeric),
+        categorical=tuple(categorical),
+        left_out=tuple(left_out),
+        target=target,
+        weights=roles.weights,
+        missing=roles.missing,
         float32=bool(types) and exact and all(fits_float32(t) for t in types),
         sparse=sparse[0] if sparse else None,
         offset=roles.offset,
@@ -81,7 +81,13 @@ def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
     deviation = numbers.deviation(numbers.weight)
     if not math.isfinite(deviation):
         raise DataError(f"The offset column {name!r} holds {max(numbers.low, numbers.high, key=abs):g}; is it a logit?")
-    return Numeric(name, numbers.mean, deviation, 0, None if column.decimals == NOT_DECIMAL else column.decimals)
+    return Numeric(
+        name=name,
+        mean=numbers.mean,
+        scale=deviation,
+        missing=0,
+        decimals=None if column.decimals == NOT_DECIMAL else column.decimals,
+    )
 
 
 def _no_rows(scanned: Scan, roles: Roles) -> str:
@@ -161,13 +167,20 @@ def _learn_column(
             return LeftOut(name, f"constant, {numbers.low:g} in every training row")
         # One value or none: the column says only whether it is there, which is what levels say.
         level = int(numbers.low) if numbers.low.is_integer() else numbers.low
-        return Categorical(name, (level,), (n_rows - column.n_missing,), 0, column.n_missing, reference)
+        return Categorical(
+            name=name,
+            levels=(level,),
+            counts=(n_rows - column.n_missing,),
+            other=0,
+            missing=column.n_missing,
+            reference=reference,
+        )
     deviation = numbers.deviation(numbers.weight + measured.missing[name])
     if not math.isfinite(deviation):
         largest = max(numbers.low, numbers.high, key=abs)
         raise DataError(f"Column {name!r} holds {largest:g}, whose square overflows; give it a larger unit.")
     decimals = None if column.decimals == NOT_DECIMAL else column.decimals
-    return Numeric(name, numbers.mean, deviation, column.n_missing, decimals)
+    return Numeric(name=name, mean=numbers.mean, scale=deviation, missing=column.n_missing, decimals=decimals)
 
 
 def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool) -> Categorical | LeftOut:
@@ -186,7 +199,14 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
         by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in sorted order
         levels = sorted(by_count[:MOST_LEVELS])
     kept = tuple(counts[level] for level in levels)
-    return Categorical(name, tuple(levels), kept, here - sum(kept), column.n_missing, reference)
+    return Categorical(
+        name=name,
+        levels=tuple(levels),
+        counts=kept,
+        other=here - sum(kept),
+        missing=column.n_missing,
+        reference=reference,
+    )
 
 
 def _tidy(values: Iterable[Level]) -> list[Level]:

@@ -113,11 +113,11 @@ def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skippe
     counts = [one.n_rows for one in rows.opened]
     known = [n for n in counts if n is not None]
     return RawTable(
-        name,
-        schema,
-        sum(one.file.size for one in rows.opened),
-        sum(known) if len(known) == len(counts) else None,
-        rows,
+        name=name,
+        schema=schema,
+        n_bytes=sum(one.file.size for one in rows.opened),
+        n_rows=sum(known) if len(known) == len(counts) else None,
+        read=rows,
         files=tuple(one.file for one in rows.opened),
         skipped=skipped,
     )

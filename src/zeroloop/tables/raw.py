@@ -62,7 +62,7 @@ class Span:
         return min(full, self.cuts[following] - first_row) if following < len(self.cuts) else full
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawTable:
     """A table not read yet, or a part of one.
 

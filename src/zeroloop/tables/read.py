@@ -56,7 +56,7 @@ def _open_memory(data: TableLike) -> RawTable:
             # Batches decoded ahead are memory that no budget knows of.
             yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
 
-        return RawTable("the dataset", data.schema, 0, None, _from_batches(of_dataset))
+        return RawTable(name="the dataset", schema=data.schema, n_bytes=0, n_rows=None, read=_from_batches(of_dataset))
     if isinstance(data, pa.RecordBatchReader):
         return _open_reader(data)
     duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
@@ -70,12 +70,12 @@ def _open_memory(data: TableLike) -> RawTable:
     if twice is not None:
         raise DataError(f"The column {twice!r} is there twice; rename one.")
     select = _from_batches(lambda columns: table.select(list(columns)).to_batches())
-    return RawTable("the table", table.schema, 0, len(table), select)
+    return RawTable(name="the table", schema=table.schema, n_bytes=0, n_rows=len(table), read=select)
 
 
 def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
     selected = _from_batches(lambda columns: (batch.select(columns) for batch in reader))
-    return RawTable("the reader", reader.schema, 0, None, selected, again=False)
+    return RawTable(name="the reader", schema=reader.schema, n_bytes=0, n_rows=None, read=selected, again=False)
 
 
 def _from_batches(

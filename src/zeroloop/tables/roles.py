@@ -18,7 +18,7 @@ from zeroloop.tables.columns import describe, kind_of, numbers, present, value_n
 from zeroloop.tables.schema import Level, Missing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
     """What each column of the table is for.
 
@@ -110,7 +110,18 @@ def assign_roles(
         raise DataError(f"No column is left to predict {target!r} from; the table has {', '.join(known)}.")
     needed = tuple(name for name in columns if name != target and name not in drop) if missing == "drop" else ()
     read = chosen if offset is None else (*chosen, offset)
-    return Roles(target, read, tuple(categorical), weights, offset, cluster, missing, needed, test_fraction, seed)
+    return Roles(
+        target=target,
+        features=read,
+        categorical=tuple(categorical),
+        weights=weights,
+        offset=offset,
+        cluster=cluster,
+        missing=missing,
+        needed=needed,
+        test_fraction=test_fraction,
+        seed=seed,
+    )
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -121,7 +132,7 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; the table has {shown}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Which rows of one batch are used, `(rows,)` each, and their target.
 
@@ -151,10 +162,24 @@ def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
     usable = ~no_target & complete
     incomplete = ~no_target & ~complete
     if roles.test_fraction == 0:
-        return Rows(usable, np.zeros_like(usable), no_target, incomplete, labels, classes)
+        return Rows(
+            training=usable,
+            held_out=np.zeros_like(usable),
+            no_target=no_target,
+            incomplete=incomplete,
+            labels=labels,
+            classes=classes,
+        )
     hashes = statistics(batch.num_rows, batch.num_columns).hash_rows(first_row, batch.num_rows, roles.seed)
     test = hashes < np.uint64(int(roles.test_fraction * 2**64))
-    return Rows(usable & ~test, usable & test, no_target, incomplete, labels, classes)
+    return Rows(
+        training=usable & ~test,
+        held_out=usable & test,
+        no_target=no_target,
+        incomplete=incomplete,
+        labels=labels,
+        classes=classes,
+    )
 
 
 def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> FloatArray | None:

@@ -27,7 +27,7 @@ K = TypeVar("K")
 MOST_COUNTED = 2**18  # distinct values of a column: an identifier of a billion rows would fill any memory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnScan:
     """What one column of one or more batches holds, in the training rows; addable.
 
@@ -56,15 +56,15 @@ class ColumnScan:
             n_dropped += len(levels) - MOST_COUNTED // 2
             levels = Counter(dict(levels.most_common(MOST_COUNTED // 2)))
         return ColumnScan(
-            self.types | other.types,
-            self.n_missing + other.n_missing,
-            max(self.decimals, other.decimals),
-            levels,
-            n_dropped,
+            types=self.types | other.types,
+            n_missing=self.n_missing + other.n_missing,
+            decimals=max(self.decimals, other.decimals),
+            levels=levels,
+            n_dropped=n_dropped,
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SparseScan:
     """What the columns of a sparse column hold, each `(n_columns,)`; addable, the shorter filled up with zeros.
 
@@ -90,11 +90,11 @@ class SparseScan:
             return np.stack([np.pad(part, (0, n - part.size)) for part in (a, b)])
 
         return SparseScan(
-            np.max(both(self.largest, other.largest), axis=0),
-            np.sum(both(self.total, other.total), axis=0),
-            np.sum(both(self.squares, other.squares), axis=0),
-            self.weight + other.weight,
-            self.n_stored + other.n_stored,
+            largest=np.max(both(self.largest, other.largest), axis=0),
+            total=np.sum(both(self.total, other.total), axis=0),
+            squares=np.sum(both(self.squares, other.squares), axis=0),
+            weight=self.weight + other.weight,
+            n_stored=self.n_stored + other.n_stored,
         )
 
     @property
@@ -135,7 +135,7 @@ def _both(a: Mapping[K, Any], b: Mapping[K, Any]) -> dict[K, Any]:
     return {key: a[key] + b[key] if key in a and key in b else a[key] if key in a else b[key] for key in {**a, **b}}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Scan:
     """What the table holds; addable.
 
@@ -209,7 +209,11 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
             "drop the other, or merge them."
         )
     return Layout(
-        of_kind["numeric"], of_kind["categorical"], sparse[0] if sparse else None, roles.weights, roles.cluster
+        numeric=of_kind["numeric"],
+        categorical=of_kind["categorical"],
+        sparse=sparse[0] if sparse else None,
+        weights=roles.weights,
+        cluster=roles.cluster,
     )
 
 
@@ -237,7 +241,7 @@ def scan(
     """
     n, weight = training.n_rows, training.weight
     types = {name: batch.schema.field(name).type for name in roles.features}
-    columns = {name: ColumnScan(frozenset([types[name]]), n) for name in roles.features}
+    columns = {name: ColumnScan(types=frozenset([types[name]]), n_missing=n) for name in roles.features}
     values, decimals = _as_meant(training, no_decimals)
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
     described = statistics(batch.num_rows, len(roles.features)).describe(values, weight)
@@ -247,14 +251,14 @@ def scan(
         missing[name] = float(n - found.n)
         if found.n < n and weight is not None:
             missing[name] = float(np.sum(weight[np.isnan(values[j])]))
-        columns[name] = ColumnScan(frozenset([types[name]]), n - found.n, decimals[j])
+        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=n - found.n, decimals=decimals[j])
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
-        columns[name] = ColumnScan(frozenset([types[name]]), n - levels.total(), levels=levels)
+        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=n - levels.total(), levels=levels)
     sparse = {}
     if training.sparse is not None:
         name = next(name for name in roles.features if kind_of(types[name]) == "sparse")
-        columns[name] = ColumnScan(frozenset([types[name]]), 0)
+        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=0)
         sparse[name] = _scan_sparse(training.sparse, weight)
     if roles.missing == "error":
         _check_no_gap(batch, rows, roles, columns, training.first_row)
@@ -269,15 +273,15 @@ def scan(
     measured.add(at, Measured(numbers, missing, sparse, classes))
     n_held_out = int(np.sum(rows.held_out))
     return Scan(
-        columns,
-        target,
-        class_rows,
-        n,
-        n_held_out,
-        int(np.sum(rows.no_target)),
-        int(np.sum(rows.incomplete)),
-        (int(n > 0), int(n_held_out > 0)),
-        measured,
+        columns=columns,
+        target=target,
+        class_rows=class_rows,
+        n_training=n,
+        n_held_out=n_held_out,
+        n_no_target=int(np.sum(rows.no_target)),
+        n_incomplete=int(np.sum(rows.incomplete)),
+        n_batches=(int(n > 0), int(n_held_out > 0)),
+        measured=measured,
     )
 
 
@@ -318,7 +322,7 @@ def _scan_sparse(rows: Sparse, weight: FloatArray | None) -> SparseScan:
     np.maximum.at(largest, index, np.abs(values))
     total: FloatArray = np.bincount(index, w[row] * values, rows.n_columns).astype(np.float64)
     squares: FloatArray = np.bincount(index, w[row] * values**2, rows.n_columns).astype(np.float64)
-    return SparseScan(largest, total, squares, float(np.sum(w)), values.size)
+    return SparseScan(largest=largest, total=total, squares=squares, weight=float(np.sum(w)), n_stored=values.size)
 
 
 def _weigh(codes: NDArray[np.int32], values: Sequence[Level], weight: FloatArray) -> dict[Level, float]:

@@ -17,7 +17,7 @@ INTERCEPT = "(intercept)"
 OTHER = "(other)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numeric:
     """A column of numbers: one term, and one more for its missing values where training had any.
 
@@ -38,7 +38,7 @@ class Numeric:
     decimals: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Categorical:
     """A column of levels: a term each.
 
@@ -122,7 +122,7 @@ class Target:
         return len(self.levels) if len(self.levels) > 2 else 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """Everything needed to turn a table's rows into blocks, learned from the training rows.
 
