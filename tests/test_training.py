@@ -28,7 +28,7 @@ FREE: dict[str, Any] = {"C": math.inf, "missing": "drop", "test_fraction": 0, "t
 
 
 def test_r_small(flights: str) -> None:
-    model = zeroloop.train(flights, "late", features=SMALL, **FREE)
+    model = zeroloop.train(pq.read_table(flights).drop_null(), "late", features=SMALL, **FREE)
     found = dict(zip(model.schema.terms, model.coef[0], strict=True))
     renamed = {"(Intercept)": "(intercept)", "originJFK": "origin=JFK", "originLGA": "origin=LGA"}
     reference = {renamed.get(term, term): coef for term, coef in r_coefficients("flights_glm_small_terms.csv").items()}

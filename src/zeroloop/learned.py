@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -25,12 +25,19 @@ SPARSE = ("values", "indices", "start", "stop")
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """A table's rows by use."""
+    """A table's rows by use.
+
+    Attributes:
+        training, held_out, no_target, incomplete: how many.
+        gaps: of the incomplete ones, how many have no value in each column.
+
+    """
 
     training: int
     held_out: int
     no_target: int
     incomplete: int
+    gaps: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,7 @@ class Learned:
         n_stored: values stored in a sparse column, of the training rows.
         sampled: rows that samples are drawn from; None where there are none.
         skipped: files left out.
+        set_aside: features that are left out, and whose gaps cost no row.
 
     """
 
@@ -53,6 +61,7 @@ class Learned:
     n_stored: int
     sampled: Sampled | None
     skipped: tuple[Skipped, ...]
+    set_aside: tuple[str, ...] = ()
 
 
 def run_identity(table: RawTable, options: dict[str, str]) -> dict[str, Any]:
@@ -77,6 +86,7 @@ def save_learned(checkpoint: Checkpoint, learned: Learned, compare: bool) -> Non
         "rows": list(learned.labels.rows),
         "n_stored": learned.n_stored,
         "skipped": [asdict(one) for one in learned.skipped],
+        "set_aside": list(learned.set_aside),
     }
     arrays: dict[str, Any] = {}
     if learned.sampled is not None:
@@ -118,6 +128,7 @@ def load_learned(checkpoint: Checkpoint) -> Learned | None:
         n_stored=record["n_stored"],
         sampled=sampled,
         skipped=tuple(Skipped(**one) for one in record["skipped"]),
+        set_aside=tuple(record["set_aside"]),
     )
 
 

@@ -46,6 +46,7 @@ class Training:
 
     Attributes:
         rows: rows fitted; held_out_rows, dropped_no_target, dropped_incomplete: the others.
+        gaps: of the rows dropped as incomplete, how many have no value in each column; a row may count for several.
         C, l1_ratio, multi_class, solver, tol, max_iter, learning_rate: as asked (C and solver as chosen).
         penalty_factors, bounds: as asked, by column.
         test_fraction, seed: of the rows held out.
@@ -97,6 +98,7 @@ class Training:
     max_passes: int | None = None
     storage: str = "not recorded"
     skipped: list[dict[str, str]] = field(default_factory=list)
+    gaps: dict[str, int] = field(default_factory=dict)
 
     @property
     def rows_read(self) -> int:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from zeroloop.reading import RowsHere, TableRows
 from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
+from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.read import TableLike, is_dask
 from zeroloop.tables.roles import Roles, assign_roles
 from zeroloop.tables.scan import Scan
-from zeroloop.tables.schema import MISSING_RULES, Missing, Schema
+from zeroloop.tables.schema import MISSING_RULES, LeftOut, Missing, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,20 +103,24 @@ def prepare_table(
         test_fraction=test_fraction,
         seed=seed,
     )
+    roles = without_empty(table, roles)
     clock = Clock()
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
     if learned is None:
-        table, scanned = _read_all(table, roles, rows, resources.skip_bad_files, categorical)
+        read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, text=categorical)
+        table, roles, scanned, set_aside = read_complete(table, roles, read)
         clock.lap("read")
         resources.progress(Work(doing="encoding"))
         schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)
-        learned = _learned(scanned, schema, rows.sampled(schema), table.skipped)
+        schema = with_left_out(schema, set_aside, table.schema.names)
+        learned = _learned(scanned, schema, rows.sampled(schema), table.skipped, set_aside)
         if kept is not None:
             save_learned(kept, learned, compare=not table.files)
     else:
         if learned.skipped:
             table = _without(table, {one.path: one.reason for one in learned.skipped}, categorical)
+        roles = without_features(roles, learned.set_aside)
         rows.read_again(table, roles, learned.schema)
         clock.lap("read")
     for column in learned.schema.left_out:
@@ -171,7 +177,7 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
 
 
 def _read_all(
-    table: RawTable, roles: Roles, rows: TableRows, skip_bad_files: bool, text: Sequence[str]
+    table: RawTable, roles: Roles, *, rows: TableRows, skip_bad_files: bool, text: Sequence[str]
 ) -> tuple[RawTable, Scan]:
     """Read a table, and where bad files are to be left out, read it again without them."""
     while True:
@@ -193,17 +199,26 @@ def _without(table: RawTable, bad: Mapping[str, str], text: Sequence[str]) -> Ra
     return replace(left, skipped=tuple({one.path: one for one in skipped}.values()))
 
 
-def _learned(scanned: Scan, schema: Schema, sampled: Sampled | None, skipped: Sequence[Skipped]) -> Learned:
+def _learned(
+    scanned: Scan, schema: Schema, sampled: Sampled | None, skipped: Sequence[Skipped], set_aside: Sequence[LeftOut]
+) -> Learned:
     levels = schema.target.levels
     measured = scanned.measured.total()
     labels = Labels(
         np.array([measured.classes.get(level, 0.0) for level in levels], dtype=np.float64),
         tuple(scanned.class_rows[level] for level in levels),
     )
-    counts = RowCounts(scanned.n_training, scanned.n_held_out, scanned.n_no_target, scanned.n_incomplete)
+    gaps = dict(scanned.gaps.most_common())
+    counts = RowCounts(scanned.n_training, scanned.n_held_out, scanned.n_no_target, scanned.n_incomplete, gaps)
     n_stored = sum(sparse.n_stored for sparse in measured.sparse.values())
     return Learned(
-        schema=schema, counts=counts, labels=labels, n_stored=n_stored, sampled=sampled, skipped=tuple(skipped)
+        schema=schema,
+        counts=counts,
+        labels=labels,
+        n_stored=n_stored,
+        sampled=sampled,
+        skipped=tuple(skipped),
+        set_aside=tuple(one.name for one in set_aside),
     )
 
 

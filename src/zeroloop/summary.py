@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
-from zeroloop.model import Model
+from zeroloop.model import Model, Training
 from zeroloop.tables.schema import INTERCEPT
 
 COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust (HC1)"}
@@ -16,6 +16,11 @@ METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}
 WEIGHTS = {"frequency": "how often a row was met", "sampling": "how many a row stands for"}
 ILL_CONDITIONED = 1e3  # from here on it is said
 SMALLEST_P = 1e-300
+MOST_GAPS = 5  # columns with gaps that are named
+NO_HELD_OUT = (
+    "All rows were used for the estimates, so there are no scores on rows held out; test_fraction=0.2 "
+    "(--test-fraction 0.2) holds some out for them."
+)
 NAMES = {
     "method": "Fit",
     "covariance": "Standard errors",
@@ -141,8 +146,30 @@ def fit_figures(estimates: Estimates) -> dict[str, Any]:
     return figures | {"condition": e.condition}
 
 
+def dropped_text(training: Training) -> str:
+    """Return how many rows were dropped as incomplete, and for which columns; empty where none were."""
+    n, gaps = training.dropped_incomplete, training.gaps
+    if not n:
+        return ""
+    shown = [f"{name} ({gap:,})" for name, gap in list(gaps.items())[:MOST_GAPS]]
+    shown += [f"and {len(gaps) - MOST_GAPS} more"] * (len(gaps) > MOST_GAPS)
+    where = f", without a value in {', '.join(shown)}" if shown else ""
+    return f"{n:,} of {training.rows_read:,} rows were dropped as incomplete{where}."
+
+
 def _notes(model: Model, estimates: Estimates) -> list[str]:
     notes = troubles(estimates)
+    training = model.training
+    if training.held_out_rows:
+        n = training.rows + training.held_out_rows
+        notes.append(
+            f"The estimates are of {training.rows:,} of {n:,} rows ({training.rows / n:.0%}): the others were held out "
+            "for the scores. With test_fraction=0 (--test-fraction 0) they are of all."
+        )
+    else:
+        notes.append(NO_HELD_OUT)
+    if training.dropped_incomplete:
+        notes.append(dropped_text(training))
     if not model.training.converged:
         notes.append("The fit is not converged; the figures are of where it stopped.")
     if estimates.condition > ILL_CONDITIONED:

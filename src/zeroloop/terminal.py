@@ -19,7 +19,7 @@ from zeroloop.model import Model
 from zeroloop.paths import Path
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
-from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text
+from zeroloop.summary import NAMES, NO_HELD_OUT, Summary, columns_test_text, dropped_text, figure_text, p_text
 from zeroloop.tables.schema import INTERCEPT
 
 STRONGEST = 10  # terms shown after a fit
@@ -89,6 +89,8 @@ def show_training(model: Model) -> None:
         + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
         + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
     )
+    if training.dropped_incomplete:
+        console.print(_plain(dropped_text(training)))
     console.print(f"Encoded rows: {_plain(training.storage)}")
     for one in training.skipped:
         console.print(f"[yellow]Skipped[/] {_plain(one['path'])}: {_plain(one['reason'])}")
@@ -107,6 +109,8 @@ def show_training(model: Model) -> None:
     )
     if model.held_out:
         show_scores(model.held_out, f"{model.held_out['rows']:,} held-out rows")
+    elif not training.held_out_rows:
+        console.print(NO_HELD_OUT)
 
 
 def show_summary(model: Model, summary: Summary, most: int | None = None) -> None:
@@ -139,6 +143,8 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
     for test in summary.tests:
         console.print(_plain(columns_test_text(test)))
     for note in summary.notes if most is None else ():
+        if note in (NO_HELD_OUT, dropped_text(model.training)):
+            continue  # said of the training
         console.print(f"[yellow]Note:[/] {_plain(note)}")
 
 

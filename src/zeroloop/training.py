@@ -35,6 +35,7 @@ from zeroloop.tables.schema import Missing
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
 CV_FOLDS = 5
+HELD_OUT = 0.2  # of the rows, where there is a penalty
 
 
 def train(
@@ -63,7 +64,7 @@ def train(
     max_iter: int | None = None,
     learning_rate: float = 0.1,
     missing: Missing = "impute",
-    test_fraction: float = 0.2,
+    test_fraction: float | None = None,
     seed: int = 0,
     max_passes: int | None = None,
     memory: str | int | None = None,
@@ -117,8 +118,10 @@ def train(
         max_iter: most iterations; None for the solver's own limit.
         learning_rate: of gradient descent.
         missing: "impute" (numbers: the mean, and a term that says so; levels: one of their own), "drop"
-            (complete rows only, in every column that is not in `drop`, as R's `na.omit`) or "error".
-        test_fraction: share of the rows held out for honest scores, chosen by a hash of the row's index.
+            (only rows with a value in every column that the model uses: features that make terms, target, weights,
+            offset and cluster, as R's `glm`; `model.training.gaps` says for which columns rows went) or "error".
+        test_fraction: share of the rows held out for honest scores, chosen by a hash of the row's index. None for 0.2,
+            and without a penalty for 0: estimates, their errors and p-values are then of all rows.
         seed: of that hash, and of the rows that sampled-newton samples.
         max_passes: most sweeps over the rows, the scan counted; 2 gives the one-step estimate, a sample's optimum and
             one Newton step from it. None for as many as it takes.
@@ -170,6 +173,8 @@ def train(
         multi_class=multi_class,
         max_passes=max_passes,
     )
+    if test_fraction is None:
+        test_fraction = 0.0 if math.isinf(options.C) else HELD_OUT
     asked: dict[str, Any] = {
         "penalty_factors": dict(penalty_factors or {}),
         "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
@@ -363,6 +368,7 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         data=table.table.name,
         storage=table.rows.in_words(),
         skipped=[asdict(one) for one in table.table.skipped],
+        gaps=counts.gaps,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),
         **asked,

@@ -19,6 +19,7 @@ def training_json(model: Any, out: Path) -> dict[str, Any]:
         "held_out_rows": training.held_out_rows,
         "dropped_no_target": training.dropped_no_target,
         "dropped_incomplete": training.dropped_incomplete,
+        "gaps": training.gaps,
         "target": {"name": schema.target.name, "classes": list(schema.target.levels), "shares": training.shares},
         "columns": [{"name": column.name, "kind": kind} for column, kind in kinds],
         "left_out": [{"name": column.name, "reason": column.reason} for column in schema.left_out],

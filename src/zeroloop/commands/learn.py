@@ -91,7 +91,10 @@ def train(
     max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,
     missing: MissingRule = "impute",
-    test_fraction: Annotated[float, typer.Option(help="Share of rows held out for the scores.")] = 0.2,
+    test_fraction: Annotated[
+        float | None,
+        typer.Option(help="Share of rows held out for the scores; by default 0.2, and 0 without a penalty (--C inf)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
     max_passes: Annotated[
         int | None,

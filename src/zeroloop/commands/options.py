@@ -28,7 +28,9 @@ PenaltyFactor = Annotated[
     list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
 ]
 Tol = Annotated[float, typer.Option(help="Stop at max |gradient of the mean objective| <= tol.")]
-MissingRule = Annotated[str, typer.Option(help="Missing values: impute, drop (complete rows only) or error.")]
+MissingRule = Annotated[
+    str, typer.Option(help="Missing values: impute, drop (only rows complete in the columns used) or error.")
+]
 Tests = Annotated[
     list[str],
     typer.Option(

@@ -30,7 +30,17 @@ from zeroloop.report.provenance import command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, group_sums, performance
 from zeroloop.resources import Resources
 from zeroloop.scored import Labelled
-from zeroloop.summary import NAMES, Summary, columns_test_text, figure_text, p_text, ratio_text, summarise
+from zeroloop.summary import (
+    NAMES,
+    NO_HELD_OUT,
+    Summary,
+    columns_test_text,
+    dropped_text,
+    figure_text,
+    p_text,
+    ratio_text,
+    summarise,
+)
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import INTERCEPT
 from zeroloop.tables.write import check_writable, replacing
@@ -119,7 +129,7 @@ def rows_of(table: PreparedTable) -> Scored:
     """Return the rows held out of a table; the training rows where there are none."""
     if table.held_out.n_rows:
         return Scored(table.held_out, table.held_out.n_rows, "rows held out of the training")
-    return Scored(table.training, table.training.n_rows, "the rows it was trained on", ROWS_SEEN)
+    return Scored(table.training, table.training.n_rows, "rows that it was trained on", ROWS_SEEN)
 
 
 def write_page(model: Model, rows: Scored, path: Path) -> None:
@@ -368,7 +378,8 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
         yield f"The fit is not converged: the solver {training.outcome}."
     if rows.caution:
         yield rows.caution
-    yield from summary.notes if summary.figures else ()
+    said = (NO_HELD_OUT, dropped_text(training))  # in words of the page's own
+    yield from (note for note in summary.notes if note not in said) if summary.figures else ()
     if len(found.scores.classes) == 2 and np.min(found.scores.classes) < 50:
         level = model.schema.target.levels[int(np.argmin(found.scores.classes))]
         n = float(np.min(found.scores.classes))
@@ -377,8 +388,7 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
         n_bins = found.scores.rankings[0].bins.shape[1]
         yield f"There are many rows: curves and AUC are made from {n_bins:,} bins of the predictor, not from each row."
     if training.dropped_incomplete:
-        share = training.dropped_incomplete / training.rows_read
-        yield f"{training.dropped_incomplete:,} rows ({share:.1%}) with a missing value were dropped."
+        yield dropped_text(training)
     if training.dropped_no_target:
         yield f"{training.dropped_no_target:,} rows have no value of the target and were left out."
     for one in training.skipped:

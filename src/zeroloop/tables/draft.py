@@ -26,13 +26,19 @@ Values = tuple[Level, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Which columns a draft reads as numbers, as levels, as maps from index to number, as weights and as clusters."""
+    """Which columns a draft reads as numbers, as levels, as maps from index to number, as weights and as clusters.
+
+    Attributes:
+        gaps: whether weights and clusters may be missing, because incomplete rows are dropped.
+
+    """
 
     numeric: list[str]
     categorical: list[str]
     sparse: str | None
     weights: str | None = None
     cluster: str | None = None
+    gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +183,8 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
         values=tuple(met),
         labels=None,
         classes=(),
-        weight=row_weights(batch, layout.weights, first_row),
-        cluster=row_clusters(batch, layout.cluster, first_row),
+        weight=row_weights(batch, layout.weights, first_row, layout.gaps),
+        cluster=row_clusters(batch, layout.cluster, first_row, layout.gaps),
         sparse=None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
         first_row=first_row,
     )

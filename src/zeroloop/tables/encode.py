@@ -56,7 +56,7 @@ class Encoded:
 
     Attributes:
         block: all rows of the batch; `y` only where the target was asked for, NaN where it is missing.
-        complete: `(rows,)`, whether the row has a value in every feature.
+        complete: `(rows,)`, whether the row has a value in every feature, and a weight where weights were read.
         surprises: what training never met.
 
     """
@@ -120,6 +120,7 @@ def layout_of_schema(schema: Schema, weights: str | None, cluster: str | None = 
         sparse=None if schema.sparse is None else schema.sparse.name,
         weights=weights,
         cluster=cluster,
+        gaps=schema.missing == "drop",
     )
 
 
@@ -184,7 +185,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
     dtype = np.float32 if schema.float32 else np.float64
     in_place = names == draft.names and draft.numeric.dtype == dtype
     numeric = draft.numeric if in_place else np.empty((len(names), rows), dtype)
-    complete = np.ones(rows, dtype=bool)
+    complete = np.ones(rows, dtype=bool) if draft.weight is None else ~np.isnan(draft.weight)
     surprises = Surprises()
     coefficient = 1 + len(schema.numeric) + schema.n_sparse
     marks = []

@@ -73,6 +73,27 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     )
 
 
+def without_terms(scanned: Scan, roles: Roles) -> list[LeftOut]:
+    """Return the features that make no term of rows complete in them, and why: those of one value or none among them.
+
+    Args:
+        scanned: the sum over all batches.
+        roles: what each column is for.
+
+    """
+    measured = scanned.measured.total()
+    found = []
+    for name, column in scanned.columns.items():
+        if name == roles.offset:
+            continue
+        learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, False)
+        if isinstance(learned, Categorical) and len(learned.levels) == 1:
+            learned = LeftOut(name, f"constant, {learned.levels[0]!r} in every row that has a value")
+        if isinstance(learned, LeftOut):
+            found.append(learned)
+    return found
+
+
 def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
     if column.n_missing or name not in measured.numbers:
         n = f"{column.n_missing:,} row{'s' if column.n_missing != 1 else ''}"
@@ -92,8 +113,11 @@ def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
 
 def _no_rows(scanned: Scan, roles: Roles) -> str:
     if scanned.n_incomplete and not scanned.n_held_out:
-        worst = "; use missing='impute', or leave out the columns with most gaps"
-        return f"No row has a value in every column: all {scanned.n_incomplete:,} were dropped{worst}."
+        worst = ", ".join(f"{name} ({n:,} rows)" for name, n in scanned.gaps.most_common(3))
+        return (
+            f"No row has a value in every column that the model uses: all {scanned.n_incomplete:,} were dropped. Use "
+            f"missing='impute', or leave out the columns with most gaps: {worst}."
+        )
     return (
         f"No row is left to train on: {scanned.n_held_out:,} held out, {scanned.n_no_target:,} without "
         f"{roles.target!r}, {scanned.n_incomplete:,} incomplete. Use more rows or a smaller test fraction."

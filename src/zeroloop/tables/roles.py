@@ -30,8 +30,8 @@ class Roles:
         offset: added to the predictor as it is, or None; the last of the features.
         cluster: whose rows hang together, or None.
         missing: what happens to missing values.
-        needed: columns that a complete row has a value in. As with R's `na.omit` these are all columns, features or
-            not, so that models with different features are fitted to the same rows; empty unless rows are dropped.
+        needed: columns that a complete row has a value in, beside the target: those that the model uses, as R's `glm`
+            and statsmodels' formulas have it (features, weights, offset and cluster); empty unless rows are dropped.
         test_fraction: share of rows held out, by a hash of their index.
         seed: of that hash.
 
@@ -108,8 +108,9 @@ def assign_roles(
         raise OptionError(f"categorical: column {lost[0]!r} is not among the features; add it or leave it out of both.")
     if not chosen:
         raise DataError(f"No column is left to predict {target!r} from; the table has {', '.join(known)}.")
-    needed = tuple(name for name in columns if name != target and name not in drop) if missing == "drop" else ()
     read = chosen if offset is None else (*chosen, offset)
+    used = {*read, weights, cluster}
+    needed = tuple(name for name in columns if name in used) if missing == "drop" else ()
     return Roles(
         target=target,
         features=read,
@@ -138,6 +139,7 @@ class Rows:
 
     Attributes:
         training, held_out, no_target, incomplete: whether a row is used so.
+        gaps: rows with a target and no value in a column that a complete row has one in, by column; none left out.
         labels: index of the row's value of the target, -1 where it has none.
         classes: values of the target.
 
@@ -147,6 +149,7 @@ class Rows:
     held_out: NDArray[np.bool_]
     no_target: NDArray[np.bool_]
     incomplete: NDArray[np.bool_]
+    gaps: dict[str, int]
     labels: NDArray[np.int32]
     classes: tuple[Level, ...]
 
@@ -156,9 +159,13 @@ def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
     labels, classes = value_numbers(batch[roles.target])
     no_target = labels < 0
     complete = np.ones(batch.num_rows, dtype=bool)
+    gaps = {}
     for name in roles.needed:
-        if not pa.types.is_null(batch.schema.field(name).type):  # a column empty throughout would drop every row
-            complete &= present(batch[name])
+        here = present(batch[name])
+        n_gaps = int(np.sum(~here & ~no_target))
+        if n_gaps:
+            gaps[name] = n_gaps
+            complete &= here
     usable = ~no_target & complete
     incomplete = ~no_target & ~complete
     if roles.test_fraction == 0:
@@ -167,6 +174,7 @@ def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
             held_out=np.zeros_like(usable),
             no_target=no_target,
             incomplete=incomplete,
+            gaps=gaps,
             labels=labels,
             classes=classes,
         )
@@ -177,13 +185,20 @@ def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
         held_out=usable & test,
         no_target=no_target,
         incomplete=incomplete,
+        gaps=gaps,
         labels=labels,
         classes=classes,
     )
 
 
-def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> FloatArray | None:
-    """Return the rows' weights `(rows,)`; None for ones.
+def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: bool) -> FloatArray | None:
+    """Return the rows' weights `(rows,)`, NaN where missing; None for ones.
+
+    Args:
+        batch: rows with the column of weights.
+        name: the column's; None for no weights.
+        first_row: index in the table of the batch's first row.
+        gaps: whether weights may be missing, because such rows are dropped.
 
     Raises:
         DataError: for a weight that is no finite number of at least 0, naming column and row.
@@ -194,19 +209,26 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int) -> Floa
     if kind_of(batch.schema.field(name).type) != "numeric":
         raise DataError(f"The weights column {name!r} holds {describe(batch[name].type)}; it must hold numbers.")
     weight: FloatArray = numbers(batch[name], name, first_row)[0].astype(np.float64, copy=False)
-    bad = ~(weight >= 0)
+    bad = weight < 0 if gaps else ~(weight >= 0)
     if np.any(bad):
         row = int(np.argmax(bad))
-        found = "no value" if np.isnan(weight[row]) else f"{weight[row]:g}"
+        missing = bool(np.isnan(weight[row]))
+        found, way = ("no value", ", or use missing='drop'") if missing else (f"{weight[row]:g}", "")
         raise DataError(
             f"The weights column {name!r} holds {found} in row {first_row + row + 1}; "
-            "a weight must be a number of at least 0 (0 leaves the row out)."
+            f"a weight must be a number of at least 0 (0 leaves the row out){way}."
         )
     return weight
 
 
-def row_clusters(batch: pa.RecordBatch, name: str | None, first_row: int) -> NDArray[np.int64] | None:
+def row_clusters(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: bool) -> NDArray[np.int64] | None:
     """Return what tells each row's cluster from all others, `(rows,)`: a whole number itself, or a hash; None for none.
+
+    Args:
+        batch: rows with the column of clusters.
+        name: the column's; None for no clusters.
+        first_row: index in the table of the batch's first row.
+        gaps: whether clusters may be missing, because such rows are dropped; what stands for them means nothing.
 
     Raises:
         DataError: for a row without a cluster.
@@ -216,15 +238,15 @@ def row_clusters(batch: pa.RecordBatch, name: str | None, first_row: int) -> NDA
         return None
     column = batch[name]
     here = present(column)
-    if not np.all(here):
+    if not gaps and not np.all(here):
         raise DataError(
             f"The cluster column {name!r} has no value in row {first_row + int(np.argmin(here)) + 1}; "
-            "name the cluster of every row."
+            "name the cluster of every row, or use missing='drop'."
         )
     if pa.types.is_integer(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.int64)
+        return np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False)).astype(np.int64)
     codes, values = value_numbers(column)
     # 64 bits of a hash, the same in every batch: a million clusters share one with a chance of 3 in 100 million.
     digests = [sha256(repr(value).encode()).digest()[:8] for value in values]
-    hashes = np.array([int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=np.int64)
-    return hashes[codes]
+    hashes = np.array([*(int.from_bytes(digest, "little", signed=True) for digest in digests), 0], dtype=np.int64)
+    return hashes[codes]  # -1, of a row without a cluster, picks the last entry

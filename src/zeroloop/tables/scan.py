@@ -144,6 +144,7 @@ class Scan:
         target: rows of each of the target's values.
         class_rows: those of them that train.
         n_training, n_held_out, n_no_target, n_incomplete: rows by use.
+        gaps: rows with a target and without a value, by column, of those columns that a complete row has a value in.
         n_batches: of the rows, those with any to train on and those with any held out.
         measured: parts of a sum, one for each batch.
 
@@ -156,6 +157,7 @@ class Scan:
     n_held_out: int
     n_no_target: int
     n_incomplete: int
+    gaps: Counter[str]
     n_batches: tuple[int, int]
     measured: Tree[Measured]
 
@@ -168,6 +170,7 @@ class Scan:
         self.n_held_out += other.n_held_out
         self.n_no_target += other.n_no_target
         self.n_incomplete += other.n_incomplete
+        self.gaps.update(other.gaps)
         self.n_batches = self.n_batches[0] + other.n_batches[0], self.n_batches[1] + other.n_batches[1]
         self.measured = self.measured + other.measured
 
@@ -177,6 +180,7 @@ class Scan:
             columns={name: replace(column, levels=column.levels.copy()) for name, column in self.columns.items()},
             target=self.target.copy(),
             class_rows=self.class_rows.copy(),
+            gaps=self.gaps.copy(),
         )
         total.take_in(other)
         return total
@@ -214,6 +218,7 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
         sparse=sparse[0] if sparse else None,
         weights=roles.weights,
         cluster=roles.cluster,
+        gaps=roles.missing == "drop",
     )
 
 
@@ -280,6 +285,7 @@ def scan(
         n_held_out=n_held_out,
         n_no_target=int(np.sum(rows.no_target)),
         n_incomplete=int(np.sum(rows.incomplete)),
+        gaps=Counter(rows.gaps),
         n_batches=(int(n > 0), int(n_held_out > 0)),
         measured=measured,
     )
