@@ -185,9 +185,9 @@ def test_a_killed_save_leaves_the_old_model(tmp_path: Path) -> None:
     path.write_text("old")
     script = (
         "import os, sys, pathlib\n"
-        "from zeroloop.tables.write import replacing\n"
-        "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
-        "    temporary.write_text('half')\n"
+        "from zeroloop.outputs import replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half')\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == -9

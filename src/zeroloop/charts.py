@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeroloop.errors import OutputError
+from zeroloop.outputs import check_writable, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,8 +19,7 @@ def check_chart_path(path: Path) -> None:
     """Raise OutputError unless a chart can be written at `path`."""
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"{path}: a chart is written as .png or .svg; name the file so.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first.")
+    check_writable(path)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -36,7 +37,7 @@ def save(figure: Figure, path: Path) -> None:
 
     """
     check_chart_path(path)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix.lower()[1:], dpi=150)
+    with replacing(path) as file:
+        file.write(drawn.getbuffer())

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.errors import ModelFileError
+from zeroloop.outputs import replacing
 from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, SparseColumn, Target
-from zeroloop.tables.write import replacing
 
 FORMAT = "zeroloop model"
 FORMAT_VERSION = 4
@@ -45,8 +45,9 @@ def write_document(path: str | PathLike[str], parts: dict[str, Any]) -> None:
 
     """
     document = {"format": FORMAT, "format_version": FORMAT_VERSION} | parts
-    with replacing(Path(path)) as temporary:
-        temporary.write_text(json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n", "utf-8")
+    text = json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n"
+    with replacing(Path(path)) as file:
+        file.write(text.encode("utf-8"))
 
 
 def read_document(path: str | PathLike[str]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def train(
 
     In Python: zeroloop.train("flights.parquet", target="late").save("model.json")
     """
-    from zeroloop.tables.write import check_writable
+    from zeroloop.outputs import check_writable
 
     check_writable(out)
     trained(
@@ -195,7 +195,8 @@ def path(
     """
     from zeroloop import paths
     from zeroloop.charts import check_chart_path
-    from zeroloop.tables.write import check_table_path, check_writable, write_rows
+    from zeroloop.outputs import check_writable
+    from zeroloop.tables.write import check_table_path, write_rows
     from zeroloop.terminal import ProgressBar, console, show_path
 
     if plot is not None:

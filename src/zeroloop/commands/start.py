@@ -67,7 +67,7 @@ def demo(threads: Threads = None) -> None:
     327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
     """
     from zeroloop.model import load
-    from zeroloop.tables.write import check_writable
+    from zeroloop.outputs import check_writable
     from zeroloop.terminal import console
 
     model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")

@@ -22,6 +22,7 @@ from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
+from zeroloop.outputs import check_writable, replacing
 from zeroloop.prepared import PreparedTable
 from zeroloop.reading import MANY_ROWS
 from zeroloop.report import charts
@@ -43,7 +44,6 @@ from zeroloop.summary import (
 )
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import INTERCEPT
-from zeroloop.tables.write import check_writable, replacing
 
 SCORES = {
     "log_loss": ("log loss", "mean surprise at the true class; lower is better"),
@@ -141,8 +141,8 @@ def write_page(model: Model, rows: Scored, path: Path) -> None:
         "script": Markup((here / "page.js").read_text("utf-8")),
     }
     page = environment.from_string((here / "page.html").read_text("utf-8")).render(context)
-    with replacing(path) as temporary:
-        temporary.write_text(page, "utf-8")
+    with replacing(path) as file:
+        file.write(page.encode("utf-8"))
 
 
 def _context(model: Model, rows: Scored) -> dict[str, Any]:

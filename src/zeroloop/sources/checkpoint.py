@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -21,13 +22,15 @@ import numpy as np
 from zeroloop.blocks import Block, Source, Sums, TableSource
 from zeroloop.errors import CheckpointError, OutputError
 from zeroloop.kernels.totals import DiagonalSums, VectorSums
+from zeroloop.outputs import is_temporary, replacing
 from zeroloop.sources.over import Over
 from zeroloop.sources.together import Parts
-from zeroloop.tables.write import replacing
 
 S = TypeVar("S")
 
+FORMAT, FORMAT_VERSION = "zeroloop checkpoint", 1
 HEADER = "run.json"
+OWN_NAMES = re.compile(r"run\.json|(scan|pass-\d{6,})\.npz")
 SCAN = "scan"
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (Sums, DiagonalSums, VectorSums, Parts)}
 
@@ -64,21 +67,31 @@ class Checkpoint:
     def _header(self) -> dict[str, Any] | None:
         path = self.folder / HEADER
         if not path.exists():
-            if self.folder.is_dir() and any(self.folder.iterdir()):
-                raise CheckpointError(f"{self.folder}: the folder holds other files than a checkpoint; name another.")
             return None
         try:
-            found = json.loads(path.read_text())
-            assert isinstance(found, dict)
-        except (OSError, ValueError, AssertionError) as error:
-            raise CheckpointError(f"{path}: cannot be read ({error}); remove {self.folder} to start anew.") from error
+            found = json.loads(path.read_text("utf-8"))
+            if not isinstance(found, dict) or found.get("format") != FORMAT:
+                raise ValueError("no checkpoint of zeroloop")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path}: cannot be read ({error}); name another folder for the checkpoint, or remove this one."
+            ) from error
         return found
 
     def _begin(self) -> None:
+        """Take the folder: remove what another run, finished, has left in it, and nothing else."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in self.folder.iterdir():
-                path.unlink()
+            found = sorted(self.folder.iterdir())
+            has_header = self.folder / HEADER in found  # without it names alone do not make a file ours
+            strange = [path.name for path in found if not _is_own(path, has_header)]
+            if strange:
+                raise CheckpointError(
+                    f"{self.folder}: the folder holds other files than a checkpoint ({_short(strange[0])}); name another."
+                )
+            for path in found:
+                if path.name != HEADER:  # which is replaced: were this killed before, the rest is still known as ours
+                    path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be made a checkpoint's folder ({error.strerror}).") from error
         self._write_header(finished=False)
@@ -88,8 +101,9 @@ class Checkpoint:
         self._write_header(finished=True)
 
     def _write_header(self, finished: bool) -> None:
-        with replacing(self.folder / HEADER) as path:
-            path.write_text(json.dumps({"run": self._run, "finished": finished}, indent=1))
+        header = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "finished": finished}
+        with replacing(self.folder / HEADER) as file:
+            file.write(json.dumps(header, indent=1).encode())
 
     @property
     def has_scan(self) -> bool:
@@ -115,8 +129,8 @@ class Checkpoint:
         """
         content = io.BytesIO()
         np.savez(content, record=np.array(json.dumps(record)), **arrays)
-        with replacing(self.folder / f"{name}.npz") as path:
-            path.write_bytes(content.getbuffer())
+        with replacing(self.folder / f"{name}.npz") as file:
+            file.write(content.getbuffer())
 
     def once(self, asked: str, make: Callable[[], S]) -> S:
         """Return the next pass's result: what was kept of it, or else what `make` makes, which is then kept.
@@ -183,6 +197,12 @@ class Recorded(Over[TableSource]):
     def sample(self, fractions: Sequence[float], seed: int) -> Source:
         """Return a source over some rows, whose passes are not kept: they are in memory, and few."""
         return self.source.sample(fractions, seed)
+
+
+def _is_own(path: Path, has_header: bool) -> bool:
+    """Return whether a file of a checkpoint's folder is the checkpoint's."""
+    named = has_header and OWN_NAMES.fullmatch(path.name) is not None
+    return path.is_file() and (named or is_temporary(path.name))
 
 
 def _difference(found: dict[str, Any], run: dict[str, Any]) -> str:

@@ -209,6 +209,14 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="zeroloop")
 
 
-# A forked child inherits the pool's bookkeeping but not its threads; let it start its own.
+def _forget_threads() -> None:
+    """Start anew in a forked child: it inherits bookkeeping and locks, but not the threads that work and hold them."""
+    _pool.cache_clear()
+    find_blas.cache_clear()
+    if _held.fits:  # fits of the parent, none of which goes on here
+        _held.limit.restore_original_limits()
+    _held.__init__()  # type: ignore[misc]
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -1,62 +1,19 @@
-"""Files written beside, flushed and renamed: a killed run leaves the previous file, never half a new one."""
+"""Tables written: a file in one step, or a folder of them."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import pyarrow as pa
 
 from zeroloop.errors import OutputError
+from zeroloop.outputs import check_writable, replacing
 from zeroloop.tables.files import filesystem_of, first_line
-
-
-def check_writable(path: Path) -> None:
-    """Check, before any work, that a file can be written at `path`.
-
-    Raises:
-        OutputError: saying why not.
-
-    """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file in it.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first.")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{path}: no file can be written in {path.parent} ({error.strerror}).") from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a new file's path beside `path`; rename it to `path` once the block ends well, else remove it.
-
-    Raises:
-        OutputError: when the file cannot be written.
-
-    """
-    check_writable(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            _flush(temporary)
-            temporary.chmod(_mode(path))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -67,7 +24,7 @@ def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
 
     """
     check_table_path(path)
-    with replacing(path) as temporary, _writer(path, temporary, schema) as writer:
+    with replacing(path) as file, _writer(path, file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
 
@@ -95,7 +52,7 @@ def replacing_folder(path: str) -> Iterator[str]:
         raise OutputError(f"{path}: holds other than predictions of a cluster; remove it, or name another.")
     check_writable(folder.parent / "_")
     # Seen by the workers of other users too, as `mkdtemp` would not let it be.
-    new, old = (folder.parent / f".{folder.name}.{uuid4().hex[:8]}.{what}" for what in ("tmp", "old"))
+    new, old = (folder.parent / f".zeroloop-{uuid4().hex[:12]}.{what}" for what in ("tmp", "old"))
     try:
         new.mkdir()
         yield str(new)
@@ -172,25 +129,11 @@ def check_table_path(path: Path) -> None:
     check_writable(path)
 
 
-def _writer(path: Path, temporary: Path, schema: pa.Schema) -> pa.csv.CSVWriter | pa.parquet.ParquetWriter:
+def _writer(path: Path, file: IO[bytes], schema: pa.Schema) -> pa.csv.CSVWriter | pa.parquet.ParquetWriter:
     if path.suffix.lower() == ".csv":
         import pyarrow.csv as csv
 
-        return csv.CSVWriter(temporary, schema)
+        return csv.CSVWriter(file, schema)
     import pyarrow.parquet as pq
 
-    return pq.ParquetWriter(temporary, schema)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _mode(path: Path) -> int:
-    """Return the mode of the file to be replaced, or the one a new file would get."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+    return pq.ParquetWriter(file, schema)
