@@ -19,6 +19,8 @@ from zeroloop.prepared import PreparedTable, prepare_table, shape_of
 from zeroloop.resources import Resources
 from zeroloop.tables.read import TableLike
 
+SAME_LOSS = 1e-6  # of a mean log loss: coefficients about zero tell it less exactly than those about the centre
+
 
 def read_again(model: Model, data: TableLike | None, resources: Resources | None = None) -> PreparedTable:
     """Return the rows that a model was trained on, and those that were held out.
@@ -62,9 +64,35 @@ def prepare_again(model: Model, data: TableLike | None, resources: Resources | N
 
 
 def is_same(model: Model, table: PreparedTable) -> bool:
-    """Return whether a table, read again, is the one that the model was trained on."""
-    counts, training = table.counts, model.training
-    return table.schema == model.schema and counts.training == training.rows
+    """Return whether a table, read again, is the one that the model was trained on.
+
+    A scan finds the same of each column by itself, to the last bit; and a pass the same loss, which tells whether rows
+    are still put together as they were.
+    """
+    training = model.training
+    if table.schema != model.schema or table.counts.training != training.rows:
+        return False
+    if training.multi_class == "ovr" and len(model.coef) > 1:
+        return bool(table.labels.shares.tolist() == training.shares)
+    rows = _rows(model, table)
+    held = np.full(model.schema.n_coefs, np.nan) if model.schema.held is None else model.schema.held
+    objective = rows.objective(Options(C=math.inf), held)
+    loss = objective(objective.theta(model.coef), order=0).loss
+    return math.isclose(loss, training.loss, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS)
+
+
+def _rows(model: Model, table: PreparedTable) -> Rows:
+    """Return the training rows of a table, to be fitted again."""
+    schema = model.schema
+    return Rows(
+        source=table.training,
+        schema=schema,
+        labels=table.labels,
+        units=Units(schema.centre, schema.scale),
+        shape=shape_of(schema, {}, {}),
+        seed=model.training.seed,
+        on_pass=None,
+    )
 
 
 def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, scheduler: Any = None) -> ColumnsTest:
@@ -90,16 +118,7 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, sch
         return wald(estimates, model.coef, model.schema, columns)
     table = read_again(model, data, None if scheduler is None else Resources(scheduler=scheduler))
     schema, training = model.schema, model.training
-    units = Units(schema.centre, schema.scale)
-    rows = Rows(
-        source=table.training,
-        schema=schema,
-        labels=table.labels,
-        units=units,
-        shape=shape_of(schema, {}, {}),
-        seed=training.seed,
-        on_pass=None,
-    )
+    rows = _rows(model, table)
     held = np.full(schema.n_coefs, np.nan) if schema.held is None else schema.held
     held[[at % schema.n_coefs for at in estimates.aliased_coefs]] = 0.0
     options = Options(C=math.inf, tol=training.tol)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg")
@@ -27,6 +30,18 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def named_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str], **how: Any) -> None:
+    """Add a legend of names that are shown as they are.
+
+    matplotlib leaves out names that begin with an underscore, or are empty, and takes what is between two dollars for
+    mathematics; so the names are put in afterwards.
+    """
+    legend = axes.legend(artists, list(map(str, range(len(names)))), **how)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
 def save(figure: Figure, path: Path) -> None:

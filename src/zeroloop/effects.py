@@ -21,7 +21,7 @@ import pyarrow as pa
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import DataError, OptionError
-from zeroloop.estimates import State, normal_quantile, own_units, relative, two_sided
+from zeroloop.estimates import State, own_units, reach_of, relative, two_sided
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
@@ -83,7 +83,10 @@ class EffectSums:
 def marginal_effects(
     model: Model, data: TableLike | None = None, level: float = 0.95, scheduler: Any = None
 ) -> pa.Table:
-    """Return the average marginal effect of each column on the probability of each class but the first.
+    """Return the average marginal effect of each column on the probability of each class; of two, of the second.
+
+    Over the classes the effects of a column sum to zero. A column made of others, a square or a product, is one like
+    any other: its effect is that of a change of it alone, where Stata's `margins` would change what it is made of.
 
     The columns of the result: `class` (with more than two), `term`, `change` ("derivative", or the level that it is
     from), `effect`, `std_err`, `z`, `p`, `ci_lower`, `ci_upper`.
@@ -111,6 +114,8 @@ def marginal_effects(
     unknown = [state == State.NO_MAXIMUM for state in estimates.states]
     covariance[unknown], covariance[:, unknown] = np.nan, np.nan
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
+    if len(model.coef) > 1:
+        rows = [_with_first_class(row) for row in rows]
     return _table(model, rows, covariance, level)
 
 
@@ -196,7 +201,7 @@ def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several:
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """The effect of a term on each class but the first `(K - 1,)`, and its gradient `(K - 1, K - 1, n_coefs)`."""
+    """The effect of a term on some classes `(n,)`, and its gradient in the coefficients `(n, K - 1, n_coefs)`."""
 
     term: str
     change: str
@@ -229,16 +234,24 @@ def _differences(changes: list[Change], total: EffectSums) -> Iterator[_Effect]:
         at += len(change.codes)
 
 
+def _with_first_class(row: _Effect) -> _Effect:
+    """Return the effect on all classes, given that on each but the first: probabilities sum to one."""
+    effect = np.append(-np.sum(row.effect), row.effect)
+    gradient = np.concatenate([-np.sum(row.gradient, axis=0, keepdims=True), row.gradient])
+    return _Effect(row.term, row.change, effect, gradient)
+
+
 def _table(model: Model, rows: list[_Effect], covariance: FloatArray, level: float) -> pa.Table:
-    classes = model.schema.target.levels[1:]
-    n_classes = len(relative(model.coef))
+    classes = model.schema.target.levels
+    n_classes = len(model.coef)
     effect = np.array([row.effect[k] for k in range(n_classes) for row in rows])
     gradients = [row.gradient[k].ravel() for k in range(n_classes) for row in rows]
     error = np.array([_error(gradient, covariance) for gradient in gradients])
     error[error == 0] = np.nan  # of a column that repeats others
-    reach = normal_quantile(level) * error
+    df = model.needed_estimates().degrees_of_freedom
+    reach = reach_of(level, df) * error
     z = effect / error
-    figures = {"std_err": error, "z": z, "p": two_sided(z), "ci_lower": effect - reach, "ci_upper": effect + reach}
+    figures = {"std_err": error, "z": z, "p": two_sided(z, df), "ci_lower": effect - reach, "ci_upper": effect + reach}
     named = {"class": [one for one in classes for _ in rows]} if n_classes > 1 else {}
     columns: dict[str, Any] = named | {
         "term": [row.term for row in rows] * n_classes,

@@ -64,6 +64,8 @@ class ColumnsTest:
         likelihood_ratio: twice the difference of the log-likelihoods; None where the model without the columns was
             not fitted, or the likelihood is none.
         likelihood_ratio_p: its p-value.
+        wald_df: degrees of freedom of the denominator, where `wald_p` is that of the F statistic `wald / df`; None
+            where it is that of chi-squared.
 
     """
 
@@ -73,6 +75,7 @@ class ColumnsTest:
     wald_p: float
     likelihood_ratio: float | None = None
     likelihood_ratio_p: float | None = None
+    wald_df: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ class Estimates:
         aliased: in words, what each aliased coefficient's column repeats.
         separation: that there is no maximum; None where there is one.
         tests: of columns.
+        degrees_of_freedom: of Student's t, which p-values and intervals are taken from; None for the normal.
 
     """
 
@@ -114,6 +118,12 @@ class Estimates:
     aliased: tuple[str, ...] = ()
     separation: Separation | None = None
     tests: tuple[ColumnsTest, ...] = field(default_factory=tuple)
+    degrees_of_freedom: float | None = None
+
+    @property
+    def n_independent(self) -> float | None:
+        """Number of clusters, or of sampled rows, each its own cluster; None where rows are taken one by one."""
+        return self.n_clusters if self.n_clusters is not None else self.n if self.weights == "sampling" else None
 
     @property
     def n_estimated(self) -> int:
@@ -202,12 +212,20 @@ def own_units(covariance: FloatArray, centre: FloatArray, scale: FloatArray) -> 
     return changed.reshape(covariance.shape)
 
 
-def two_sided(z: FloatArray) -> FloatArray:
-    """Return the two-sided p-value of standard normal z, exact down to 1e-308."""
-    from scipy.special import erfc  # here, because only inference needs it
+def two_sided(z: FloatArray, df: float | None = None) -> FloatArray:
+    """Return the two-sided p-value of standard normal z, exact down to 1e-308; with df of Student's t."""
+    from scipy.special import erfc, stdtr  # here, because only inference needs it
 
-    p: FloatArray = erfc(np.abs(z) / np.sqrt(2.0))
-    return p
+    return np.asarray(erfc(np.abs(z) / np.sqrt(2.0)) if df is None else 2 * stdtr(df, -np.abs(z)))
+
+
+def wald_p(statistic: float, n: int, df: float | None) -> float:
+    """Return the p-value of a Wald statistic of n coefficients, by chi-squared; with df by F. NaN of none."""
+    from scipy.special import fdtrc
+
+    if df is None or not (n > 0 and np.isfinite(statistic)):
+        return chi_squared(statistic, n)
+    return float(fdtrc(n, df, max(statistic, 0.0) / n))
 
 
 def chi_squared(statistic: float, df: int) -> float:
@@ -217,11 +235,11 @@ def chi_squared(statistic: float, df: int) -> float:
     return float(chdtrc(df, max(statistic, 0.0))) if df > 0 and np.isfinite(statistic) else float("nan")
 
 
-def normal_quantile(level: float) -> float:
-    """Return how many standard errors an interval of confidence `level` reaches to each side."""
-    from scipy.special import ndtri
+def reach_of(level: float, df: float | None = None) -> float:
+    """Return how many standard errors an interval of confidence `level` reaches to each side, by t with df."""
+    from scipy.special import ndtri, stdtrit
 
-    return float(ndtri(0.5 + level / 2))
+    return float(ndtri(0.5 + level / 2)) if df is None else float(stdtrit(df, 0.5 + level / 2))
 
 
 def packed(estimates: Estimates) -> dict[str, Any]:

@@ -60,7 +60,10 @@ class Training:
         seconds: spent in `read`, `encode`, `fit` and `score`.
         data: what was read; date: when, UTC; version: of zeroloop.
         roles: of the table's columns, as asked: what `zeroloop.prepared.prepare_table` takes.
-        history: `loss` and `gradient` (its largest entry, null where it was not asked for) of each pass of the fit.
+        history: `loss` and `gradient` (its largest entry, null where it was not asked for) of each pass of the fit;
+            empty where each class has a fit of its own.
+        arguments: what `zeroloop.train` was given, as far as it decides on the model and is not the default, C as
+            chosen; paths: of the table, as named, none of one in memory. Both None in models of older versions.
         storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
 
     """
@@ -99,6 +102,8 @@ class Training:
     storage: str = "not recorded"
     skipped: list[dict[str, str]] = field(default_factory=list)
     gaps: dict[str, int] = field(default_factory=dict)
+    arguments: dict[str, Any] | None = None
+    paths: list[str] | None = None
 
     @property
     def rows_read(self) -> int:

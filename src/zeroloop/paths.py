@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.charts import new_figure, save
+from zeroloop.charts import named_legend, new_figure, save
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, checked, fit_grid, spread
@@ -99,15 +99,16 @@ class Path:
             for j in np.flatnonzero(np.any(lines != 0, axis=0)):
                 if j not in named:
                     axes.plot(self.Cs, lines[:, j], color="#bbbbbb", linewidth=0.8, zorder=1)
-            for j in sorted(named, key=lambda j: -lines[-1, j]):
-                axes.plot(self.Cs, lines[:, j], linewidth=1.6, label=self.terms[j], zorder=2)
+            named = np.array(sorted(named, key=lambda j: -lines[-1, j]))
+            artists = [axes.plot(self.Cs, lines[:, j], linewidth=1.6, zorder=2)[0] for j in named]
             axes.axhline(0, color="black", linewidth=0.6)
             axes.set_xscale("log")
             axes.set_ylabel("coefficient a standard deviation")
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+            place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+            named_legend(axes, artists, [self.terms[j] for j in named], **place, frameon=False, fontsize=8)
             if n_outputs > 1:
-                axes.set_title(f"class {self.classes[k]}", loc="left", fontsize=10)
+                axes.set_title(f"class {self.classes[k]}", loc="left", fontsize=10).set_parse_math(False)
             counts = axes.twiny()
             counts.set_xscale("log")
             counts.set_xlim(axes.get_xlim())

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError, dask_extra
-from zeroloop.estimates import normal_quantile
+from zeroloop.estimates import reach_of
 from zeroloop.model import Model, Scored, Tally
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
@@ -147,7 +147,7 @@ def _predictions(model: Model, scored: Scored, interval: float | None) -> list[p
     unknown = ~scored.known
     columns = [pa.array(share, mask=unknown) for share in shown]
     if interval is not None:
-        ends = _ends(shares, scored, normal_quantile(interval))
+        ends = _ends(shares, scored, reach_of(interval, model.needed_estimates().degrees_of_freedom))
         columns = [
             column
             for share, lower, upper in zip(columns, *ends, strict=True)

@@ -39,7 +39,9 @@ NAMES = {
     "likelihood_ratio_df": "its degrees of freedom",
     "likelihood_ratio_p": "its p-value",
     "condition": "Condition number",
+    "degrees_of_freedom": "Degrees of freedom of t",
 }
+FEW_CLUSTERS = 40  # Angrist and Pischke, "Mostly Harmless Econometrics", 2009, have 42; Stata and survey users about so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ class Summary:
         named = ["class"] if self.terms and "class" in self.terms[0] else []
         if not self.figures:
             return [*named, "term", "coef", "odds ratio"]
-        return [*named, "term", "coef", "std. error", "z", "p", "odds ratio", f"{self.level * 100:.4g}% interval"]
+        ratio = "t" if "degrees_of_freedom" in self.figures else "z"
+        return [*named, "term", "coef", "std. error", ratio, "p", "odds ratio", f"{self.level * 100:.4g}% interval"]
 
     def row(self, term: dict[str, Any]) -> list[str]:
         """Return a term as text, in the order of the header."""
@@ -130,6 +133,8 @@ def fit_figures(estimates: Estimates) -> dict[str, Any]:
         figures["clusters"] = e.n_clusters
     if e.weights is not None:
         figures["weights"] = e.weights
+    if e.degrees_of_freedom is not None:
+        figures["degrees_of_freedom"] = e.degrees_of_freedom
     figures |= {"observations": e.n, "parameters": k, "log_likelihood": e.log_likelihood}
     figures |= {"null_deviance": -2 * e.null_log_likelihood, "deviance": -2 * e.log_likelihood}
     if e.compares_likelihoods:
@@ -177,6 +182,7 @@ def _notes(model: Model, estimates: Estimates) -> list[str]:
             f"Some columns nearly repeat others (condition number {estimates.condition:.2g}): their coefficients have "
             "wide intervals, and none of them should be read by itself."
         )
+    notes += _few_clusters(estimates)
     if not estimates.compares_likelihoods:
         why = {
             estimates.method == "firth": "Firth's estimates are no maximum of the likelihood",
@@ -187,10 +193,34 @@ def _notes(model: Model, estimates: Estimates) -> list[str]:
     return notes
 
 
+def _few_clusters(estimates: Estimates) -> list[str]:
+    """Return what to think of errors from few clusters."""
+    n, df = estimates.n_independent, estimates.degrees_of_freedom
+    if n is None or n >= FEW_CLUSTERS:
+        return []
+    what = "clusters" if estimates.n_clusters is not None else "rows with sampling weights, each its own cluster"
+    notes = [
+        f"There are {n:.0f} {what}: with fewer than some {FEW_CLUSTERS}, robust standard errors tend to be too small, "
+        "and p-values with them. "
+        + (
+            "degrees_of_freedom='clusters' (--df clusters) takes them from t with one degree of freedom less than that."
+            if df is None
+            else f"Taken from t with {df:g} degrees of freedom, they are less so."
+        )
+    ]
+    if n <= estimates.n_estimated:
+        notes.append(
+            f"Of {estimates.n_estimated} coefficients {n:.0f} {what.split()[0]} cannot tell as many errors apart: the "
+            f"covariance has a rank of at most {n - 1:.0f}, and tests of more coefficients together are left out."
+        )
+    return notes
+
+
 def columns_test_text(test: ColumnsTest) -> str:
     """Return a test as a line."""
     columns = " + ".join(test.columns)
     wald = f"Wald {test.wald:.4g}, p {p_text(test.wald_p)}" if not math.isnan(test.wald) else "no finite Wald statistic"
+    wald += f" (F with {test.df} and {test.wald_df:g} df)" if test.wald_df is not None else ""
     line = f"Test of {columns} ({test.df} df): {wald}"
     if test.likelihood_ratio is not None and test.likelihood_ratio_p is not None:
         line += f"; likelihood ratio {test.likelihood_ratio:.4g}, p {p_text(test.likelihood_ratio_p)}"

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from zeroloop.estimates import troubles
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
 from zeroloop.paths import Path
@@ -142,9 +143,10 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
     console.print(table)
     for test in summary.tests:
         console.print(_plain(columns_test_text(test)))
-    for note in summary.notes if most is None else ():
-        if note in (NO_HELD_OUT, dropped_text(model.training)):
-            continue  # said of the training
+    warned = troubles(model.estimates) if most is not None else []
+    for note in summary.notes:
+        if note in (NO_HELD_OUT, dropped_text(model.training), *warned):
+            continue  # said of the training, or when it was done
         console.print(f"[yellow]Note:[/] {_plain(note)}")
 
 

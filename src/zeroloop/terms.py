@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
-from zeroloop.estimates import Estimates, State, normal_quantile, relative, two_sided
+from zeroloop.estimates import Estimates, State, reach_of, relative, two_sided
 from zeroloop.tables.schema import Schema
 
 FIGURES = ("std_err", "z", "p", "ci_lower", "ci_upper", "odds_ratio_lower", "odds_ratio_upper")
@@ -29,8 +29,9 @@ def terms_table(schema: Schema, coef: FloatArray, estimates: Estimates | None, l
     states = [State.OFFSET if name == schema.offset else None for name in terms * len(coef)]
     if estimates is not None:
         error = estimates.standard_errors(schema.centre, schema.scale).ravel()
-        reach = normal_quantile(level) * error
-        known = {"std_err": error, "z": values / error, "p": two_sided(values / error)}
+        df = estimates.degrees_of_freedom
+        reach = reach_of(level, df) * error
+        known = {"std_err": error, "z": values / error, "p": two_sided(values / error, df)}
         known |= {"ci_lower": values - reach, "ci_upper": values + reach}
         states = list(estimates.states)
     with np.errstate(over="ignore"):

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def train(
     method: str = "ml",
     covariance: str = "model",
     cluster: str | None = None,
+    degrees_of_freedom: str | float = "normal",
     tests: Sequence[str | Sequence[str]] = (),
     solver: str = "auto",
     tol: float = 1e-6,
@@ -111,6 +113,9 @@ def train(
             "hc1".
         cluster: a column that names which rows hang together; their errors may then be alike. It is a feature only if
             `features` names it.
+        degrees_of_freedom: what p-values and intervals are taken from: "normal"; "clusters" for Student's t with the
+            number of clusters less one, for few of them (of sampling weights without clusters, of rows less one); or
+            t with a number of your own.
         tests: for each, a column, or several together: are all its coefficients zero? By Wald and likelihood ratio.
         solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
             "coordinate-descent"; see `zeroloop.fit.choose_solver`.
@@ -152,6 +157,11 @@ def train(
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
+    named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
+    seed = plain(seed)
+    arguments = locals() | {"tests": named}
+    asked_for = {name: plain(arguments[name]) for name in REPRODUCED}
+    asked_for = {name: value for name, value in asked_for.items() if value not in (plain(DEFAULTS[name]), [], {})}
     if report is not None:
         from zeroloop.report.page import check_page_path, rows_of, write_page  # loads what draws and fills templates
 
@@ -192,16 +202,22 @@ def train(
         "test_fraction": test_fraction,
         "seed": seed,
     }
-    named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
     inferred = Asked(
         method=method,
         covariance=covariance,
         clustered=cluster is not None,
         weights=weight_type if weights else None,
         tests=named,
+        degrees_of_freedom=degrees_of_freedom,
     )
-    if (covariance != "model" or cluster is not None or named) and not math.isinf(options.C):
-        what = "covariance" if covariance != "model" else "cluster" if cluster is not None else "tests"
+    inference = {
+        "covariance": covariance != "model",
+        "cluster": cluster is not None,
+        "tests": bool(named),
+        "degrees_of_freedom": degrees_of_freedom != "normal",
+    }
+    if any(inference.values()) and not math.isinf(options.C):
+        what = next(name for name, given in inference.items() if given)
         raise OptionError(
             f"{what}: a penalised fit (C = {C}) has no standard errors; add C = inf, or leave {what} out."
         )
@@ -229,7 +245,8 @@ def train(
             ),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        model = _fitted(table, options, rule, Cs, asked | {"roles": roles}, inferred, progress)
+        asked |= {"roles": roles, "arguments": asked_for, "paths": _paths(data)}
+        model = _fitted(table, options, rule, Cs, asked, inferred, progress)
         if report is not None:
             progress(Work(doing="writing the report"))
             try:
@@ -241,6 +258,32 @@ def train(
     if kept is not None:
         kept.finish()
     return replace(model, origin=_origin(data, scheduler))
+
+
+DEFAULTS = {name: one.default for name, one in signature(train).parameters.items()}
+# What decides on a model beside the data, and how it is given on the command line: see `zeroloop.report.provenance`.
+REPRODUCED = (
+    "positive", "features", "drop", "categorical", "weights", "weight_type", "offset", "C", "l1_ratio", "multi_class",
+    "penalty_factors", "bounds", "method", "covariance", "cluster", "degrees_of_freedom", "tests", "solver", "tol",
+    "max_iter", "learning_rate", "missing", "test_fraction", "seed", "max_passes", "skip_bad_files",
+)  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Return an argument as JSON has it: lists, dictionaries, text and Python's own numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _paths(data: TableLike) -> list[str]:
+    """Return the paths that a table was named by; none of one in memory."""
+    if isinstance(data, str | PathLike):
+        return [str(data)]
+    named = isinstance(data, list | tuple) and all(isinstance(one, str | PathLike) for one in data)
+    return list(map(str, data)) if named else []
 
 
 def _origin(data: TableLike, scheduler: Any) -> Callable[[], tuple[Any, Any]]:
@@ -289,6 +332,7 @@ def _fitted(
         values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
         chosen = _cross_validated(training, grid, values, rule, telling)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
+        asked["arguments"] |= {"C": options.C}
         clock.lap("cross-validate")
     telling.passes_of(options)
     rows = Rows(
@@ -299,6 +343,7 @@ def _fitted(
         shape=shape,
         seed=table.roles.seed,
         on_pass=telling.on_pass,
+        on_other_pass=telling.on_other_pass,
     )
     n_outputs = schema.target.n_outputs
     reason = why_none(options, bool(asked["bounds"]), schema.n_coefs, n_outputs)
@@ -380,9 +425,11 @@ class Telling:
 
     def __init__(self, table: PreparedTable, progress: Progress) -> None:
         self._progress = progress
-        self.history: list[dict[str, float | None]] = []  # of the fit: what each pass has found
+        self.history: list[dict[str, float | None]] = []  # of the fit, where it is one: what each pass has found
+        self._one_fit = True
         self._doing = "fitting"
         self._limit = ""
+        self._n_classes = len(table.schema.target.levels)
         counts = table.counts
         self._rows = counts.training + counts.held_out + counts.no_target + counts.incomplete
         self._bytes = table.table.n_bytes
@@ -391,6 +438,7 @@ class Telling:
     def passes_of(self, options: Options) -> None:
         """Begin with the passes of a fit."""
         self.history = []
+        self._one_fit = self._n_classes == 2 or options.multi_class != "ovr"
         limit = options.max_passes
         self._limit = f" of at most {limit}" if limit is not None else ""
         # The scan was the first pass of those that max_passes counts.
@@ -400,8 +448,13 @@ class Telling:
     def on_pass(self, passes: int, evaluation: Evaluation) -> None:
         """Tell what a pass has found, and which is next."""
         gradient = evaluation.gradient_norm if evaluation.gradient.size else None
-        self.history.append({"loss": evaluation.loss, "gradient": gradient})
+        if self._one_fit:
+            self.history.append({"loss": evaluation.loss, "gradient": gradient})
         self.say(f"pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
+
+    def on_other_pass(self, passes: int, _: Evaluation) -> None:
+        """Tell of a pass of a further fit, of a test."""
+        self.say(f"fitting without columns, pass {passes}")
 
     def say(self, doing: str) -> None:
         """Tell what is begun."""

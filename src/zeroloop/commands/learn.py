@@ -30,6 +30,7 @@ from zeroloop.commands.options import (
     factors,
     names,
     number,
+    ranges,
 )
 from zeroloop.commands.work import trained
 
@@ -69,6 +70,12 @@ def train(
         str, typer.Option(help="With more than two classes: multinomial, or ovr for each against the rest.")
     ] = "multinomial",
     penalty_factor: PenaltyFactor = [],  # noqa: B006
+    bounds: Annotated[
+        list[str],
+        typer.Option(
+            metavar="COLUMN=LOW:HIGH,...", help="Keep a column's coefficients within; they include 0, and may be inf."
+        ),
+    ] = [],  # noqa: B006
     method: Annotated[
         str,
         typer.Option(help="Without a penalty: ml (maximum likelihood) or firth (bias-reduced, always finite)."),
@@ -79,6 +86,14 @@ def train(
     cluster: Annotated[
         str | None, typer.Option(help="Column that names which rows hang together, for cluster-robust errors.")
     ] = None,
+    df: Annotated[
+        str,
+        typer.Option(
+            "--df",
+            help="What p-values and intervals are taken from: normal; clusters, for t with the number of clusters less "
+            "one; or t with a number of degrees of freedom.",
+        ),
+    ] = "normal",
     test: Tests = [],  # noqa: B006
     solver: Annotated[
         str,
@@ -140,9 +155,11 @@ def train(
         l1_ratio=l1_ratio,
         multi_class=multi_class,
         penalty_factors=factors(penalty_factor),
+        bounds=ranges(bounds),
         method=method,
         covariance=covariance,
         cluster=cluster,
+        degrees_of_freedom=number(df),
         tests=[names([columns]) for columns in test],
         solver=solver,
         tol=tol,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,33 @@ def factors(given: list[str]) -> dict[str, float]:
     return found
 
 
+def ranges(given: list[str]) -> dict[str, tuple[float, float]]:
+    """Return the bounds of an option given as `a=0:inf,b=-1:1` or several times."""
+    found = {}
+    for pair in names(given):
+        name, _, value = pair.rpartition("=")
+        low, _, high = value.partition(":")
+        ends = number(low), number(high)
+        if not name or isinstance(ends[0], str) or isinstance(ends[1], str):
+            raise OptionError(f"bounds is {pair!r}; expected COLUMN=LOW:HIGH, such as age=0:inf.")
+        found[name] = ends[0], ends[1]
+    return found
+
+
+# A name, and what may stand round it; one with a comma, a quote or a blank at its end in quotes, doubled within it.
+NAME = re.compile(r"""\s*(?:"((?:[^"]|"")*)"\s*(?=,|\Z)|([^,]*))(?:,|\Z)""")
+
+
 def names(given: list[str]) -> list[str]:
-    """Return the names of an option given as `a,b` or several times."""
-    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+    """Return the names of an option given as `a,b` or several times; `"a,b",c` is two, as in a line of CSV."""
+    found = []
+    for text in given:
+        at = 0
+        while at < len(text):
+            match = NAME.match(text, at)
+            assert match is not None  # the second way takes anything up to a comma
+            quoted, plain = match.groups()
+            name = plain.strip() if quoted is None else quoted.replace('""', '"')
+            found += [name] if name or quoted is not None else []
+            at = match.end()
+    return found

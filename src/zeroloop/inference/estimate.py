@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,8 @@ class Asked:
         clustered: whether rows have clusters.
         weights: what weights mean, "frequency" or "sampling"; None without weights.
         tests: the columns of each test.
+        degrees_of_freedom: "normal" for z, "clusters" for Student's t with as many as there are clusters, less one, or
+            sampled rows, less one; or a number of them.
 
     Raises:
         OptionError: for a value out of its range.
@@ -64,6 +67,7 @@ class Asked:
     clustered: bool = False
     weights: str | None = None
     tests: tuple[tuple[str, ...], ...] = ()
+    degrees_of_freedom: str | float = "normal"
 
     def __post_init__(self) -> None:
         for option, value, values in (
@@ -74,6 +78,26 @@ class Asked:
             if value not in values:
                 known = ", ".join(str(one) for one in values if one is not None)
                 raise OptionError(f"{option} is {value!r}; it must be one of {known}.")
+        df = self.degrees_of_freedom
+        number = not isinstance(df, str | bool) and isinstance(df, SupportsFloat) and float(df) > 0
+        if df not in ("normal", "clusters") and not number:
+            raise OptionError(
+                f"degrees_of_freedom is {df!r}; it must be 'normal', 'clusters' or a number above 0, such as 11."
+            )
+        if df == "clusters" and not self.clustered and self.weights != "sampling":
+            raise OptionError(
+                "degrees_of_freedom is 'clusters', but rows have neither clusters nor sampling weights: name the "
+                "cluster column, or leave degrees_of_freedom out."
+            )
+
+    def of_t(self, n_clusters: int | None, n_rows: float) -> float | None:
+        """Return the degrees of freedom of Student's t; None for the normal."""
+        if self.degrees_of_freedom == "normal":
+            return None
+        if self.degrees_of_freedom == "clusters":
+            return (n_rows if n_clusters is None else n_clusters) - 1
+        df = float(self.degrees_of_freedom)
+        return None if math.isinf(df) else df
 
     @property
     def kind(self) -> str:
@@ -94,6 +118,7 @@ class Rows:
         shape: of a penalty that there is none of.
         seed: of the rows that are sampled.
         on_pass: told of each pass.
+        on_other_pass: told of the passes of further fits: those that tests and the likelihood of nothing need.
 
     """
 
@@ -104,6 +129,11 @@ class Rows:
     shape: Shape
     seed: int
     on_pass: OnPass | None
+    on_other_pass: OnPass | None = None
+
+    def of_other_fits(self) -> Rows:
+        """Return the same rows for a further fit."""
+        return replace(self, on_pass=self.on_other_pass)
 
     def fit(self, options: Options, held: FloatArray | None) -> Fit:
         """Return the fit of the coefficients that are not held."""
@@ -317,6 +347,7 @@ def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estima
         n_outputs=n_outputs,
         aliased=tuple(one.in_words(rows.schema.terms) for one in columns.aliased if not _unmet(one, rows.schema)),
         separation=separation,
+        degrees_of_freedom=asked.of_t(n_clusters, counts.rows),
     )
     return Estimated(found, estimates, None)
 
@@ -391,7 +422,7 @@ def _held_at_zero(held: FloatArray, coefs: NDArray[np.intp]) -> FloatArray:
 
 def _log_likelihood(rows: Rows, options: Options, held: FloatArray) -> float:
     """Return the maximum with other coefficients held."""
-    refined = _maximum(rows, options, held).refined
+    refined = _maximum(rows.of_other_fits(), options, held).refined
     return -refined.at.loss * rows.labels.total
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
-from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, relative
+from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, relative, wald_p
 from zeroloop.inference.information import inverse
 from zeroloop.tables.schema import Schema
 
@@ -42,13 +42,15 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
     mine = np.isin(columns, list(names)) & np.isin(states, [State.ESTIMATED, State.NO_MAXIMUM])
     at = np.flatnonzero(mine)
     statistic = float("nan")
-    if np.all(states[at] == State.ESTIMATED):
+    # The scores of G clusters sum to zero, so that their covariance has a rank of at most G - 1.
+    independent = estimates.n_independent
+    if np.all(states[at] == State.ESTIMATED) and (independent is None or at.size < independent):
         theta = (relative(coef) * schema.scale).ravel()[at]
         found = inverse(estimates.covariance[np.ix_(at, at)])
         statistic = float(theta @ found.matrix @ theta) if found is not None else statistic
-    return ColumnsTest(
-        columns=tuple(names), df=int(at.size), wald=statistic, wald_p=chi_squared(statistic, int(at.size))
-    )
+    df = estimates.degrees_of_freedom
+    p = wald_p(statistic, int(at.size), df)
+    return ColumnsTest(columns=tuple(names), df=int(at.size), wald=statistic, wald_p=p, wald_df=df)
 
 
 def likelihood_ratio(test: ColumnsTest, log_likelihood: float, without: float) -> ColumnsTest:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroloop.blocks import FloatArray
-from zeroloop.charts import new_figure
+from zeroloop.charts import named_legend, new_figure
 from zeroloop.report.curves import Curves
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -35,20 +36,23 @@ def roc(named: Sequence[tuple[str, Curves]]) -> str:
     """Draw true positives against false positives, for each class."""
     figure, axes = _axes("false positives, share of the negative rows", "true positives, share of the positive rows")
     axes.plot([0, 1], [0, 1], color=GRID, linestyle="--", linewidth=1)
-    for colour, (name, curve) in zip(SERIES, named, strict=False):
-        axes.plot(curve.false_positive, curve.true_positive, color=colour, linewidth=1.8, label=name)
-    _legend(axes, len(named) > 1)
+    lines = [
+        axes.plot(curve.false_positive, curve.true_positive, color=colour, linewidth=1.8)[0]
+        for colour, (_, curve) in zip(SERIES, named, strict=False)
+    ]
+    _legend(axes, lines, [name for name, _ in named])
     return _svg(figure, "ROC curve")
 
 
 def precision_recall(named: Sequence[tuple[str, Curves]], shares: Sequence[float]) -> str:
     """Draw precision against recall, for each class, beside the share of positive rows."""
     figure, axes = _axes("recall: share of the positive rows found", "precision: share of the found that are positive")
-    for colour, share, (name, curve) in zip(SERIES, shares, named, strict=False):
+    lines = []
+    for colour, share, (_, curve) in zip(SERIES, shares, named, strict=False):
         axes.axhline(share, color=GRID, linestyle="--", linewidth=1)
-        axes.plot(curve.recall, curve.precision, color=colour, linewidth=1.8, label=name)
+        lines += axes.plot(curve.recall, curve.precision, color=colour, linewidth=1.8)
     axes.set_ylim(0, 1.02)
-    _legend(axes, len(named) > 1)
+    _legend(axes, lines, [name for name, _ in named])
     return _svg(figure, "precision and recall")
 
 
@@ -60,24 +64,26 @@ def calibration(named: Sequence[tuple[str, Curves]]) -> str:
         _style(part)
     ends = [0.0, max(float(max(np.max(c.expected), np.max(c.observed))) for _, c in named) * 1.05]
     axes.plot(ends, ends, color=GRID, linestyle="--", linewidth=1)
-    for colour, (name, curve) in zip(SERIES, named, strict=False):
-        axes.plot(curve.expected, curve.observed, "o-", color=colour, markersize=4, linewidth=1.2, label=name)
+    lines = []
+    for colour, (_, curve) in zip(SERIES, named, strict=False):
+        lines += axes.plot(curve.expected, curve.observed, "o-", color=colour, markersize=4, linewidth=1.2)
         below.vlines(curve.expected, 0, curve.counts, color=colour, linewidth=2)
     axes.set_ylabel("share of positive rows")
     below.set_ylabel("rows")
     below.set_ylim(bottom=0)
     below.set_xlabel("mean probability predicted")
-    _legend(axes, len(named) > 1)
+    _legend(axes, lines, [name for name, _ in named])
     return _svg(figure, "calibration")
 
 
 def distribution(curve: Curves, negative: str, positive: str) -> str:
     """Draw how the probabilities of each class's rows are spread."""
     figure, axes = _axes("probability predicted", "share of the class's rows")
-    for colour, shares, name in ((SERIES[1], curve.negative, negative), (SERIES[0], curve.positive, positive)):
+    lines = []
+    for colour, shares in ((SERIES[1], curve.negative), (SERIES[0], curve.positive)):
         axes.stairs(shares, curve.score_edges, color=colour, fill=True, alpha=0.35)
-        axes.stairs(shares, curve.score_edges, color=colour, linewidth=1.5, label=name)
-    _legend(axes, True)
+        lines.append(axes.stairs(shares, curve.score_edges, color=colour, linewidth=1.5))
+    _legend(axes, lines, [negative, positive])
     return _svg(figure, "distribution of the probabilities by class")
 
 
@@ -130,12 +136,10 @@ def _style(axes: Axes) -> None:
     axes.patch.set_visible(False)
 
 
-def _legend(axes: Axes, shown: bool) -> None:
-    if not shown:
-        return
-    legend = axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+def _legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str]) -> None:
+    """Add a legend, unless there is but one thing to name."""
+    if len(names) > 1:
+        named_legend(axes, artists, names, frameon=False, fontsize=8, labelcolor=INK)
 
 
 def _svg(figure: Figure, title: str) -> str:

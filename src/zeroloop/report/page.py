@@ -27,7 +27,7 @@ from zeroloop.prepared import PreparedTable
 from zeroloop.reading import MANY_ROWS
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
-from zeroloop.report.provenance import command_of, fingerprint
+from zeroloop.report.provenance import IN_MEMORY, command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, group_sums, performance
 from zeroloop.resources import Resources
 from zeroloop.scored import Labelled
@@ -52,7 +52,10 @@ SCORES = {
     "accuracy": ("accuracy", "share of rows whose most probable class is the true one"),
 }
 ROWS_SEEN = "No rows were held out, so the scores are of rows that the model has seen: expect worse on others."
-ROWS_UNKNOWN = "The model does not say which rows it was trained on: the scores may be of rows that it has seen."
+ROWS_UNKNOWN = (
+    "Whether the model was trained on some of these rows is not known: the table is not the one that it was trained "
+    "on, as that was then and was read then. Of rows that it has seen, scores are too good."
+)
 MOST_TERMS = 1_000  # on the page
 MOST_CLASSES = 5  # drawn in one chart
 RANK_BINS, MOST_RANK_BINS = 512, 8_192  # of a ranking drawn again; of all rankings together
@@ -120,9 +123,7 @@ def scored_rows(model: Model, data: TableLike | None, resources: Resources | Non
                 raise DataError(f"{table.table.name}: has changed since the model was trained on it; give data.")
     assert data is not None
     rows = Labelled(model, data, resources or Resources())
-    if not model.training.roles:
-        return Scored(rows, MANY_ROWS, "rows of the table given", ROWS_UNKNOWN)
-    return Scored(rows, MANY_ROWS, "rows of a table that it was not trained on")
+    return Scored(source=rows, n_rows=MANY_ROWS, what="rows of the table given", caution=ROWS_UNKNOWN)
 
 
 def rows_of(table: PreparedTable) -> Scored:
@@ -181,6 +182,7 @@ def _context(model: Model, rows: Scored) -> dict[str, Any]:
         "columns": list(_columns(model)),
         "warnings": list(_warnings(model, summary, rows, found)),
         "command": command_of(model),
+        "in_memory": IN_MEMORY,
         "fingerprint": fingerprint(model),
         "calibration_bins": n_bins_of(found.scores.rows),
     }

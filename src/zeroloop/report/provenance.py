@@ -5,50 +5,64 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from zeroloop.model import Model
 
-
-def command_of(model: Model) -> str:
-    """Return the command that trains a model the same way."""
-    training, roles = model.training, model.training.roles
-    given: list[tuple[str, Any, Any]] = [
-        ("--positive", roles.get("positive"), None),
-        ("--features", _listed(roles.get("features")), None),
-        ("--drop", _listed(roles.get("drop")), None),
-        ("--categorical", _listed(roles.get("categorical")), None),
-        ("--weights", model.schema.weights, None),
-        ("--offset", model.schema.offset, None),
-        ("--C", f"{training.C:.17g}", "1"),
-        ("--l1-ratio", f"{training.l1_ratio:g}", "0"),
-        ("--multi-class", training.multi_class, "multinomial"),
-        ("--penalty-factor", ",".join(f"{k}={v:g}" for k, v in training.penalty_factors.items()), ""),
-        ("--tol", f"{training.tol:g}", "1e-06"),
-        ("--missing", model.schema.missing, "impute"),
-        ("--test-fraction", f"{training.test_fraction:g}", "0.2"),
-        ("--seed", f"{training.seed}", "0"),
-        ("--max-passes", training.max_passes, None),
-    ]
-    if model.estimates is not None:
-        estimates = model.estimates
-        given += [
-            ("--method", estimates.method, "ml"),
-            ("--covariance", estimates.kind, "model"),
-            ("--cluster", roles.get("cluster"), None),
-            ("--weight-type", estimates.weights, "frequency"),
-        ]
-    words = ["zeroloop", "train", training.data, "--target", model.schema.target.name]
-    for option, value, usual in given:
-        if value is not None and value != usual and value != "":
-            words += [option, str(value)]
-    return shlex.join(words)
+OPTIONS = {"C": "--C", "penalty_factors": "--penalty-factor", "tests": "--test", "degrees_of_freedom": "--df"}
+IN_MEMORY = "TABLE.parquet"  # stands for a table that no path is known of
 
 
-def _listed(names: Sequence[str] | None) -> str | None:
-    return ",".join(names) if names else None
+def command_of(model: Model) -> str | None:
+    """Return the command that trains a model the same way, to the same bits; None where it is not known.
+
+    Options that change no bit (of memory, threads, a scheduler, what is written) are left out. A table in memory is
+    named `IN_MEMORY`.
+    """
+    training = model.training
+    if training.arguments is None or training.paths is None:
+        return None
+    options = ["--target", model.schema.target.name]
+    for name, value in training.arguments.items():
+        options += _words(OPTIONS.get(name, "--" + name.replace("_", "-")), name, value)
+    paths = training.paths or [IN_MEMORY]
+    if any(path.startswith("-") for path in paths):
+        return shlex.join(["zeroloop", "train", *options, "--", *paths])
+    return shlex.join(["zeroloop", "train", *paths, *options])
+
+
+def _words(option: str, name: str, value: Any) -> Iterator[str]:
+    """Yield an argument of `zeroloop.train` as the command line has it."""
+    match value:
+        case None | False:
+            return
+        case True:
+            texts = None if name != "positive" else ["True"]
+        case dict():
+            pairs = [
+                f"{key}={':'.join(map(str, item)) if isinstance(item, list) else item}" for key, item in value.items()
+            ]
+            texts = [",".join(map(_in_list, pairs))]
+        case list() if name == "tests":
+            texts = [",".join(map(_in_list, one)) if isinstance(one, list) else _in_list(one) for one in value]
+        case list():
+            texts = [",".join(map(_in_list, map(str, value)))]
+        case _:
+            texts = [str(value)]
+    if texts is None:
+        yield option
+        return
+    for text in texts:
+        # What looks like an option is one word with its own.
+        yield from [f"{option}={text}"] if text.startswith("-") else [option, text]
+
+
+def _in_list(name: str) -> str:
+    """Return a name as a list of names has it; see `zeroloop.commands.options.names`."""
+    quoted = not name or "," in name or name != name.strip() or name.startswith('"')
+    return '"' + name.replace('"', '""') + '"' if quoted else name
 
 
 def fingerprint(model: Model) -> str:
