@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", "
 """What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's word for a missing key
+
+LARGE = 2**32  # bytes of one array: a damaged size is nearly always above, a batch's nearly always below
 
 Key = tuple[str, str | None]
 
@@ -221,18 +224,33 @@ def partitioned(files: Sequence[File]) -> tuple[list[pa.Field], list[File]]:
 
 
 @contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into one sentence that names it."""
+def reading(path: str, what: str = "the file") -> Iterator[None]:
+    """Turn what goes wrong while a file, or something else of Arrow's, is read into one sentence that names it."""
     try:
         yield
-    except pa.ArrowMemoryError:
-        raise
+    except pa.ArrowMemoryError as error:
+        size = _size_asked(error)
+        if size < LARGE:
+            raise
+        reason = (
+            f"one array of it takes {size:.1e} bytes, which cannot be had: {what} is damaged, or its batches are too "
+            "large; copy it again, or write it in smaller ones."
+        )
+        raise BadFileError(path, reason) from error
     except pa.ArrowException as error:
-        raise BadFileError(path, f"the file is damaged or cut short ({first_line(error)}).") from error
+        raise BadFileError(path, f"{what} is damaged or cut short ({first_line(error)}).") from error
+    except UnicodeDecodeError as error:
+        raise BadFileError(path, f"text in it is no UTF-8 ({error.reason}: {error.object[:40]!r}).") from error
     except OSError as error:
         damaged = "page integrity" in str(error) or "orrupt" in str(error) or "ecompress" in str(error)
-        what = "the file is damaged or cut short" if damaged else "cannot be read"
-        raise BadFileError(path, f"{what} ({error.strerror or first_line(error)}).") from error
+        fault = f"{what} is damaged or cut short" if damaged else "cannot be read"
+        raise BadFileError(path, f"{fault} ({error.strerror or first_line(error)}).") from error
+
+
+def _size_asked(error: pa.ArrowMemoryError) -> int:
+    """Return the bytes that Arrow could not allocate, 0 where it does not say."""
+    found = re.search(r"size (\d+)", str(error))
+    return int(found[1]) if found else 0
 
 
 def first_line(error: BaseException) -> str:

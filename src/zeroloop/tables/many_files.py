@@ -93,7 +93,7 @@ def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad
         try:
             with reading(file.path):
                 schema, groups = file_schema(file, text)
-            unified.add(file.path, schema)
+                unified.add(file.path, schema)
         except BadFileError as error:
             if not skip_bad_files:
                 raise

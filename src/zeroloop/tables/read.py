@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from zeroloop.errors import DataError
-from zeroloop.tables.files import find_files, first_line
-from zeroloop.tables.formats import Piece
+from zeroloop.tables.files import find_files, first_line, reading
+from zeroloop.tables.formats import Piece, valid
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.raw import RawTable, plain_type
 
@@ -38,8 +38,9 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
         files = [file for item in data for file in find_files(str(item))]
         return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
-    table = _open_memory(data)
-    return replace(table, schema=pa.schema([(field.name, plain_type(field.type)) for field in table.schema]))
+    with reading("the table", "it"):
+        table = _open_memory(data)
+        return replace(table, schema=pa.schema([(field.name, plain_type(field.type)) for field in table.schema]))
 
 
 def is_dask(data: Any) -> bool:
@@ -56,7 +57,13 @@ def _open_memory(data: TableLike) -> RawTable:
             # Batches decoded ahead are memory that no budget knows of.
             yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
 
-        return RawTable(name="the dataset", schema=data.schema, n_bytes=0, n_rows=None, read=_from_batches(of_dataset))
+        return RawTable(
+            name="the dataset",
+            schema=data.schema,
+            n_bytes=0,
+            n_rows=None,
+            read=_from_batches("the dataset", of_dataset),
+        )
     if isinstance(data, pa.RecordBatchReader):
         return _open_reader(data)
     duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
@@ -69,31 +76,36 @@ def _open_memory(data: TableLike) -> RawTable:
     twice = repeated(table.column_names)
     if twice is not None:
         raise DataError(f"The column {twice!r} is there twice; rename one.")
-    select = _from_batches(lambda columns: table.select(list(columns)).to_batches())
+    select = _from_batches("the table", lambda columns: table.select(list(columns)).to_batches())
     return RawTable(name="the table", schema=table.schema, n_bytes=0, n_rows=len(table), read=select)
 
 
 def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
-    selected = _from_batches(lambda columns: (batch.select(columns) for batch in reader))
+    selected = _from_batches("the reader", lambda columns: (batch.select(columns) for batch in reader))
     return RawTable(name="the reader", schema=reader.schema, n_bytes=0, n_rows=None, read=selected, again=False)
 
 
 def _from_batches(
-    batches: Callable[[Sequence[str]], Iterable[pa.RecordBatch]],
+    name: str, batches: Callable[[Sequence[str]], Iterable[pa.RecordBatch]]
 ) -> Callable[[Sequence[str], int], Iterator[Piece]]:
     """Return what reads batches from a row on, of what can only be read from the start."""
 
     def read(columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         start = 0
-        for batch in batches(columns):
-            if start + batch.num_rows > first_row:
-                yield Piece(batch.slice(max(0, first_row - start)), 0)
-            start += batch.num_rows
+        with reading(name, "what it reads"):
+            for batch in batches(columns):
+                if start + batch.num_rows > first_row:
+                    yield Piece(valid(batch).slice(max(0, first_row - start)), 0)  # it may be of a damaged file
+                start += batch.num_rows
 
     return read
 
 
 def _as_table(data: TableLike) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data  # not through C structures, which would follow the offsets of damaged ones
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
     pandas = sys.modules.get("pandas")  # whoever holds a DataFrame has imported it
     try:
         if pandas is not None and isinstance(data, pandas.DataFrame):
