@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from zeroloop.errors import DataError, OptionError
+from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
@@ -40,6 +41,14 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     sparse: list[SparseColumn] = []
     offset: Numeric | None = None
     measured = scanned.measured.total()
+    orders = {name: column.order for name, column in scanned.columns.items()} | {roles.target: scanned.target_order}
+    for name in [name for name, order in orders.items() if order.disagree]:
+        warnings.warn(
+            f"Column {name!r}: parts of the table have its categories in different order; its levels are sorted "
+            "instead. For an order of your own, give all parts the same categories.",
+            ZeroloopWarning,
+            stacklevel=4,
+        )
     for name, column in scanned.columns.items():
         if name == roles.offset:
             offset = _learn_offset(name, column, measured)
@@ -125,8 +134,8 @@ def _no_rows(scanned: Scan, roles: Roles) -> str:
 
 
 def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
-    values = _tidy(scanned.target)
     name = roles.target
+    values = _tidy(scanned.target, scanned.target_order.values)
     if not values:
         raise DataError(f"The target {name!r} has no value in any row; a target needs two.")
     if len(values) == 1:
@@ -218,10 +227,11 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
             name,
             f"an identifier: {n_values:,} values in {here:,} rows; name it categorical to use it all the same",
         )
-    levels = _tidy(counts)
+    levels = _tidy(counts, column.order.values)
     if len(levels) > MOST_LEVELS:
-        by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in sorted order
-        levels = sorted(by_count[:MOST_LEVELS])
+        by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in order
+        frequent = set(by_count[:MOST_LEVELS])
+        levels = [level for level in levels if level in frequent]
     kept = tuple(counts[level] for level in levels)
     return Categorical(
         name=name,
@@ -233,13 +243,12 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
     )
 
 
-def _tidy(values: Iterable[Level]) -> list[Level]:
-    """Return distinct values in sorted order; numbers are ints where all of them are whole."""
+def _tidy(values: Iterable[Level], order: Sequence[Level] | None) -> list[Level]:
+    """Return distinct values in a given order, else sorted; numbers are ints where all of them are whole."""
     found = list(values)
-    if all(isinstance(value, bool) for value in found):
-        return sorted(found)
     if any(isinstance(value, str) for value in found):
-        return sorted(str(value) for value in found)
-    if all(float(value).is_integer() for value in found):
+        found = [str(value) for value in found]
+    elif not all(isinstance(value, bool) for value in found) and all(float(value).is_integer() for value in found):
         found = [int(value) for value in found]
-    return sorted(found)
+    place = {value: i for i, value in enumerate(order or ())}
+    return sorted(found, key=place.__getitem__) if all(value in place for value in found) else sorted(found)

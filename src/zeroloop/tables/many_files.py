@@ -13,7 +13,7 @@ from zeroloop.errors import BadFileError, DataError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.files import File, partitioned, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
-from zeroloop.tables.raw import RawTable, Skipped
+from zeroloop.tables.raw import RawTable, Skipped, plain_type
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class _Unified:
         own = [name for name in schema.names if name not in self._keys]  # a folder's name goes before a column's
         if not self._types:
             self._first = path
-            self._types = {name: (schema.field(name).type, path) for name in own}
+            self._types = {name: (plain_type(schema.field(name)), path) for name in own}
             return
         gone = [name for name in self._types if name not in own]
         new = [name for name in own if name not in self._types]
@@ -156,7 +156,7 @@ class _Unified:
                 f"its columns are not those of {self._first}: {' and '.join(differs)}. "
                 "Files read as one table must have the same columns.",
             )
-        self._types = {name: self._common(name, path, schema.field(name).type) for name in self._types}
+        self._types = {name: self._common(name, path, plain_type(schema.field(name))) for name in self._types}
 
     def fields(self) -> list[pa.Field]:
         """Return the columns, in the order of the first file."""

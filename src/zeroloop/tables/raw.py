@@ -11,6 +11,9 @@ import pyarrow as pa
 from zeroloop.blocks import block_rows
 from zeroloop.tables.files import File
 from zeroloop.tables.formats import Piece
+from zeroloop.tables.order import joinable
+
+POLARS_CATEGORICAL = b"_PL_CATEGORICAL"  # begins the key in a field's metadata, whatever the version
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +155,29 @@ def recut(batches: Iterable[pa.RecordBatch], rows: int, span: Span | None = None
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch without views of text, which few of Arrow's functions take; polars makes them."""
-    types = [plain_type(field.type) for field in batch.schema]
+    types = [plain_type(field) for field in batch.schema]
     if all(data_type is field.type for data_type, field in zip(types, batch.schema, strict=True)):
         return batch
-    arrays = [column.cast(data_type) for column, data_type in zip(batch.columns, types, strict=True)]
+    arrays = [_without_views(column).cast(data_type) for column, data_type in zip(batch.columns, types, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
-def plain_type(data_type: pa.DataType) -> pa.DataType:
-    """Return the type that a column of `data_type` is read as."""
+def _without_views(column: pa.Array) -> pa.Array:
+    """Return a column whose dictionary, where it has one, is no views: Arrow turns such into text only by this detour."""
+    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+        return column.cast(pa.dictionary(column.type.index_type, pa.string()))
+    return column
+
+
+def plain_type(field: pa.Field) -> pa.DataType:
+    """Return the type that a column is read as.
+
+    A Categorical of polars is read as text: its dictionary has the order in which the process happened to meet values,
+    which polars itself does not sort by. (An Enum has the order that it was declared with.)
+    """
+    data_type = field.type
+    if pa.types.is_dictionary(data_type) and any(key.startswith(POLARS_CATEGORICAL) for key in field.metadata or ()):
+        return pa.string()
     if pa.types.is_string_view(data_type):
         return pa.string()
     if pa.types.is_dictionary(data_type) and pa.types.is_string_view(data_type.value_type):
@@ -172,5 +189,6 @@ def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(parts) == 1:
         return parts[0]
     # "permissive": a CSV column may turn from whole numbers to fractions between two batches.
-    table = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="permissive")
+    tables = [pa.Table.from_batches([part]) for part in joinable(parts)]
+    table = pa.concat_tables(tables, promote_options="permissive")
     return table.unify_dictionaries().combine_chunks().to_batches()[0]

@@ -40,7 +40,7 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
         return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
     with reading("the table", "it"):
         table = _open_memory(data)
-        return replace(table, schema=pa.schema([(field.name, plain_type(field.type)) for field in table.schema]))
+        return replace(table, schema=pa.schema([(field.name, plain_type(field)) for field in table.schema]))
 
 
 def is_dask(data: Any) -> bool:

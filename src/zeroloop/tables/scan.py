@@ -18,13 +18,12 @@ from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
 from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, describe, kind_of, present
 from zeroloop.tables.draft import Draft, Layout
+from zeroloop.tables.order import MOST_COUNTED, Order, order_of
 from zeroloop.tables.roles import Roles, Rows
 from zeroloop.tables.schema import Level
 from zeroloop.tree import Tree
 
 K = TypeVar("K")
-
-MOST_COUNTED = 2**18  # distinct values of a column: an identifier of a billion rows would fill any memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +37,7 @@ class ColumnScan:
         levels: rows of each distinct value, for categorical columns; of a column with very many the most frequent, as
             far as is known of them.
         n_dropped: distinct values that are not among them any more.
+        order: of the categories.
 
     """
 
@@ -46,6 +46,7 @@ class ColumnScan:
     decimals: int = 0
     levels: Counter[Level] = field(default_factory=Counter)
     n_dropped: int = 0
+    order: Order = field(default_factory=Order)
 
     def taking_in(self, other: Self) -> ColumnScan:
         """Return both; this one's levels are given up to the result."""
@@ -61,6 +62,7 @@ class ColumnScan:
             decimals=max(self.decimals, other.decimals),
             levels=levels,
             n_dropped=n_dropped,
+            order=self.order + other.order,
         )
 
 
@@ -142,6 +144,7 @@ class Scan:
     Attributes:
         columns: a `ColumnScan` a feature.
         target: rows of each of the target's values.
+        target_order: of these values.
         class_rows: those of them that train.
         n_training, n_held_out, n_no_target, n_incomplete: rows by use.
         gaps: rows with a target and without a value, by column, of those columns that a complete row has a value in.
@@ -152,6 +155,7 @@ class Scan:
 
     columns: dict[str, ColumnScan]
     target: Counter[Level]
+    target_order: Order
     class_rows: Counter[Level]
     n_training: int
     n_held_out: int
@@ -165,6 +169,7 @@ class Scan:
         """Add another scan to this one."""
         self.columns = {name: column.taking_in(other.columns[name]) for name, column in self.columns.items()}
         self.target.update(other.target)
+        self.target_order = self.target_order + other.target_order
         self.class_rows.update(other.class_rows)
         self.n_training += other.n_training
         self.n_held_out += other.n_held_out
@@ -259,7 +264,12 @@ def scan(
         columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=n - found.n, decimals=decimals[j])
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
-        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=n - levels.total(), levels=levels)
+        columns[name] = ColumnScan(
+            types=frozenset([types[name]]),
+            n_missing=n - levels.total(),
+            levels=levels,
+            order=order_of(batch.schema.field(name), training.values[k]),
+        )
     sparse = {}
     if training.sparse is not None:
         name = next(name for name in roles.features if kind_of(types[name]) == "sparse")
@@ -280,6 +290,7 @@ def scan(
     return Scan(
         columns=columns,
         target=target,
+        target_order=order_of(batch.schema.field(roles.target), rows.classes),
         class_rows=class_rows,
         n_training=n,
         n_held_out=n_held_out,

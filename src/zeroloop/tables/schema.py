@@ -44,7 +44,8 @@ class Categorical:
 
     Attributes:
         name: the column's.
-        levels: in sorted order; all strings, all numbers or all bools.
+        levels: in the order of the column's categories, where pandas or Arrow say one, else sorted; all strings, all
+            numbers or all bools.
         counts: training rows of each level.
         other: training rows of rarer levels; where there are any, they are pooled into a level after the others.
         missing: training rows without a value; where there are any, they are a level of their own, the last.
@@ -109,7 +110,7 @@ class Target:
     Attributes:
         name: the column's.
         levels: label k stands for `levels[k]`. Of two, the second is the positive one, whose probability is modelled;
-            more are in sorted order.
+            otherwise they are in the order of a categorical column's levels.
 
     """
 
