@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ def check_chart_path(path: Path) -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches; matplotlib is loaded here, and no window is opened."""
+    """Return an empty figure, in inches; no window is opened."""
+    load_matplotlib()
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -42,6 +44,17 @@ def named_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str], **
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(name)
+
+
+def load_matplotlib() -> Any:
+    """Return matplotlib, loaded whatever `MPLBACKEND` says: no window is opened, and a bad name would be an error."""
+    asked = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if asked is not None:
+            os.environ["MPLBACKEND"] = asked
+    return mpl
 
 
 def save(figure: Figure, path: Path) -> None:

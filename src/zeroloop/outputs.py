@@ -107,7 +107,8 @@ def _target(path: Path) -> Path | None:
     except FileNotFoundError:
         target = Path(os.path.realpath(path))
         if not target.parent.is_dir():
-            raise OutputError(f"{path}: the folder {target.parent} does not exist; make it first.") from None
+            folder = target.parent if path.is_symlink() else path.parent
+            raise OutputError(f"{path}: the folder {folder} does not exist; make it first.") from None
         return target
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:

@@ -18,6 +18,7 @@ from zeroloop.estimates import reach_of
 from zeroloop.model import Model, Scored, Tally
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
+from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tables.write import check_table_path, replacing_folder, write_batches, write_to_folder
@@ -65,6 +66,7 @@ def predict_file(
     """
     if interval is not None and not 0 < interval < 1:
         raise OptionError(f"level is {interval}; it must be between 0 and 1, such as 0.95.")
+    check_outputs({"out": path}, data)
     wanted = Wanted(tuple(keep), interval)
     clash = [name for name in keep if name in (*wanted.added(model), PREDICTION) or list(keep).count(name) > 1]
     if clash:

@@ -15,8 +15,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from zeroloop.after_fit import attempted, save
 from zeroloop.blocks import FloatArray, TableSource
-from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, OutputError, ZeroloopWarning
+from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.estimates import troubles
 from zeroloop.fit import MAX_ITER, Fit, Options
 from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
@@ -25,11 +26,13 @@ from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
 from zeroloop.model import Model, Training
 from zeroloop.objective import Evaluation, Units
+from zeroloop.outputs import check_writable
 from zeroloop.prepared import PreparedTable, prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
 from zeroloop.scoring import source_scores
 from zeroloop.sources.checkpoint import Checkpoint
+from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
@@ -73,6 +76,7 @@ def train(
     spill: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     skip_bad_files: bool = False,
+    out: str | PathLike[str] | None = None,
     report: str | PathLike[str] | None = None,
     threads: int | None = None,
     scheduler: Any = None,
@@ -137,6 +141,8 @@ def train(
         checkpoint: a folder in which every pass is kept: a run that was interrupted or killed, started again with the
             same arguments, goes on from there, to the same bits.
         skip_bad_files: whether files that cannot be read, or have other columns, are left out instead of an error.
+        out: where to save the model as soon as there is one: before anything is warned of, and before the report; see
+            `zeroloop.Model.save`.
         report: where to write a page about the model, .html; see `zeroloop.report.page.report`.
         threads: None for every core. Any number gives the same bits.
         scheduler: of a Dask cluster, such as "tcp://host:8786" or a `distributed.Client`: its workers read the rows,
@@ -147,7 +153,7 @@ def train(
     Raises:
         DataError: for data that cannot be used as asked, naming file, column, row or value.
         OptionError: for an option out of its range.
-        OutputError: when the report cannot be written.
+        OutputError: when a file cannot be written where it was asked for, or what is read would be written over.
         CheckpointError: when the checkpoint is of other data, options or versions.
         ClusterError: when the scheduler does not answer, a worker has other versions, or the cluster is lost.
         Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
@@ -162,10 +168,13 @@ def train(
     arguments = locals() | {"tests": named}
     asked_for = {name: plain(arguments[name]) for name in REPRODUCED}
     asked_for = {name: value for name, value in asked_for.items() if value not in (plain(DEFAULTS[name]), [], {})}
+    if out is not None:
+        check_writable(Path(out))
     if report is not None:
-        from zeroloop.report.page import check_page_path, rows_of, write_page  # loads what draws and fills templates
+        from zeroloop.report.page import check_page_path  # loads what draws and fills templates
 
         check_page_path(Path(report))
+    check_outputs({"out": out, "report": report}, data, checkpoint=checkpoint)
     if method == "firth":
         if C not in (1.0, math.inf):
             raise OptionError(f"C is {C}, but method='firth' has a penalty of its own; leave C out.")
@@ -246,17 +255,20 @@ def train(
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
         asked |= {"roles": roles, "arguments": asked_for, "paths": _paths(data)}
-        model = _fitted(table, options, rule, Cs, asked, inferred, progress)
+        model, sayings = _fitted(table, options, rule, Cs, asked, inferred, progress)
+        if out is not None:
+            save(model, Path(out))
+        if kept is not None:
+            sayings += attempted("The checkpoint was not marked as finished", kept.finish)
+        for warning in sayings:
+            warnings.warn(warning, stacklevel=2)
         if report is not None:
             progress(Work(doing="writing the report"))
-            try:
-                write_page(model, rows_of(table), Path(report))
-            except OutputError as error:  # the place was good when it was asked for; the model is worth more
-                warnings.warn(f"The report was not written: {error}", ZeroloopWarning, stacklevel=2)
+            write = partial(_write_report, model, table, Path(report))
+            for warning in attempted("The report was not written", write):
+                warnings.warn(warning, stacklevel=2)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
-    if kept is not None:
-        kept.finish()
     return replace(model, origin=_origin(data, scheduler))
 
 
@@ -284,6 +296,12 @@ def _paths(data: TableLike) -> list[str]:
         return [str(data)]
     named = isinstance(data, list | tuple) and all(isinstance(one, str | PathLike) for one in data)
     return list(map(str, data)) if named else []
+
+
+def _write_report(model: Model, table: PreparedTable, path: Path) -> None:
+    from zeroloop.report.page import rows_of, write_page
+
+    write_page(model, rows_of(table), path)
 
 
 def _origin(data: TableLike, scheduler: Any) -> Callable[[], tuple[Any, Any]]:
@@ -314,7 +332,8 @@ def _fitted(
     asked: dict[str, Any],
     inferred: Asked,
     progress: Progress,
-) -> Model:
+) -> tuple[Model, list[Warning]]:
+    """Return the model, and what to warn of once it is saved."""
     schema, training, clock = table.schema, table.training, table.clock
     shape = shape_of(schema, asked["penalty_factors"], asked["bounds"])
     units = Units(schema.centre, schema.scale)
@@ -353,18 +372,24 @@ def _fitted(
         found = Estimated(rows.fit(options, schema.held), None, reason)
     result = found.fit
     clock.lap("fit")
+    sayings: list[Warning] = []
     if not result.converged:
-        warnings.warn(result.not_converged(options.tol), NotConvergedWarning, stacklevel=3)
-    for sentence in troubles(found.estimates):
-        warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
+        sayings.append(NotConvergedWarning(result.not_converged(options.tol)))
+    sayings += [ZeroloopWarning(sentence) for sentence in troubles(found.estimates)]
     telling.say("scoring")
     shares = table.labels.shares.tolist()
-    held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
+    held_out: dict[str, Any] | None = None
+
+    def score() -> None:
+        nonlocal held_out
+        held_out = source_scores(table.held_out, result.coef, shares, options.multi_class)
+
+    sayings += attempted("The rows held out were not scored", score)
     if table.held_out.n_rows:
         clock.lap("score")
     asked |= {"cross_validation": None if chosen is None else chosen.record(), "history": telling.history}
     record = _record(table, result, options, asked)
-    return Model(
+    model = Model(
         schema=schema,
         coef=result.coef,
         training=record,
@@ -372,6 +397,7 @@ def _fitted(
         estimates=found.estimates,
         no_estimates=found.reason,
     )
+    return model, sayings
 
 
 def _cross_validated(

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from zeroloop.commands import signals
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -27,7 +29,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*arguments, **options)
         except KeyboardInterrupt as error:
             print(f"zeroloop: {' '.join(str(error).split()) or 'Interrupted.'}", file=sys.stderr)
-            raise typer.Exit(130) from None
+            raise typer.Exit(signals.exit_code()) from None
 
     app.command()(run)
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -136,9 +137,6 @@ def train(
 
     In Python: zeroloop.train("flights.parquet", target="late").save("model.json")
     """
-    from zeroloop.outputs import check_writable
-
-    check_writable(out)
     trained(
         data,
         out,
@@ -213,6 +211,7 @@ def path(
     from zeroloop import paths
     from zeroloop.charts import check_chart_path
     from zeroloop.outputs import check_writable
+    from zeroloop.tables.conflicts import check_outputs
     from zeroloop.tables.write import check_table_path, write_rows
     from zeroloop.terminal import ProgressBar, console, show_path
 
@@ -221,6 +220,7 @@ def path(
     if out is not None:
         check_table_path(out)
         check_writable(out)
+    check_outputs({"out": out, "plot": plot}, data)
     with ProgressBar() as bar:
         found = paths.path(
             data,
@@ -244,12 +244,16 @@ def path(
         )
     if out is not None:
         write_rows(found.to_pylist(), out)
-    if plot is not None:
-        found.plot(plot)
+    # All that was asked for is tried: a chart that cannot be drawn must not cost the figures.
+    with ExitStack() as after:
+        if plot is not None:
+            after.callback(found.plot, plot)
+        if as_json:
+            print(json.dumps(found.to_pylist()))
+        else:
+            show_path(found)
     if as_json:
-        print(json.dumps(found.to_pylist()))
         return
-    show_path(found)
     for file in (out, plot):
         if file is not None:
             console.print(f"Wrote [bold]{file}[/]")

@@ -49,8 +49,10 @@ def predict(
     In Python: zeroloop.load("model.json").predict_proba("flights.parquet")
     """
     from zeroloop.model import load
+    from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import console
 
+    check_outputs({"out": out}, data, models=[model])
     rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
@@ -141,8 +143,10 @@ def report(
     from zeroloop.model import load
     from zeroloop.report.page import report as write_report
     from zeroloop.resources import Resources
+    from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import ProgressBar, console
 
+    check_outputs({"out": out}, data, models=[model])
     with ProgressBar() as bar:
         write_report(
             load(model),

@@ -68,12 +68,16 @@ def demo(threads: Threads = None) -> None:
     """
     from zeroloop.model import load
     from zeroloop.outputs import check_writable
+    from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import console
 
     model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")
     report = Path("flights-report.html")
-    check_writable(model)
+    outputs = {"the model": model, "the report": report, "the predictions": predictions}
+    for path in outputs.values():
+        check_writable(path)
     with as_file(files("zeroloop") / "data" / "flights.parquet") as flights:
+        check_outputs(outputs, str(flights))
         trained(str(flights), model, False, target="late", report=report, threads=threads)
         rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
     console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")

@@ -15,17 +15,25 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     from zeroloop.summary import summarise
     from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training
 
+    report = options.get("report")
+    before = _when(report)
     with ProgressBar() as bar:
-        model = training.train(data, progress=bar, **options)
-    model.save(out)
+        model = training.train(data, progress=bar, out=out, **options)
     if as_json:
         print(json.dumps(training_json(model, out)))
     else:
         show_training(model)
         show_summary(model, summarise(model), STRONGEST)
         console.print(f"Saved [bold]{out}[/]")
-        if options.get("report") is not None:
-            console.print(f"Wrote [bold]{options['report']}[/]: open it in a browser")
+        if report is not None and _when(report) != before:  # else a warning has said why
+            console.print(f"Wrote [bold]{report}[/]: open it in a browser")
+
+
+def _when(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from the one that replaces it; None where there is none."""
+    if path is None or not path.exists():
+        return None
+    return path.stat().st_ino, path.stat().st_mtime_ns
 
 
 def predicted(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroloop.blocks import FloatArray
-from zeroloop.charts import named_legend, new_figure
+from zeroloop.charts import load_matplotlib, named_legend, new_figure
 from zeroloop.report.curves import Curves
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def descent(history: Sequence[dict[str, float | None]]) -> str:
 
 
 def _new(height: float) -> Figure:
-    import matplotlib as mpl
+    mpl = load_matplotlib()
 
     with mpl.rc_context({"font.size": 9, "text.parse_math": False}):
         return new_figure(WIDTH, height)
@@ -144,7 +144,7 @@ def _legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str]) -> None
 
 def _svg(figure: Figure, title: str) -> str:
     """Return a figure as an element of a page."""
-    import matplotlib as mpl
+    mpl = load_matplotlib()
 
     figure.patch.set_visible(False)
     written = StringIO()

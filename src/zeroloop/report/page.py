@@ -42,6 +42,7 @@ from zeroloop.summary import (
     ratio_text,
     summarise,
 )
+from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import INTERCEPT
 
@@ -98,6 +99,7 @@ def report(
 
     """
     check_page_path(Path(path))
+    check_outputs({"out": path}, data)
     write_page(model, scored_rows(model, data, resources), Path(path))
 
 

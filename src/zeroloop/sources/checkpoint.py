@@ -87,7 +87,8 @@ class Checkpoint:
             strange = [path.name for path in found if not _is_own(path, has_header)]
             if strange:
                 raise CheckpointError(
-                    f"{self.folder}: the folder holds other files than a checkpoint ({_short(strange[0])}); name another."
+                    f"{self.folder}: the folder holds other files than a checkpoint ({_short(strange[0])}); "
+                    "name another."
                 )
             for path in found:
                 if path.name != HEADER:  # which is replaced: were this killed before, the rest is still known as ours

@@ -56,6 +56,16 @@ class File:
             OSError: when it cannot be opened.
 
         """
+        self.check_unchanged()
+        return pa.OSFile(self.place) if self.filesystem is None else self.filesystem.open_input_file(self.place)
+
+    def check_unchanged(self) -> None:
+        """Check that the file is still the one that was found: before it is read, and when all of it has been.
+
+        Raises:
+            BadFileError: when it is gone, or of another size or time.
+
+        """
         now = _found(self.filesystem, self.place)
         if now is None:
             raise MissingFileError(self.path, "the file is gone since this run found it; put it back, or start anew.")
@@ -65,7 +75,6 @@ class File:
                 f"the file has changed since this run found it ({self.size:,} bytes then, {now[0]:,} now); "
                 "start anew when it is complete.",
             )
-        return pa.OSFile(self.place) if self.filesystem is None else self.filesystem.open_input_file(self.place)
 
     def stream(self) -> Any:
         """Open the file for Python's own readers, buffered."""
@@ -89,7 +98,7 @@ def find_files(given: str) -> list[File]:
         return _find_remote(given)
     place = Path(given)
     if place.is_dir():
-        paths = [path for path in sorted(place.rglob("*")) if _is_data(path.relative_to(place).parts)]
+        paths = [path for path in sorted(place.rglob("*")) if is_data(path.relative_to(place).parts)]
         files = [_local(path, path.relative_to(place).parts) for path in paths if path.is_file()]
         return _some(files, given, folder=True)
     if place.exists():
@@ -109,7 +118,8 @@ def _some(files: list[File], given: str, folder: bool) -> list[File]:
     return files
 
 
-def _is_data(parts: Sequence[str]) -> bool:
+def is_data(parts: Sequence[str]) -> bool:
+    """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
     hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
     return not hidden and parts[-1].lower().endswith(SUFFIXES)
 
@@ -158,7 +168,7 @@ def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> list[File]:
             raise DataError(f"{uri}: no such file or folder.")
         infos = filesystem.get_file_info(pafs.FileSelector(place, recursive=True))
         below = [(info, info.path.removeprefix(place.lstrip("/")).removeprefix(place)) for info in infos]
-        found = [(info, path) for info, path in below if _is_data([part for part in path.split("/") if part])]
+        found = [(info, path) for info, path in below if is_data([part for part in path.split("/") if part])]
     found = sorted(((i, path) for i, path in found if i.type == pafs.FileType.File), key=lambda pair: pair[0].path)
     files = [_remote(info, filesystem, prefix, path.split("/")) for info, path in found]
     return _some(files, uri, folder=not glob.has_magic(place))

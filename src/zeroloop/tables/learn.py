@@ -69,7 +69,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         numeric.append(offset)
     types = [t for column in numeric for t in scanned.columns[column.name].types]
     exact = all(not column.decimals for column in numeric)
-    return Schema(
+    schema = Schema(
         numeric=tuple(numeric),
         categorical=tuple(categorical),
         left_out=tuple(left_out),
@@ -80,6 +80,24 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         sparse=sparse[0] if sparse else None,
         offset=roles.offset,
     )
+    _check_terms(schema)
+    return schema
+
+
+def _check_terms(schema: Schema) -> None:
+    """Check that every term has a name of its own: coefficients are told apart by it, in a model's file too."""
+    maker: dict[str, str] = {}
+    for term, column in zip(schema.terms, schema.columns_of_terms, strict=True):
+        if term in maker:
+            first = maker[term]
+            if not first:
+                reason = f"the intercept has that name, so column {column!r} cannot; rename it"
+            elif first == column:
+                reason = f"two values of column {column!r} are written alike; correct one"
+            else:
+                reason = f"columns {first!r} and {column!r} both make one; rename or drop one of them"
+            raise DataError(f"Two terms would be named {term!r}: {reason}.")
+        maker[term] = column
 
 
 def without_terms(scanned: Scan, roles: Roles) -> list[LeftOut]:

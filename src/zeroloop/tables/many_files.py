@@ -61,6 +61,7 @@ class FileRows:
                     for piece in file_batches(one.file, columns, one.types, rows):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch, n_bytes + piece.n_bytes)
+                    one.file.check_unchanged()  # it may have grown meanwhile, or been written anew
                 if one.n_rows is None:
                     one.groups = (rows,)
             n_bytes += one.file.size
