@@ -17,11 +17,12 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import DataError, OptionError
-from zeroloop.estimates import State, own_units, reach_of, relative, two_sided
+from zeroloop.estimates import Estimates, State, own_units, reach_of, relative, two_sided
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
@@ -31,6 +32,8 @@ from zeroloop.scored import total_over
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema
+
+UNDECIDED = 1e-7  # of an effect's largest slope: what rounding leaves of none
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ def marginal_effects(
     Over the classes the effects of a column sum to zero. A column made of others, a square or a product, is one like
     any other: its effect is that of a change of it alone, where Stata's `margins` would change what it is made of.
 
+    Where the likelihood has no maximum, an effect of a column without a finite estimate has no figures, nor has one
+    that such a column's coefficient would change.
+
     The columns of the result: `class` (with more than two), `term`, `change` ("derivative", or the level that it is
     from), `effect`, `std_err`, `z`, `p`, `ci_lower`, `ci_upper`.
 
@@ -111,8 +117,6 @@ def marginal_effects(
     with one_blas_thread():
         total = _total(model, data, sums, None if scheduler is None else Resources(scheduler=scheduler))
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
-    unknown = [state == State.NO_MAXIMUM for state in estimates.states]
-    covariance[unknown], covariance[:, unknown] = np.nan, np.nan
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
     if len(model.coef) > 1:
         rows = [_with_first_class(row) for row in rows]
@@ -248,7 +252,13 @@ def _table(model: Model, rows: list[_Effect], covariance: FloatArray, level: flo
     gradients = [row.gradient[k].ravel() for k in range(n_classes) for row in rows]
     error = np.array([_error(gradient, covariance) for gradient in gradients])
     error[error == 0] = np.nan  # of a column that repeats others
-    df = model.needed_estimates().degrees_of_freedom
+    estimates = model.needed_estimates()
+    if estimates.separation is not None:
+        without = _without_estimates(model.schema, estimates)
+        none = np.array([row.term in without for row in rows] * n_classes)
+        none |= _undecided(np.array(gradients), model.schema, estimates)
+        effect[none], error[none] = np.nan, np.nan
+    df = estimates.degrees_of_freedom
     reach = reach_of(level, df) * error
     z = effect / error
     figures = {"std_err": error, "z": z, "p": two_sided(z, df), "ci_lower": effect - reach, "ci_upper": effect + reach}
@@ -256,7 +266,7 @@ def _table(model: Model, rows: list[_Effect], covariance: FloatArray, level: flo
     columns: dict[str, Any] = named | {
         "term": [row.term for row in rows] * n_classes,
         "change": [row.change for row in rows] * n_classes,
-        "effect": effect,
+        "effect": pa.array(effect, mask=np.isnan(effect)),
     }
     return pa.table(columns | {name: pa.array(figure, mask=np.isnan(figure)) for name, figure in figures.items()})
 
@@ -264,3 +274,22 @@ def _table(model: Model, rows: list[_Effect], covariance: FloatArray, level: flo
 def _error(gradient: FloatArray, covariance: FloatArray) -> float:
     used = np.flatnonzero(gradient)
     return math.sqrt(float(gradient[used] @ covariance[np.ix_(used, used)] @ gradient[used]))
+
+
+def _without_estimates(schema: Schema, estimates: Estimates) -> set[str]:
+    """Return the terms that have no finite estimate in some class."""
+    return {
+        term
+        for term, state in zip(schema.terms * estimates.n_outputs, estimates.states, strict=True)
+        if state == State.NO_MAXIMUM
+    }
+
+
+def _undecided(gradients: FloatArray, schema: Schema, estimates: Estimates) -> NDArray[np.bool_]:
+    """Return which effects change in a direction in which the rows say nothing, given their gradients `(k, n)`."""
+    assert estimates.separation is not None
+    scale = np.tile(schema.scale, estimates.n_outputs)
+    directions = estimates.separation.directions()
+    directions = directions / np.max(np.abs(directions) * scale, axis=1, keepdims=True)
+    slopes = np.max(np.abs(gradients @ directions.T), axis=1)
+    return np.asarray(slopes > UNDECIDED * np.max(np.abs(gradients) / scale, axis=1))

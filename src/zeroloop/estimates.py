@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -32,12 +33,33 @@ class Separation:
             coefficients kept growing, but no direction was proved).
         causes: in words, the columns or levels, and towards which class.
         direction: `(n,)`, in which the coefficients grow, in the columns' own units.
+        undecided: directions in which the rows that are not predicted without doubt say nothing, as indices and values;
+            a combination of coefficients has an estimate where it is 0 along each. Empty of "complete": none has one.
+        signs: `(n,)`, towards which infinity each coefficient goes: 1, -1, or 0 where it has an estimate, or where
+            sequences of ever greater likelihood may take it anywhere.
 
     """
 
     kind: str
     causes: tuple[str, ...]
     direction: tuple[float, ...]
+    undecided: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...] = ()
+    signs: tuple[int, ...] = ()
+
+    def signs_of(self, states: Sequence[State | None]) -> list[int]:
+        """Return the signs; of a model file that has none, those of its direction."""
+        signs = self.signs or np.sign(self.direction)
+        return [int(sign) * (state == State.NO_MAXIMUM) for sign, state in zip(signs, states, strict=True)]
+
+    def directions(self) -> FloatArray:
+        """Return the directions in which the rows say nothing, `(k, n)`, in the columns' own units."""
+        n = len(self.direction)
+        if self.kind == "complete":
+            return np.eye(n)
+        found = np.zeros((len(self.undecided), n))
+        for row, (at, values) in zip(found, self.undecided, strict=True):
+            row[list(at)] = values
+        return np.vstack([found, self.direction])
 
     def in_words(self) -> str:
         """Say what it means and what to do."""
@@ -278,7 +300,13 @@ def unpacked(record: dict[str, Any]) -> Estimates:
             "aliased": tuple(record["aliased"]),
             "separation": None
             if separation is None
-            else Separation(separation["kind"], tuple(separation["causes"]), tuple(separation["direction"])),
+            else Separation(
+                kind=separation["kind"],
+                causes=tuple(separation["causes"]),
+                direction=tuple(separation["direction"]),
+                undecided=tuple((tuple(at), tuple(values)) for at, values in separation.get("undecided", ())),
+                signs=tuple(separation.get("signs", ())),
+            ),
             "tests": tuple(tests),
         }
     )

@@ -336,7 +336,8 @@ class Model:
         The columns are `term`, `coef`, `odds_ratio`, and of an unpenalised fit, else null, `std_err`, `z`, `p`,
         `ci_lower`, `ci_upper`, `odds_ratio_lower`, `odds_ratio_upper` (Wald) and `state`: why there are none. With more
         than two classes a `class` stands before them, and where there are standard errors everything is relative to the
-        first class.
+        first class. Where the likelihood has no maximum a `limit` follows: "+inf" or "-inf" where every way to its
+        supremum takes a coefficient there, else null; `coef` is then what predictions are made with.
 
         Args:
             level: confidence of the intervals, between 0 and 1.

@@ -9,7 +9,7 @@ from zeroloop.estimates import Estimates
 from zeroloop.kernels.forms import predictors, squared_lengths
 from zeroloop.tables.schema import Schema
 
-NO_GROWTH = 1e-6  # of a direction of separation: rows that it moves less have finite predictors
+NO_GROWTH = 1e-7  # of a direction in which the data say nothing: what rounding leaves in rows that it does not move
 
 
 def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Schema, forms: FloatArray) -> FloatArray:
@@ -37,7 +37,11 @@ def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Sc
             total += moved**2
         found = np.sqrt(total) / (1 - share)
     if estimates.separation is not None:
-        direction = np.array(estimates.separation.direction).reshape(-1, n)
-        grows = np.abs(predictors(block, direction, np.zeros(centre.size), block.n_rows))
-        found[..., np.any(grows > NO_GROWTH * np.max(np.abs(direction)), axis=0)] = np.nan
+        undecided = np.zeros(block.n_rows, dtype=bool)
+        for direction in estimates.separation.directions().reshape(-1, estimates.n_outputs, n):
+            about = direction.copy()
+            about[:, 0] += about[:, 1 : 1 + centre.size] @ centre
+            moved = np.max(np.abs(predictors(block, about, centre, block.n_rows)), axis=0)
+            undecided |= moved > NO_GROWTH * np.max(np.abs(about) * schema.scale)
+        found[..., undecided] = np.nan
     return found

@@ -94,7 +94,7 @@ class Summary:
         if not self.figures:
             return [*named, coef, ratio_text(term["odds_ratio"])]
         if state is not None:
-            coef = {State.ALIASED: "-", State.NO_MAXIMUM: "+inf" if term["coef"] > 0 else "-inf"}.get(state, coef)
+            coef = {State.ALIASED: "-", State.NO_MAXIMUM: term.get("limit") or "-"}.get(state, coef)
             return [*named, coef, state, "", "", "", ""]
         ends = [ratio_text(term[f"odds_ratio_{end}"]) for end in ("lower", "upper")]
         figures = [f"{term['std_err']:.4g}", f"{term['z']:.2f}", p_text(term["p"]), ratio_text(term["odds_ratio"])]

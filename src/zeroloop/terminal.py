@@ -158,7 +158,7 @@ def show_effects(effects: pa.Table, level: float) -> None:
     table = _table("Average marginal effects on the probability", titles)
     for row in rows:
         words = [_plain(str(row[name])) for name in (*named, "term", "change")]
-        effect = f"{row['effect']:.5g}"
+        effect = "-" if row["effect"] is None else f"{row['effect']:.5g}"
         if row["std_err"] is None:
             table.add_row(*words, effect, "no finite estimate", "", "", "")
             continue

@@ -13,6 +13,7 @@ from zeroloop.estimates import Estimates, State, reach_of, relative, two_sided
 from zeroloop.tables.schema import Schema
 
 FIGURES = ("std_err", "z", "p", "ci_lower", "ci_upper", "odds_ratio_lower", "odds_ratio_upper")
+LIMITS = {1: "+inf", -1: "-inf", 0: None}
 
 
 def terms_table(schema: Schema, coef: FloatArray, estimates: Estimates | None, level: float) -> pa.Table:
@@ -47,5 +48,11 @@ def terms_table(schema: Schema, coef: FloatArray, estimates: Estimates | None, l
     for name in FIGURES:
         figure = known.get(name, ratios.get(name))
         columns[name] = nothing if figure is None else pa.array(figure, mask=np.isnan(figure))
+    if estimates is not None:
+        infinite = np.array([state == State.NO_MAXIMUM for state in states])
+        columns["odds_ratio"] = pa.array(ratios["odds_ratio"], mask=infinite)
     shown = [None if state is None or state == State.ESTIMATED else str(state) for state in states]
-    return pa.table(columns | {"state": pa.array(shown, pa.string())})
+    columns["state"] = pa.array(shown, pa.string())
+    if estimates is not None and estimates.separation is not None:
+        columns["limit"] = pa.array([LIMITS[sign] for sign in estimates.separation.signs_of(states)], pa.string())
+    return pa.table(columns)

@@ -54,6 +54,12 @@ class Basis:
         about[:, 0] -= about[:, 1 : 1 + n_x] @ self.to_units.centre
         return about
 
+    def own_units(self, forms: FloatArray) -> FloatArray:
+        """Return directions `(k, n_outputs, n_coefs)` of remainders, about the centre, as those of columns, about 0."""
+        found = forms.copy() if self.change is None else forms @ self.change.T
+        found[:, :, 0] -= found[:, :, 1 : 1 + self.to_units.centre.size] @ self.to_units.centre
+        return found
+
     def estimates(self, estimates: Estimates) -> Estimates:
         """Return the estimates of columns' coefficients, given those of remainders'."""
         if self.change is None:

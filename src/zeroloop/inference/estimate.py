@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.errors import DataError, OptionError
-from zeroloop.estimates import ColumnsTest, Estimates, Separation, State
+from zeroloop.estimates import ColumnsTest, Estimates, State
 from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of, plain_shape
 from zeroloop.inference.aliasing import Aliased, Columns
 from zeroloop.inference.basis import Basis, look
@@ -25,11 +25,10 @@ from zeroloop.inference.covariance import (
     scores_squared,
 )
 from zeroloop.inference.firth import firth
-from zeroloop.inference.information import eliminate, inverse
-from zeroloop.inference.refine import Refined, decided, refine
-from zeroloop.inference.separation import Direction, find_separation
+from zeroloop.inference.limit import Limit, settle, settled_at
 from zeroloop.inference.statistics import row_totals
 from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
+from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
 from zeroloop.objective import Objective, Outcome, Solution, Units
 from zeroloop.sources.threads import one_blas_thread
@@ -39,9 +38,10 @@ METHODS = ("ml", "firth")
 NOT_CONVERGED = "the fit is not converged"
 NEARLY_REPEAT = "columns nearly repeat others, beyond what float64 sums can tell apart; drop some of them"
 MOST_COEFS = 5_000  # of all outputs: their covariance is 200 MB
-GROWING = 1e-3  # of the fastest coefficient: what grows with it
-GROWTH = 0.1  # of the predictor in some steps, in standard deviations: less is no growth
-DECIDED = 1e-6  # of the information that a column's rows would give undecided ones
+UNPROVED = (
+    "whether the likelihood has a maximum could not be decided: rounding is larger than what would decide it; give "
+    "columns of like size, or use method='firth'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
     held = np.full(rows.source.n_coefs, np.nan) if schema.held is None else schema.held
     with one_blas_thread():
         found = _maximum(rows, options, held, asked.method)
-        known = _with_estimates(found, options, asked)
+        known = _with_estimates(found, rows.source, options, asked)
     fitted = replace(found.fit, coef=found.basis.coef(found.fit.coef))
     if known.estimates is None:
         return replace(known, fit=fitted)
@@ -219,7 +219,8 @@ class _Maximum:
         held: what was held, repeats among them.
         objective: of the coefficients that were not.
         fit: in the basis.
-        refined: where Newton's steps led.
+        limit: where the likelihood goes: to its maximum, or its supremum.
+        totals: of the rows, see `row_totals`.
 
     """
 
@@ -229,7 +230,8 @@ class _Maximum:
     held: FloatArray
     objective: Objective
     fit: Fit
-    refined: Refined
+    limit: Limit
+    totals: FloatArray
 
 
 def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml") -> _Maximum:
@@ -238,16 +240,25 @@ def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml")
     held = held.copy()
     held[[one.at for one in looked.columns.aliased]] = 0.0
     objective = rows.objective(options, held)
+    totals = rows.source.reduce(row_totals)
     if method == "firth":
-        fitted, refined = _by_firth(rows, objective)
+        fitted, limit = _by_firth(rows, objective, totals)
     else:
         fitted = rows.fit(options, held)
-        refined = refine(objective, objective.theta(fitted.coef))
+        limit = settle(
+            rows.source,
+            lambda source: replace(rows, source=source).objective(options, held),
+            centre=rows.units.centre,
+            unit=1 / rows.units.scale,
+            squares=looked.columns.squares,
+            totals=totals,
+            theta=objective.theta(fitted.coef),
+        )
         before = fitted.solutions[0]
-        outcome = Outcome.CONVERGED if refined.settled else before.outcome
-        solution = Solution(refined.theta, refined.at, before.n_iter, outcome)
-        passes = fitted.passes + objective.passes
-        fitted = replace(fitted, coef=objective.coef(refined.theta), solutions=(solution,), passes=passes)
+        outcome = Outcome.CONVERGED if limit.settled else before.outcome
+        solution = Solution(limit.theta, limit.at.at, before.n_iter, outcome)
+        passes = fitted.passes + limit.passes
+        fitted = replace(fitted, coef=objective.coef(limit.theta), solutions=(solution,), passes=passes)
     fitted = replace(fitted, passes=fitted.passes + looked.passes)
     return _Maximum(
         rows=rows,
@@ -256,11 +267,12 @@ def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml")
         held=held,
         objective=objective,
         fit=fitted,
-        refined=refined,
+        limit=limit,
+        totals=totals,
     )
 
 
-def _by_firth(rows: Rows, objective: Objective) -> tuple[Fit, Refined]:
+def _by_firth(rows: Rows, objective: Objective, totals: FloatArray) -> tuple[Fit, Limit]:
     start = objective.theta(rows.labels.start(rows.source.n_coefs, fit_intercept=True))
     solution = firth(rows.source, objective, rows.units, start, rows.labels.total)
     if solution is None:
@@ -273,7 +285,7 @@ def _by_firth(rows: Rows, objective: Objective) -> tuple[Fit, Refined]:
         passes=2 * objective.passes,
         labels=rows.labels,
     )
-    return found, Refined(solution.theta, solution.last, np.zeros_like(solution.theta), solution.converged)
+    return found, settled_at(rows.source, objective, solution, rows.units, float(totals[1]))
 
 
 def _check(rows: Rows, asked: Asked) -> None:
@@ -288,13 +300,17 @@ def _check(rows: Rows, asked: Asked) -> None:
         raise DataError(f"The target {schema.target.name!r} has {n_classes} classes, and an offset is for two.")
 
 
-def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estimated:
-    """Return the fit with its estimates, both in the maximum's basis, but for tests."""
+def _with_estimates(maximum: _Maximum, original: TableSource, options: Options, asked: Asked) -> Estimated:
+    """Return the fit with its estimates, both in the maximum's basis, but for tests; `original`: the rows, in none."""
     rows, columns, held, found = maximum.rows, maximum.columns, maximum.held, maximum.fit
-    objective, refined = maximum.objective, maximum.refined
-    part = decided(objective)
+    objective, limit = maximum.objective, maximum.limit
+    if not limit.sure:
+        return Estimated(found, None, UNPROVED)
+    if not limit.settled:
+        return Estimated(found, None, NOT_CONVERGED)
+    if limit.inverse is None:
+        return Estimated(found, None, NEARLY_REPEAT)
     n_outputs = max(objective.n_outputs - 1, 1)
-    information = refined.at.hessian[part, part] * rows.labels.total
     free = np.flatnonzero(np.isnan(held))
     # Of each parameter, output after output: its place among all coefficients.
     place = (np.arange(n_outputs)[:, np.newaxis] * held.size + free).ravel()
@@ -302,30 +318,18 @@ def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estima
     states[place] = State.ESTIMATED
     for one in columns.aliased:
         states[one.at :: held.size] = State.ALIASED
-    used = np.ones(place.size, dtype=bool)
-    separation = None
-    if not refined.settled:
-        growing = _growing(refined.moved[part])
-        if not np.any(growing) or maximum.basis.change is not None:
-            return Estimated(found, None, NEARLY_REPEAT if found.converged else NOT_CONVERGED)
-        used = _decided_on(information, growing, np.tile(columns.squares[free], n_outputs), rows.labels)
-        separation = _separation(rows, objective, refined, growing, place, held.size)
-        states[place[growing]] = State.NO_MAXIMUM
-        intercepts = np.abs(_moved_at_zero(rows.units, objective, refined))[-n_outputs:]
-        fastest = float(np.max(np.abs(refined.moved)))
-        states[:: held.size] = [State.NO_MAXIMUM if one > GROWING * fastest else State.ESTIMATED for one in intercepts]
-    inverted = inverse(information[np.ix_(used, used)])
-    if inverted is None:
-        return Estimated(found, None, NEARLY_REPEAT)
-    totals = rows.source.reduce(row_totals)
-    counts = Counts(float(totals[0]), float(totals[1]))
+    separation, used, inverted = None, limit.kept, limit.inverse
+    if limit.is_separated:
+        separation, none = verdict(limit, maximum.basis, original, rows.schema)
+        states[none & (states == State.ESTIMATED)] = State.NO_MAXIMUM
+    counts = Counts(float(maximum.totals[0]), float(maximum.totals[1]))
     n_estimated = int(place.size)
     covariance = inverted.matrix
     n_clusters = number_of_clusters(rows.source) if asked.clustered else None
     sampling = asked.weights == "sampling"
     if asked.kind != "model":
-        coef = objective.about_centre(refined.theta)
-        square = scores_squared(rows.source, coef, rows.units.centre, sampling=sampling, n_clusters=n_clusters)
+        coef = objective.about_centre(limit.theta)
+        square = scores_squared(limit.source, coef, rows.units.centre, sampling=sampling, n_clusters=n_clusters)
         unit = np.tile(1 / rows.units.scale, n_outputs)[place[used]]
         square = square[np.ix_(place[used], place[used])] * unit[:, np.newaxis] * unit
         factor = correction(asked.kind, counts, n_estimated, sampling, n_clusters)
@@ -341,7 +345,7 @@ def _with_estimates(maximum: _Maximum, options: Options, asked: Asked) -> Estima
         weights=asked.weights,
         method=asked.method,
         n=counts.rows if sampling or asked.weights is None else counts.total,
-        log_likelihood=-refined.at.loss * rows.labels.total,
+        log_likelihood=limit.log_likelihood,
         null_log_likelihood=_null_log_likelihood(rows, options, held),
         condition=inverted.condition,
         n_outputs=n_outputs,
@@ -356,54 +360,6 @@ def _unmet(one: Aliased, schema: Schema) -> bool:
     """Return whether a coefficient is of a sparse column's index that no row has: nothing to tell a reader."""
     first = 1 + len(schema.numeric)
     return first <= one.at < first + schema.n_sparse and not np.any(one.on)
-
-
-def _moved_at_zero(units: Units, objective: Objective, refined: Refined) -> FloatArray:
-    """Return how far the intercepts at zero, not at the centre, moved, `(n_outputs,)`."""
-    moved = objective.direction(refined.moved)
-    return np.asarray(moved[:, 0] - moved[:, 1 : 1 + units.centre.size] @ units.centre)
-
-
-def _growing(moved: FloatArray) -> NDArray[np.bool_]:
-    """Return which parameters did not settle."""
-    speed = np.abs(moved)
-    fastest = float(np.max(speed, initial=0.0))
-    return speed > GROWING * fastest if fastest > GROWTH else np.zeros(moved.size, dtype=bool)
-
-
-def _decided_on(
-    information: FloatArray, growing: NDArray[np.bool_], squares: FloatArray, labels: Labels
-) -> NDArray[np.bool_]:
-    """Return which parameters to take the others' covariance over: all but as many as there are ways to grow.
-
-    Along such a way the information vanishes; what does not grow does not depend on which parameter it is taken out by.
-    """
-    order = np.argsort(growing, kind="stable")  # those that do not grow first
-    undecided = float(np.max(labels.shares * (1 - labels.shares)))
-    reference = np.where(growing, squares * undecided, np.diag(information))[order]
-    kept = eliminate(information[np.ix_(order, order)], reference, DECIDED).kept
-    kept[: np.sum(~growing)] = True
-    used = np.empty(kept.size, dtype=bool)
-    used[order] = kept
-    return used
-
-
-def _separation(
-    rows: Rows,
-    objective: Objective,
-    refined: Refined,
-    growing: NDArray[np.bool_],
-    place: NDArray[np.intp],
-    n_coefs: int,
-) -> Separation:
-    part = decided(objective)
-    moved = np.zeros_like(refined.moved)
-    moved[part] = np.where(growing, refined.moved[part], 0.0)
-    fastest = [int(i) for i in np.argsort(-np.abs(refined.moved[part]), kind="stable") if growing[i]]
-    first = 1 if objective.n_outputs > 1 else 0
-    named = [(first + int(place[i]) // n_coefs, int(place[i]) % n_coefs) for i in fastest]
-    direction = Direction(objective.about_centre(refined.theta), objective.direction(moved))
-    return find_separation(rows.source, rows.schema, direction, named)
 
 
 def _null_log_likelihood(rows: Rows, options: Options, held: FloatArray) -> float:
@@ -422,8 +378,7 @@ def _held_at_zero(held: FloatArray, coefs: NDArray[np.intp]) -> FloatArray:
 
 def _log_likelihood(rows: Rows, options: Options, held: FloatArray) -> float:
     """Return the maximum with other coefficients held."""
-    refined = _maximum(rows.of_other_fits(), options, held).refined
-    return -refined.at.loss * rows.labels.total
+    return _maximum(rows.of_other_fits(), options, held).limit.log_likelihood
 
 
 def without_columns(

@@ -1,143 +1,291 @@
-"""Whether the likelihood has a maximum at all, proved by one direction, and which columns or levels are to blame.
-
-Where rows can be told apart without doubt, coefficients grow for ever: Newton's steps shrink no more. Their sum is then
-a direction that moves no row away from its own class; one pass over the rows proves that it is one. A fit whose steps
-do shrink has a maximum, which its Hessian proves.
+"""Whether the likelihood has a maximum: a recession direction proves that it has none, a linear program that it has.
 
 Sources: Albert and Anderson, "On the existence of maximum likelihood estimates in logistic regression models",
-Biometrika, 1984; Correia, Guimarães and Zylkin, "Verifying the existence of maximum likelihood estimates for
-generalized linear models", 2019.
+Biometrika, 1984; Konis, "Linear programming algorithms for detecting separated data in binary logistic regression
+models", thesis, Oxford, 2007. The program is made over few pairs of a row and another class; each pass over the rows
+adds those that its solution moves the wrong way, until there are none (Kelley, "The cutting-plane method for solving
+convex programs", 1960).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.estimates import Separation, relative
-from zeroloop.inference.statistics import class_columns, margins, numeric_ranges
-from zeroloop.tables.schema import Schema
+from zeroloop.inference.aliasing import NEGLIGIBLE, REPEATS, SUSPICIOUS
+from zeroloop.inference.information import eliminate
+from zeroloop.inference.pairs import (
+    Extremes,
+    Frame,
+    Pairs,
+    Recession,
+    extremes,
+    least_pairs,
+    products_of_pairs,
+    squares_of_pairs,
+)
 
-ROUNDING = 1e-4  # of the largest margin: how far a direction may move rows away from their class
-NONE = 1e-9  # of the fastest coefficient: what is left of it where it was taken away again
-MOST_NAMED = 5
+MOVED = 1e-3  # of directions that move pairs by 1 and more: what is above it is moved, not left over by a solver
+ROUNDING = 1e-10  # of the largest coefficient of a direction: what rounding leaves of a margin of 0
+MOST_PAIRS = 2_000  # that a pass returns
+MOST_ROUNDS = 60  # of the program; each adds pairs that the one before moved the wrong way
+LP_TOLERANCE = 1e-9  # HiGHS takes 1e-10 and more
+MOST_SIGNS = 30  # dimensions of what is not decided, up to which the sign of each infinite coefficient is looked for
 
 
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """A fit that keeps going: where it is, and where it is going.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """The parameters that rows decide on: of each class but the first, the coefficients that are not held.
 
     Attributes:
-        at: `(n_outputs, n_coefs)`, coefficients about the centre.
-        moved: `(n_outputs, n_coefs)`, the sum of its last steps, about the centre.
+        free: indices of those coefficients.
+        unit: `(n_free,)`, coefficient = parameter * unit.
+        n_outputs: classes less one.
+        n_coefs: of an output.
 
     """
 
-    at: FloatArray
-    moved: FloatArray
+    free: NDArray[np.intp]
+    unit: FloatArray
+    n_outputs: int
+    n_coefs: int
+
+    def forms(self, flat: FloatArray) -> FloatArray:
+        """Return directions `(k, n_outputs, n_coefs)` about the centre, given `(k, n)` in parameters."""
+        found = np.zeros((len(flat), self.n_outputs, self.n_coefs))
+        found[:, :, self.free] = flat.reshape(len(flat), self.n_outputs, -1) * self.unit
+        return found
+
+    def form(self, flat: FloatArray) -> FloatArray:
+        """Return one direction `(n_outputs, n_coefs)`."""
+        return np.asarray(self.forms(flat[np.newaxis])[0])
+
+    def flat(self, forms: FloatArray) -> FloatArray:
+        """Return what products of forms `(k, n_outputs, n_coefs)` with directions are in parameters, `(k, n)`."""
+        return np.asarray((forms[:, :, self.free] * self.unit).reshape(len(forms), self.n_outputs * self.free.size))
 
 
-def find_separation(source: Source, schema: Schema, direction: Direction, growing: list[tuple[int, int]]) -> Separation:
-    """Return what keeps coefficients growing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """What the pairs that remain say nothing about.
+
+    Attributes:
+        kept: `(n,)`, parameters that they tell apart, the others given.
+        vectors: `(r, n)`, directions that move none of them: each has a parameter of its own that is not kept, at 1.
+        squares: `(n,)`, of the parameters over those pairs.
+
+    """
+
+    kept: NDArray[np.bool_]
+    vectors: FloatArray
+    squares: FloatArray
+
+    def cleaned(self, direction: FloatArray) -> FloatArray:
+        """Return the direction that moves none of the pairs, given one that does so up to rounding."""
+        return np.asarray(direction[~self.kept] @ self.vectors)
+
+
+def undecided(source: Source, space: Space, frame: Frame) -> Undecided:
+    """Return what the pairs that remain say nothing about: two passes at most."""
+    products = source.reduce(partial(products_of_pairs, frame=frame, n_outputs=space.n_outputs))
+    at = (np.arange(space.n_outputs)[:, np.newaxis] * space.n_coefs + space.free).ravel()
+    unit = np.tile(space.unit, space.n_outputs)
+    products = products[np.ix_(at, at)] * unit[:, np.newaxis] * unit
+    squares = np.diag(products).copy()
+    found = eliminate(products, squares, SUSPICIOUS)
+    kept = np.ones(squares.size, dtype=bool)
+    suspects = np.flatnonzero(~found.kept)
+    vectors = np.zeros((suspects.size, squares.size))
+    for vector, j in zip(vectors, suspects.tolist(), strict=True):
+        vector[:] = -found.on[j]
+        vector[np.abs(vector) < NEGLIGIBLE * REPEATS] = 0.0
+        vector[j] = 1.0
+    if suspects.size > 0:
+        left = source.reduce(partial(squares_of_pairs, forms=space.forms(vectors), frame=frame))
+        exact = left <= REPEATS**2 * np.maximum(squares[suspects], np.sum(vectors**2 * squares, axis=1))
+        vectors, suspects = vectors[exact], suspects[exact]
+    kept[suspects] = False
+    return Undecided(kept=kept, vectors=vectors, squares=squares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A recession that was proved, and what the pairs that it leaves say nothing about; None where it leaves none."""
+
+    recession: Recession
+    rest: Undecided | None
+
+
+def prove(source: Source, space: Space, frame: Frame, direction: FloatArray) -> Proof | None:
+    """Return the recession that a direction is, up to rounding, of the pairs that remain; None where it is none.
+
+    The pairs that it does not move are made not to be moved at all; then each margin is looked at again.
 
     Args:
         source: the rows.
-        schema: of their columns.
-        direction: in which they grow.
-        growing: (output, coefficient) of those that do, strongest first.
+        space: of the parameters.
+        frame: which pairs remain.
+        direction: `(n,)`, in parameters; it moves pairs by about 1 and more, or up to rounding not at all.
 
     """
-    centre, n_rows = schema.centre, source.n_rows
-    coefs = np.stack([direction.at, direction.moved])
-    found = source.reduce(partial(margins, coefs=coefs, centre=centre, n_rows=n_rows))
-    if found.least[0] > 0:
-        kind = "complete"
-    elif found.greatest[1] > 0 and found.least[1] >= -ROUNDING * found.greatest[1]:
-        kind = "quasi-complete"
-    else:
-        kind = "suspected"
-    causes = [*_levels(source, schema), *_numbers(source, schema)]
-    said = _shortened(causes) or [_combination(schema, direction, growing)]
-    moved = direction.moved.copy()
-    moved[:, 0] -= moved[:, 1 : 1 + centre.size] @ centre
-    moved[np.abs(moved) < NONE * np.max(np.abs(moved))] = 0.0
-    return Separation(kind, tuple(said), tuple(relative(moved).ravel().tolist()))
+
+    def seen(flat: FloatArray, tolerance: float) -> Extremes:
+        return source.reduce(partial(extremes, direction=space.form(flat), tolerance=tolerance, frame=frame))
+
+    first = seen(direction, MOVED)
+    if first.n_moved == 0 or first.n_against > 0:
+        return None
+    if first.n_left == 0:
+        return Proof(recession=Recession(direction=space.form(direction), tolerance=0.0), rest=None)
+    without = replace(
+        frame, recessions=(*frame.recessions, Recession(direction=space.form(direction), tolerance=MOVED))
+    )
+    rest = undecided(source, space, without)
+    cleaned = rest.cleaned(direction)
+    tolerance = ROUNDING * float(np.max(np.abs(cleaned), initial=0.0))
+    second = seen(cleaned, tolerance)
+    if second.n_against > 0 or second.n_moved != first.n_moved:
+        return None
+    return Proof(recession=Recession(direction=space.form(cleaned), tolerance=tolerance), rest=rest)
 
 
-def _shortened(causes: list[str]) -> list[str]:
-    more = len(causes) - MOST_NAMED
-    return causes if more <= 0 else [*causes[:MOST_NAMED], f"and {more} more"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search for a recession found.
+
+    Attributes:
+        proof: of the recession; None where there is none.
+        sure: whether that there is none is proved.
+
+    """
+
+    proof: Proof | None
+    sure: bool
 
 
-def _levels(source: Source, schema: Schema) -> list[str]:
-    """Return, in words, the levels whose rows lack a class."""
-    classes = schema.target.levels
-    zero = np.zeros(len(schema.numeric))
-    counts = source.reduce(partial(class_columns, centre=zero, n_rows=source.n_rows, n_classes=len(classes)))
-    terms = list(schema.terms)
-    columns = np.array(schema.columns_of_terms, dtype=object)
-    found = []
-    for j in range(1 + len(schema.numeric) + schema.n_sparse, schema.n_coefs):
-        found += _lacking(schema, terms[j], counts[:, j])
-    for column in schema.categorical:
-        if column.reference:
-            of_others = np.sum(counts[:, columns == column.name], axis=1)
-            found += _lacking(schema, f"{column.name}={column.levels[0]}", counts[:, 0] - of_others)
+def search(source: Source, space: Space, frame: Frame, candidates: Sequence[FloatArray]) -> Found:
+    """Look for a recession of the pairs that remain.
+
+    Args:
+        source: the rows.
+        space: of the parameters.
+        frame: which pairs remain.
+        candidates: `(n,)` each, in parameters: directions to try first, and to take the first pairs by.
+
+    """
+    small = source.n_rows * space.n_outputs <= MOST_PAIRS
+    for candidate in [] if small else candidates:
+        proof = prove(source, space, frame, candidate)
+        if proof is not None:
+            return Found(proof=proof, sure=True)
+    ways = [space.form(one) for one in candidates] or [np.zeros((space.n_outputs, space.n_coefs))]
+    met = [_pairs(source, space, frame, way, np.inf) for way in (ways[:1] if small else ways)]
+    for _ in range(MOST_ROUNDS):
+        vectors = np.unique(np.concatenate(met), axis=0)
+        direction = _direction_of(vectors)
+        if direction is None:
+            return Found(proof=None, sure=True)
+        against = _pairs(source, space, frame, space.form(direction), -MOVED)
+        if len(against) == 0:
+            proof = prove(source, space, frame, direction)
+            return Found(proof=proof, sure=proof is not None)
+        met = [vectors, against]
+    return Found(proof=None, sure=False)
+
+
+def _pairs(source: Source, space: Space, frame: Frame, way: FloatArray, below: float) -> FloatArray:
+    found: Pairs = source.reduce(partial(least_pairs, direction=way, below=below, most=MOST_PAIRS, frame=frame))
+    return space.flat(found.vectors(space.n_outputs))
+
+
+def _direction_of(vectors: FloatArray) -> FloatArray | None:
+    """Return a direction that moves as many of some pairs as any does, by 1 at least, and none the other way.
+
+    None where no direction moves one. It maximises the sum of t, t at most 1 and at most the pair's margin.
+    """
+    from scipy.optimize import linprog  # here, because only separation needs it
+    from scipy.sparse import csr_array
+
+    m, n = vectors.shape
+    if m == 0:
+        return None
+    cost = np.concatenate([np.zeros(n), -np.ones(m)])
+    row, column = np.nonzero(vectors)
+    each = np.arange(m)
+    values = np.concatenate([-vectors[row, column], np.ones(m)])
+    places = np.concatenate([row, each]), np.concatenate([column, n + each])
+    matrix: Any = csr_array((values, places), shape=(m, n + m))
+    bounds = [(None, None)] * n + [(0.0, 1.0)] * m
+    found = linprog(
+        cost,
+        A_ub=matrix,
+        b_ub=np.zeros(m),
+        bounds=bounds,
+        method="highs",
+        options={"primal_feasibility_tolerance": LP_TOLERANCE, "dual_feasibility_tolerance": LP_TOLERANCE},
+    )
+    if found.x is None or not np.any(found.x[n:] > 0.5):
+        return None
+    return np.asarray(found.x[:n])
+
+
+def signs(source: Source, space: Space, frame: Frame, vectors: FloatArray, forms: FloatArray) -> NDArray[np.intp]:
+    """Return towards which infinity each of some linear forms of the parameters goes, 0 where it may go anywhere.
+
+    Along every sequence of parameters whose likelihood goes to its supremum a form goes to plus infinity if no
+    recession lowers it, and one raises it (Farkas: it is a sum of margins, none of them negative).
+
+    Args:
+        source: the rows.
+        space: of the parameters.
+        frame: of all pairs: without recessions.
+        vectors: `(r, n)`, that span the recessions.
+        forms: `(k, n)`, none of them 0 on all vectors.
+
+    """
+    r = len(vectors)
+    of_vectors = forms @ vectors.T
+    found = np.zeros(len(forms), dtype=np.intp)
+    if r > MOST_SIGNS:
+        return found
+    ways = space.forms(vectors)
+    met = np.concatenate(
+        [_pairs(source, space, frame, sign * way, np.inf) @ vectors.T for way in ways for sign in (1.0, -1.0)]
+    )
+    for k, form in enumerate(of_vectors / np.max(np.abs(of_vectors), axis=1, keepdims=True)):
+        ends = []
+        for sign in (1.0, -1.0):
+            end, met = _lowest(source, space, frame, vectors, sign * form, met)
+            ends.append(end >= -MOVED * ROUNDING**0.5)
+        found[k] = int(ends[0]) - int(ends[1])
     return found
 
 
-def _lacking(schema: Schema, term: str, counts: FloatArray) -> list[str]:
-    """Return, in words, which classes the rows of a level lack."""
-    target, counts = schema.target, np.round(counts)
-    n = int(np.sum(counts))
-    if n == 0 or np.all(counts > 0):
-        return []
-    if np.sum(counts > 0) == 1:
-        only = target.levels[int(np.argmax(counts))]
-        rows = f"all {n:,} rows with {term} have" if n > 1 else f"the one row with {term} has"
-        return [f"{rows} {target.name} {only!r}"]
-    lacking = [level for level, count in zip(target.levels, counts, strict=True) if count == 0]
-    return [f"none of the {n:,} rows with {term} has {target.name} {', '.join(map(repr, lacking))}"]
+def _lowest(
+    source: Source, space: Space, frame: Frame, vectors: FloatArray, form: FloatArray, met: FloatArray
+) -> tuple[float, FloatArray]:
+    """Return how low recessions, each coordinate of which is at most 1, bring a form; and the pairs met."""
+    from scipy.optimize import linprog
 
-
-def _numbers(source: Source, schema: Schema) -> list[str]:
-    """Return, in words, the columns of numbers of which a limit tells classes apart."""
-    target, n_classes = schema.target, len(schema.target.levels)
-    if not schema.numeric:
-        return []
-    found = source.reduce(partial(numeric_ranges, n_classes=n_classes))
-    least, greatest = (part.reshape(n_classes, -1) for part in (found.least, found.greatest))
-    causes = []
-    for j, column in enumerate(schema.numeric):
-        if column.name == schema.offset:
-            continue
-        for k, level in enumerate(target.levels):
-            others = np.arange(n_classes) != k
-            low, high = np.min(least[others, j]), np.max(greatest[others, j])
-            if n_classes == 2 and k == 0:
-                continue  # what is said of class 1 is said of class 0
-            if least[k, j] >= high and greatest[k, j] > low:
-                causes.append(_limit(column.name, ">", float(high), target.name, level, least[k, j] > high))
-            elif greatest[k, j] <= low and least[k, j] < high:
-                causes.append(_limit(column.name, "<", float(low), target.name, level, greatest[k, j] < low))
-    return causes
-
-
-def _limit(column: str, sign: str, value: float, target: str, level: object, strictly: bool) -> str:
-    complete = ", and no others do" if strictly else ""
-    return f"all rows with {column} {sign} {value:g} have {target} {level!r}{complete}"
-
-
-def _combination(schema: Schema, direction: Direction, growing: list[tuple[int, int]]) -> str:
-    """Return, in words, the strongest terms of a direction that no single column explains."""
-    terms, levels = schema.terms, schema.target.levels
-    several = len(direction.moved) > 1
-    named = []
-    for k, j in [at for at in growing if at[1] != 0][:MOST_NAMED]:
-        sign = "+" if direction.moved[k, j] > 0 else "-"
-        named.append(f"{sign}{terms[j]}" + (f" for {levels[k]!r}" if several else ""))
-    more = len(growing) - MOST_NAMED
-    return f"a combination tells rows apart: {', '.join(named)}" + (f" and {more} more terms" if more > 0 else "")
+    value = 0.0
+    for _ in range(MOST_ROUNDS):
+        met = np.unique(met[np.any(met != 0, axis=1)], axis=0)
+        length = np.max(np.abs(met), axis=1, keepdims=True, initial=0.0)
+        kept = met[length[:, 0] > ROUNDING] / length[length[:, 0] > ROUNDING]
+        found = linprog(form, A_ub=-kept, b_ub=np.zeros(len(kept)), bounds=[(-1.0, 1.0)] * len(form), method="highs")
+        if found.x is None:
+            return -1.0, met
+        value = float(form @ found.x)
+        if value >= -MOVED * ROUNDING**0.5:
+            return value, met
+        against = _pairs(source, space, frame, space.form(found.x @ vectors), -LP_TOLERANCE * 100) @ vectors.T
+        if len(against) == 0:
+            return value, met
+        met = np.concatenate([met, against])
+    return value, met

@@ -85,9 +85,14 @@ def squares_of_forms(block: Block, forms: FloatArray, centre: FloatArray, n_rows
 
 
 def row_totals(block: Block) -> FloatArray:
-    """Return how many rows have a positive weight, the sum of the weights and that of their squares, `(3,)`."""
+    """Return how many rows have a positive weight, and the sums of the weights, their squares and inverses, `(4,)`.
+
+    By the first and the last sum no row is further from the mean than the square root of their product, in standard
+    deviations.
+    """
     weight = weights_of(block)
-    return np.array([np.count_nonzero(weight > 0), np.sum(weight), weight @ weight])
+    some = weight[weight > 0]
+    return np.array([some.size, np.sum(some), some @ some, np.sum(1 / some)])
 
 
 def meat(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int, squared: bool) -> FloatArray:
@@ -200,31 +205,6 @@ class Range:
 
     def __add__(self, other: Self) -> Range:
         return Range(np.minimum(self.least, other.least), np.maximum(self.greatest, other.greatest))
-
-
-def margins(block: Block, coefs: FloatArray, centre: FloatArray, n_rows: int) -> Range:
-    """Return how far each of several directions moves rows towards their own class: the range over rows with weight.
-
-    Args:
-        block: rows with labels.
-        coefs: `(n_directions, n_outputs, n_coefs)`, about the centre.
-        centre: `(n_x,)`.
-        n_rows: of the source.
-
-    """
-    assert block.y is not None
-    used = weights_of(block) > 0
-    y = block.y[used].astype(np.intp)
-    least, greatest = np.full(len(coefs), np.inf), np.full(len(coefs), -np.inf)
-    for k, coef in enumerate(coefs):
-        z = predictors(block, coef, centre, n_rows)[:, used]
-        if len(z) == 1:
-            z = np.stack([np.zeros_like(z[0]), z[0]])
-        own = z[y, np.arange(y.size)]
-        z[y, np.arange(y.size)] = -np.inf
-        margin = own - np.max(z, axis=0)
-        least[k], greatest[k] = np.min(margin, initial=np.inf), np.max(margin, initial=-np.inf)
-    return Range(least, greatest)
 
 
 def numeric_ranges(block: Block, n_classes: int) -> Range:

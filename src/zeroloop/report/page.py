@@ -333,7 +333,7 @@ def _term(term: dict[str, Any], column: str, unit: float, scale: float) -> dict[
         "high": place(high),
         "cut_low": low < -scale,
         "cut_high": high > scale,
-        "ratio": ratio_text(_exp(value)) if known else ("→ ∞" if value > 0 else "→ 0") if term["coef"] else "",
+        "ratio": ratio_text(_exp(value)) if known else {"+inf": "→ ∞", "-inf": "→ 0"}.get(term.get("limit") or "", ""),
         "interval": f"{ratio_text(_exp(low))} to {ratio_text(_exp(high))}" if term["ci_lower"] is not None else "",
         "p": "" if term["p"] is None else p_text(term["p"]),
     }
