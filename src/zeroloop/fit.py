@@ -12,6 +12,8 @@ import numpy as np
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.errors import OptionError
 from zeroloop.labels import Labels, count_labels
+from zeroloop.narrow import Narrow, is_narrowed
+from zeroloop.narrow import narrow as narrow_rows
 from zeroloop.objective import (
     Evaluation,
     Objective,
@@ -47,7 +49,8 @@ MAX_ITER = {
 MULTI_CLASS = ("multinomial", "ovr")
 PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 penalties and bounds
 MOST_HESSIAN_COEFS = 4_000
-MOST_HESSIAN_COEFS_OF_CLASSES = 1_500  # of all classes together: pairs of classes fill a Hessian for each
+MOST_HESSIAN_COEFS_OF_CLASSES = 600  # of all classes together: pairs of classes fill a Hessian for each
+MOST_RESCUED_COEFS = 1_500  # of all classes together, where L-BFGS has not converged
 FEWEST_SAMPLED_VALUES = 1_000_000
 FEWEST_ROWS_A_COEFFICIENT = 20  # to fit a sample first, where passes are limited
 
@@ -245,6 +248,7 @@ def fit(
     in_fold: bool = False,
     labels: Labels | None = None,
     held: FloatArray | None = None,
+    narrow: Narrow | None = None,
 ) -> Fit:
     """Fit a logistic regression to a source's rows.
 
@@ -261,6 +265,7 @@ def fit(
         in_fold: whether the rows are a fold's, which may lack a class.
         labels: of the rows, where they have been counted; None to count them.
         held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others; None to hold none.
+        narrow: the rows as `narrowed` returns them, where they have been; None to look whether they should be.
 
     Raises:
         DataError: when the rows' weight is zero or lies on one class, or a class has no row.
@@ -268,10 +273,14 @@ def fit(
 
     """
     labels = count_labels(source, classes, in_fold) if labels is None else labels
-    if len(classes) > 2 and options.multi_class == "ovr":
+    one_by_one = len(classes) > 2 and options.multi_class == "ovr"
+    if narrow is None and not one_by_one:
+        narrow = narrowed(source, options, units, shape, fit_intercept, held)
+    if one_by_one:
+        rests = [OneAgainstRest(source, k, len(classes)) for k in range(len(classes))]
         fits = [
             _fit_one(
-                OneAgainstRest(source, k, len(classes)),
+                rest,
                 labels.against_rest(k),
                 options,
                 units,
@@ -281,15 +290,66 @@ def fit(
                 seed,
                 None if start is None else start[k : k + 1],
                 on_pass,
+                narrowed(rest, options, units, shape, fit_intercept, held),
             )
-            for k in range(len(classes))
+            for k, rest in enumerate(rests)
         ]
         coef = np.concatenate([one.coef for one in fits])
         solutions = tuple(solution for one in fits for solution in one.solutions)
         return Fit(
             coef=coef, solver=fits[0].solver, solutions=solutions, passes=sum(one.passes for one in fits), labels=labels
         )
-    return _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
+    return _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow)
+
+
+def narrowed(
+    source: Source, options: Options, units: Units, shape: Shape, fit_intercept: bool, held: FloatArray | None
+) -> Narrow | None:
+    """Return the rows in as many coordinates as there are rows; None where they have more than columns, or L1.
+
+    The same for every C. A solver that was named runs in these coordinates too: its optimum is no other. Not so
+    gradient descent, of which the steps are asked for.
+    """
+    unit = shape.unit * np.sqrt(shape.factor)
+    unit[0] = 0.0
+    free = np.full(source.n_coefs, np.nan) if held is None else held
+    bounded = np.any(np.isfinite(shape.lower[1:])) or np.any(np.isfinite(shape.upper[1:]))
+    if options.l1_ratio > 0 or math.isinf(options.C) or bounded or options.max_passes is not None:
+        return None
+    if options.solver in (*PROXIMAL, "gradient-descent") or not is_narrowed(source, unit * np.isnan(free)):
+        return None
+    return narrow_rows(source, units.centre if fit_intercept else np.zeros_like(units.centre), unit, free)
+
+
+def _fit_narrow(
+    narrow: Narrow,
+    objective: Objective,
+    labels: Labels,
+    options: Options,
+    fit_intercept: bool,
+    seed: int,
+    start: FloatArray | None,
+) -> Fit:
+    """Fit in the rows' coordinates; judge by a pass over all columns, and go on there where it is not the optimum."""
+    shape = replace(plain_shape(np.ones_like(narrow.factor)), factor=narrow.factor)
+    begin = None if start is None else narrow.start(start)
+    inner = _fit_one(
+        narrow.source, labels, options, narrow.units, shape, fit_intercept, narrow.held, seed, begin, None, None
+    )
+    theta = objective.theta(narrow.coef(inner.coef))
+    at = objective(theta, order=1)
+    [found] = inner.solutions
+    solution = Solution(theta, at, found.n_iter, found.outcome)
+    if found.converged and not objective.is_met(theta, at, options.tol):
+        further = newton_cg(objective, theta, tol=options.tol, max_iter=options.max_iter or MAX_ITER["newton-cg"])
+        solution = replace(further, n_iter=found.n_iter + further.n_iter)
+    return Fit(
+        coef=objective.coef(solution.theta),
+        solver=inner.solver,
+        solutions=(solution,),
+        passes=objective.passes + 1,
+        labels=labels,
+    )
 
 
 def _fit_one(
@@ -303,8 +363,11 @@ def _fit_one(
     seed: int,
     start: FloatArray | None,
     on_pass: OnPass | None,
+    narrow: Narrow | None,
 ) -> Fit:
     objective = objective_of(source, labels, options, units, shape, fit_intercept, held, on_pass)
+    if narrow is not None:
+        return _fit_narrow(narrow, objective, labels, options, fit_intercept, seed, start)
     solver = options.solver
     if solver == "auto":
         solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
@@ -319,6 +382,11 @@ def _fit_one(
     with one_blas_thread():
         try:
             solution = _solve(solver, objective, theta, options, max_iter, seed, source)
+            if solver == "lbfgs" and options.solver == "auto" and not solution.converged:
+                # Too hard for it, or too slow: what has more work a step needs fewer of them.
+                solver = "newton" if objective.theta_size <= MOST_RESCUED_COEFS else "newton-cg"
+                further = _solve(solver, objective, solution.theta, options, max_iter, seed, source)
+                solution = replace(further, n_iter=solution.n_iter + further.n_iter)
         except OutOfPasses:
             assert objective.best is not None  # every solver's first pass has a gradient
             solution = Solution(*objective.best, objective.passes, Outcome.PASS_LIMIT)

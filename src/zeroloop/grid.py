@@ -20,6 +20,7 @@ from zeroloop.fit import (
     choose_solver,
     fit,
     is_tall,
+    narrowed,
     objective_of,
 )
 from zeroloop.kernels.select import statistics
@@ -61,6 +62,12 @@ class Grid:
     fit_intercept: bool = True
     seed: int = 0
     held: FloatArray | None = None
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is an L2 penalty only."""
+        bounded = np.any(np.isfinite(self.shape.lower[1:])) or np.any(np.isfinite(self.shape.upper[1:]))
+        return self.options.l1_ratio == 0 and not bounded
 
     def objective(self, source: Source, labels: Labels, C: float) -> Objective:
         """Return the objective at C."""
@@ -149,7 +156,8 @@ def fit_grid(
     n_outputs = len(grid.classes) if len(grid.classes) > 2 else 1
     one_by_one = n_outputs > 1 and grid.options.multi_class == "ovr"
     has_hessian = choose_solver(source, n_outputs) != "lbfgs" and grid.options.solver in ("auto", "proximal-newton")
-    if one_by_one or not has_hessian:
+    if one_by_one or not has_hessian or (grid.is_smooth and not is_tall(source, n_outputs)):
+        narrow = narrowed(source, grid.options, grid.units, grid.shape, grid.fit_intercept, grid.held)
         fits: list[Fit] = []
         for C in Cs:
             fits.append(
@@ -163,7 +171,9 @@ def fit_grid(
                     seed=grid.seed,
                     start=fits[-1].coef if fits else None,
                     in_fold=in_fold,
+                    labels=labels,
                     held=grid.held,
+                    narrow=None if one_by_one else narrow,
                 )
             )
             on_fit(len(fits))

@@ -33,6 +33,8 @@ from zeroloop.kernels.select import columns_kernels, statistics
 
 S = TypeVar("S")
 
+DIGITS_LOST = 100  # times tol is the relative error of coefficients, at most, that rows too few to decide may leave
+TINY_GAP = 1e-14  # twice the duality gap, in units of the loss, that rounding alone may leave
 MOST_COLUMN_STEPS = 100  # of a working set
 
 Free: TypeAlias = slice | NDArray[np.intp]
@@ -195,6 +197,25 @@ class Objective:
     def passes_left(self) -> float:
         """How many passes may still be made; infinity where there is no limit."""
         return self._max_passes - self.passes
+
+    def is_met(self, theta: FloatArray, at: Evaluation, tol: float) -> bool:
+        """Return whether the gradient says that this is the optimum.
+
+        It does by `max |slope| <= tol` where the rows decide on all coefficients. Fewer rows than coefficients leave
+        directions in which the penalty alone has curvature, little of it: there a gradient of tol may be an error of
+        any size. Then the duality gap decides too, which is `1/2 sum_j gradient[j]^2 / l2[j]` for the dual point of
+        the rows' residuals: it bounds the error, `sum_j l2[j] (theta[j] - optimum[j])^2 <= 2 gap`, and so relative to
+        the coefficients' own size.
+        """
+        if at.gradient_norm > tol:
+            return False
+        if not self.is_smooth or self.n_rows >= self._unit.size:
+            return True
+        l2 = self.penalty.l2
+        penalised = l2 > 0
+        twice_gap = float(np.sum(at.gradient[penalised] ** 2 / l2[penalised]))
+        allowed = (DIGITS_LOST * tol) ** 2
+        return twice_gap <= max(allowed * float(np.sum(l2 * theta * theta)), TINY_GAP)
 
     def _pass(self, statistic: Callable[[Block], S]) -> S:
         """Sum a statistic over the rows.

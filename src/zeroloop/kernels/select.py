@@ -16,13 +16,18 @@ from zeroloop.sparse import Pointers
 # 800 ms, and compiling them for the first time half a minute.
 SMALL_VALUES = 250_000
 
+# With fewer rows than columns a fit is made in the rows' space: it takes few passes, and matrix products do.
+MOST_WIDE_ROWS = 2_000
+WIDE_VALUES = 5_000_000
+
 
 def statistics(n_rows: int, n_coefs: int) -> ModuleType:
     """Return the module of statistics for so many rows: `zeroloop.kernels.small` or `zeroloop.kernels.sweep`.
 
     It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
     """
-    if n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES:
+    few = n_rows <= min(MOST_WIDE_ROWS, n_coefs) and n_rows * n_coefs <= WIDE_VALUES
+    if few or (n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES):
         return small
     return import_module("zeroloop.kernels.sweep")  # here, because it loads Numba
 

@@ -30,7 +30,7 @@ def gradient_descent(
     for n_iter in range(max_iter + 1):
         if not np.isfinite(at.value) or at.value > start + rounding(start):
             return Solution(theta, at, n_iter, Outcome.DIVERGED)
-        if at.gradient_norm <= tol:
+        if objective.is_met(theta, at, tol):
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
         if n_iter == max_iter:
             break

@@ -35,7 +35,7 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
         if objective.passes_left == 0:
             outcome = Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.PASS_LIMIT
             return Solution(theta + direction, at, n_iter + 1, outcome)
-        if at.gradient_norm <= tol:
+        if objective.is_met(theta, at, tol):
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
         at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, order=2)
@@ -43,7 +43,7 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
             return Solution(theta, at, n_iter, outcome_without_step(at))
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
-    return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)
+    return Solution(theta, at, max_iter, Outcome.CONVERGED if objective.is_met(theta, at, tol) else Outcome.MAX_ITER)
 
 
 def _polished(objective: Objective, solution: Solution, direction: FloatArray) -> Solution:

@@ -6,6 +6,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.lbfgs import MOST_SHARED_COEFS, Precondition, shared_inverse
 from zeroloop.solvers.line_search import AIM, backtrack, only_rounding_left, outcome_without_step
 
 MOST_PRODUCTS = 250  # conjugate-gradient steps of one Newton step
@@ -30,28 +31,36 @@ def newton_cg(objective: Objective, theta: FloatArray, *, tol: float, max_iter: 
     at = objective(theta, order=1)
     best = np.inf
     for n_iter in range(max_iter):
-        if at.gradient_norm <= AIM * tol:
+        if at.gradient_norm <= AIM * tol and objective.is_met(theta, at, tol):
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        direction = _direction(objective, theta, at, AIM * tol)
+        direction = _direction(objective, theta, at, 0.0 if at.gradient_norm <= AIM * tol else AIM * tol)
         at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
-            reached = at.gradient_norm <= tol
+            reached = objective.is_met(theta, at, tol)
             return Solution(theta, at, n_iter, Outcome.CONVERGED if reached else outcome_without_step(at))
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
-    return Solution(theta, at, max_iter, Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.MAX_ITER)
+    return Solution(theta, at, max_iter, Outcome.CONVERGED if objective.is_met(theta, at, tol) else Outcome.MAX_ITER)
+
+
+def _preconditioner(objective: Objective, theta: FloatArray) -> Precondition:
+    """Return about the inverse Hessian: that which several outputs share, or of the diagonal alone."""
+    if objective.n_outputs > 1 and theta.size // objective.n_outputs <= MOST_SHARED_COEFS:
+        return shared_inverse(objective, theta)
+    diagonal = objective.hessian_diagonal(theta).values
+    inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
+    return lambda gradient: inverse * gradient
 
 
 def _direction(objective: Objective, theta: FloatArray, at: Evaluation, tol: float) -> FloatArray:
     """Return the step that leaves at most a share of the gradient: superlinear near the optimum."""
-    diagonal = objective.hessian_diagonal(theta).values
-    inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
+    precondition = _preconditioner(objective, theta)
     norm = at.gradient_norm
     enough = max(min(LOOSEST, np.sqrt(norm)) * norm, 0.5 * tol)
     step = np.zeros_like(theta)
     residual = -at.gradient
-    conditioned = inverse * residual
+    conditioned = precondition(residual)
     direction = conditioned.copy()
     product = float(residual @ conditioned)
     for _ in range(MOST_PRODUCTS):
@@ -64,7 +73,7 @@ def _direction(objective: Objective, theta: FloatArray, at: Evaluation, tol: flo
         residual -= length * curved
         if float(np.max(np.abs(residual))) <= enough:
             break
-        conditioned = inverse * residual
+        conditioned = precondition(residual)
         last, product = product, float(residual @ conditioned)
         direction = conditioned + (product / last) * direction
-    return step if np.any(step) else inverse * -at.gradient
+    return step if np.any(step) else precondition(-at.gradient)

@@ -1,0 +1,170 @@
+"""Fewer rows than columns under an L2 penalty: the same fit in as many coordinates as there are rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.kernels.small import dense_terms
+from zeroloop.objective import Units
+from zeroloop.sources.memory import MemorySource
+from zeroloop.sources.threads import one_blas_thread
+
+MOST_ROWS = 2_000  # their products take rows^2 columns operations
+MOST_VALUES = 50_000_000  # 400 MB, dense
+RIDGE = 20 * np.finfo(np.float64).eps  # of the trace: as much as rounding may make of an eigenvalue of zero
+SMALLEST_SCALE = 1e-8  # of a coordinate's values, relative to the largest: smaller ones are rounding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrow:
+    """Rows in coordinates of the space that they span.
+
+    The optimum's penalised coefficients, each times its unit, are a combination of the rows A `(n_spanned, m)` divided
+    by these units (the representer theorem). With the Cholesky factor `R' R = A' A`, the columns of `A R^-1` are
+    orthonormal: rows become the columns of R, `coef * unit = A R^-1 beta`, and the L2 penalty of coef is that of beta.
+    What pays no penalty or is held keeps its column.
+
+    Source: Hastie and Tibshirani, "Efficient quadratic regularization for expression arrays", Biostatistics, 2004.
+    Differs: they take an SVD. A product and a Cholesky factor are a twentieth of its work; what they lose where rows
+    nearly repeat each other, and a weak penalty lets it matter, the pass over all columns that follows a fit finds.
+
+    Attributes:
+        source: the rows of positive weight; columns: those kept, then the coordinates.
+        units: of these columns.
+        factor: `(n_coefs,)` of these columns, the penalty's; 0 for those kept.
+        held: `(n_coefs,)` of these columns, NaN for those that are free.
+        kept: indices of the coefficients that keep their column, the intercept first.
+        spanned: indices of the others.
+        unit: `(n_spanned,)`.
+        rows: `(n_spanned, m)`, A.
+        factor_of_rows: `(m, m)`, R.
+        centre: `(n_x,)`, that numeric columns have been shifted to.
+
+    """
+
+    source: MemorySource
+    units: Units
+    factor: FloatArray
+    held: FloatArray
+    kept: NDArray[np.intp]
+    spanned: NDArray[np.intp]
+    unit: FloatArray
+    rows: FloatArray
+    factor_of_rows: FloatArray
+    centre: FloatArray
+
+    def coef(self, narrow: FloatArray) -> FloatArray:
+        """Return the coefficients `(n_outputs, n_coefs)` of all columns, given those of the narrow ones."""
+        coef = np.empty((len(narrow), self.kept.size + self.spanned.size))
+        coef[:, self.kept] = narrow[:, : self.kept.size]
+        coef[:, self.spanned] = np.linalg.solve(self.factor_of_rows, narrow[:, self.kept.size :].T).T @ self.rows.T
+        coef[:, self.spanned] /= self.unit
+        coef[:, 0] -= coef[:, 1 : 1 + self.centre.size] @ self.centre
+        return coef
+
+    def start(self, coef: FloatArray) -> FloatArray:
+        """Return the narrow coefficients nearest to `coef`, of all columns."""
+        about_centre = coef.copy()
+        about_centre[:, 0] += coef[:, 1 : 1 + self.centre.size] @ self.centre
+        predictor = (about_centre[:, self.spanned] * self.unit) @ self.rows
+        return np.column_stack([about_centre[:, self.kept], np.linalg.solve(self.factor_of_rows.T, predictor.T).T])
+
+
+def is_narrowed(source: Source, unit: FloatArray) -> bool:
+    """Return whether the rows' space is worth finding: fewer rows than penalised columns, and not too many."""
+    n_rows = source.n_rows
+    few = 0 < n_rows <= MOST_ROWS and n_rows * source.n_coefs <= MOST_VALUES
+    return few and n_rows < int(np.count_nonzero(unit))
+
+
+def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArray) -> Narrow | None:
+    """Return the rows in coordinates of their own space, by one pass; None where their products overflow.
+
+    Args:
+        source: rows with labels.
+        centre: `(n_x,)`, that numeric columns are shifted to; zeros without an intercept.
+        unit: `(n_coefs,)`, the L2 penalty is of `coef * unit`; 0 where there is none, as for the intercept.
+        held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others.
+
+    """
+    is_spanned = (unit > 0) & np.isnan(held)
+    is_spanned[0] = False
+    kept, spanned = np.flatnonzero(~is_spanned), np.flatnonzero(is_spanned)
+    rows = source.reduce(partial(_rows, centre=centre))
+    of_spanned = rows.terms[1:] if kept.size == 1 else rows.terms[spanned]
+    of_spanned /= unit[spanned, np.newaxis]
+    with one_blas_thread():  # the same bits for any number
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = of_spanned.T @ of_spanned
+        r = _factor(products)
+    if r is None:
+        return None
+    columns = np.concatenate([rows.terms[kept[1:]], r])
+    m = columns.shape[1]
+    scale = np.sqrt(np.mean(columns * columns, axis=1))
+    scale = np.maximum(scale, SMALLEST_SCALE * float(np.max(scale, initial=0.0)))
+    block = Block(
+        numeric=columns,
+        codes=np.empty((0, m), np.int32),
+        n_coefs=1 + len(columns),
+        y=rows.y,
+        weight=rows.weight,
+    )
+    return Narrow(
+        source=MemorySource([block], 1),
+        units=Units(np.zeros(len(columns)), np.append(1.0, np.where(scale > 0, scale, 1.0))),
+        factor=np.append(np.zeros(kept.size), np.ones(len(r))),
+        held=np.append(held[kept], np.full(len(r), np.nan)),
+        kept=kept,
+        spanned=spanned,
+        unit=unit[spanned],
+        rows=of_spanned,
+        factor_of_rows=r,
+        centre=centre,
+    )
+
+
+def _factor(products: FloatArray) -> FloatArray | None:
+    """Return upper triangular R with `R' R = products`, to rounding; rows may repeat each other. None on overflow."""
+    trace = float(np.trace(products))
+    if not np.isfinite(trace):
+        return None
+    ridge = RIDGE * trace if trace > 0 else 1.0
+    while True:
+        damped = products.copy()
+        damped.flat[:: len(damped) + 1] += ridge
+        try:
+            factor: FloatArray = np.ascontiguousarray(np.linalg.cholesky(damped).T)
+        except np.linalg.LinAlgError:
+            ridge *= 100
+            continue
+        return factor
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All terms of some rows `(n_coefs, rows)`, their labels and weights; addable."""
+
+    terms: FloatArray
+    y: NDArray[np.float32]
+    weight: FloatArray
+
+    def __add__(self, other: Self) -> Self:
+        parts = ((self.terms, other.terms), (self.y, other.y), (self.weight, other.weight))
+        return type(self)(*(np.concatenate(part, axis=-1) for part in parts))
+
+
+def _rows(block: Block, centre: FloatArray) -> _Rows:
+    """Return the rows of a block that have weight."""
+    assert block.y is not None
+    terms = dense_terms(block, centre, slice(None))
+    if block.weight is None:
+        return _Rows(terms, block.y, np.ones(block.n_rows))
+    weighty = np.flatnonzero(block.weight > 0)
+    return _Rows(terms[:, weighty], block.y[weighty], block.weight[weighty])
