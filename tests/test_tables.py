@@ -168,12 +168,12 @@ def test_kinds_of_columns() -> None:
     reasons = {column.name: column.reason for column in schema.left_out}
     assert reasons == {
         "id": "an identifier: 60 values in 60 rows; name it categorical to use it all the same",
-        "day": "a date or time, which makes no term; derive numbers or levels from it",
+        "day": "dates or times make no term; derive numbers or levels from them",
         "constant": "constant, 7 in every training row",
         "word": "constant, 'same' in every training row",
         "nothing": "no value in any training row",
         "blank": "no value in any training row",
-        "list": "of type list<item: int64>, which makes no term; derive numbers or levels from it",
+        "list": "values of type list<item: int64> make no term; derive numbers or levels from them",
     }
     texts = [str(warning.message) for warning in caught]
     assert all(

@@ -33,6 +33,7 @@ from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
 from zeroloop.tables.raw import Batch, RawTable
 from zeroloop.tables.read import TableLike, open_table
+from zeroloop.tables.roles import check_target
 from zeroloop.tables.schema import Schema
 from zeroloop.terms import terms_table
 
@@ -317,6 +318,8 @@ class Model:
         for name in (*needed, *keep):
             if name not in table.schema.names:
                 raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
+        if labelled:
+            check_target(self.schema.target.name, table.schema.field(self.schema.target.name).type)
         return {*self.schema.features, *needed, *keep}
 
     def _score(self, read: Batch, labelled: bool, error_of: Callable[..., FloatArray] | None) -> tuple[Scored, int]:

@@ -113,8 +113,7 @@ def _write_part(table: RawTable, model: Model, wanted: Wanted, folder: str) -> T
 
 def _schema(model: Model, table: RawTable, wanted: Wanted) -> pa.Schema:
     kept = [(name, table.schema.field(name).type) for name in wanted.keep if name in table.schema.names]
-    prediction_type = pa.array(model.schema.target.levels).type
-    added = [*((name, pa.float64()) for name in wanted.added(model)), (PREDICTION, prediction_type)]
+    added = [*((name, pa.float64()) for name in wanted.added(model)), (PREDICTION, _levels(model).type)]
     return pa.schema([*kept, *added])
 
 
@@ -140,11 +139,22 @@ def probability_columns(model: Model, interval: bool = False) -> list[str]:
     return [name + end for name in names for end in ("", " lower", " upper")] if interval else names
 
 
+def _levels(model: Model) -> pa.Array:
+    """Return the classes as a column; whole numbers above int64 as uint64, or as fractions beside negative ones."""
+    levels = model.schema.target.levels
+    for data_type in (None, pa.uint64(), pa.float64()):
+        try:
+            return pa.array(levels, data_type)
+        except (OverflowError, pa.ArrowInvalid):
+            continue
+    return pa.array(map(str, levels))
+
+
 def _predictions(model: Model, scored: Scored, interval: float | None) -> list[pa.Array]:
     """Return the columns of probabilities, and the predictions."""
     shares = model.probabilities(scored.z)
     shown = shares[1:] if len(shares) == 2 else shares
-    values = pa.array(model.schema.target.levels)
+    values = _levels(model)
     best = (shares[1] > 0.5).astype(np.int8) if len(shares) == 2 else np.argmax(shares, axis=0).astype(np.int8)
     unknown = ~scored.known
     columns = [pa.array(share, mask=unknown) for share in shown]

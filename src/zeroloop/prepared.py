@@ -21,7 +21,7 @@ from zeroloop.reading import RowsHere, TableRows
 from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
-from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features
+from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
@@ -103,13 +103,14 @@ def prepare_table(
         test_fraction=test_fraction,
         seed=seed,
     )
-    roles = without_empty(table, roles)
+    roles, of_other_types = without_other(table, without_empty(table, roles))
     clock = Clock()
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
     if learned is None:
         read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, text=categorical)
-        table, roles, scanned, set_aside = read_complete(table, roles, read)
+        table, roles, scanned, incomplete = read_complete(table, roles, read)
+        set_aside = [*of_other_types, *incomplete]
         clock.lap("read")
         resources.progress(Work(doing="encoding"))
         schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)

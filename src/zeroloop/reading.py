@@ -331,4 +331,4 @@ def _rows_to_sample(scanned: Scan, n_rows: int | None) -> int:
 def _empty(table: RawTable, roles: Roles) -> pa.RecordBatch:
     """Return no rows: an empty table still has columns to learn the schema's error from."""
     fields = [field for field in table.schema if field.name in roles.read]
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in fields], names=[f.name for f in fields])
+    return pa.RecordBatch.from_pylist([], pa.schema(fields))

@@ -32,12 +32,19 @@ def kind_of(data_type: pa.DataType) -> Kind:
 
 def describe(data_type: pa.DataType) -> str:
     """Return a type as a person calls it."""
+    if pt.is_dictionary(data_type):
+        return describe(data_type.value_type)
     if pt.is_temporal(data_type):
-        return "a date or time"
+        return "dates or times"
     kind = kind_of(data_type)
     return {"numeric": "numbers", "categorical": "text", "sparse": "maps of index to number", "empty": "nothing"}.get(
-        kind, f"of type {data_type}"
+        kind, f"values of type {data_type}"
     )
+
+
+def no_term(data_type: pa.DataType) -> str:
+    """Return why a column of a type makes no term."""
+    return f"{describe(data_type)} make no term; derive numbers or levels from them"
 
 
 def fits_float32(data_type: pa.DataType) -> bool:
@@ -148,7 +155,13 @@ def as_decimals(values: FloatArray, places: int) -> FloatArray:
 
 
 def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
-    """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools."""
+    """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools.
+
+    Of a column that came as a dictionary the values may repeat, and some may be in no row. Dates and times are whole
+    numbers, in their own unit.
+    """
+    if pt.is_temporal(column.type):  # of clusters
+        column = column.view(pa.int32() if column.type.bit_width == 32 else pa.int64())
     if not pt.is_dictionary(column.type):
         column = column.dictionary_encode()
     codes: NDArray[np.int32] = _view(column.indices.cast(pa.int32()), np.int32)
@@ -176,11 +189,14 @@ def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]
         numbers = _view(column, np.dtype(str(column.type)).type)
         low, high = int(np.min(numbers)), int(np.max(numbers))
         if high - low < MOST_TABLED:  # a table is several times faster than a hash of each value
-            place = numbers.astype(np.int64) - low
+            # Unsigned numbers may be above all int64, signed ones so far apart as to overflow their own type.
+            unsigned = numbers.dtype.kind == "u"
+            place = (numbers - numbers.dtype.type(low) if unsigned else numbers.astype(np.int64) - low).astype(np.int64)
             met = np.bincount(place) > 0
-            return (np.cumsum(met, dtype=np.int32) - 1)[place], tuple((np.flatnonzero(met) + low).tolist())
-    codes, values = coded(column)
-    return codes, tuple(values.to_pylist())
+            values = tuple(int(at) + low for at in np.flatnonzero(met))
+            return (np.cumsum(met, dtype=np.int32) - 1)[place], values
+    codes, distinct = coded(column)
+    return codes, tuple(distinct.to_pylist())
 
 
 def present(column: pa.Array) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from zeroloop.errors import DataError, OptionError
-from zeroloop.tables.columns import kind_of
+from zeroloop.tables.columns import kind_of, no_term
 from zeroloop.tables.learn import without_terms
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.roles import Roles
@@ -31,6 +31,29 @@ def without_empty(table: RawTable, roles: Roles) -> Roles:
         return name in roles.categorical or name not in roles.features or kind_of(data_type) != "other"
 
     return replace(roles, needed=tuple(filter(counts, roles.needed)))
+
+
+def without_other(table: RawTable, roles: Roles) -> tuple[Roles, list[LeftOut]]:
+    """Return roles without the features whose type makes no term, which are then not read at all, and these.
+
+    Raises:
+        DataError: when no feature is left.
+
+    """
+    left_out = [
+        LeftOut(name, no_term(table.schema.field(name).type))
+        for name in roles.features
+        if name not in (*roles.categorical, roles.offset) and kind_of(table.schema.field(name).type) == "other"
+    ]
+    roles = without_features(roles, [one.name for one in left_out])
+    if not set(roles.features) - {roles.offset}:
+        raise _none_left(roles, left_out)
+    return roles, left_out
+
+
+def _none_left(roles: Roles, left_out: Sequence[LeftOut]) -> DataError:
+    reasons = "; ".join(f"{one.name}: {one.reason}" for one in left_out)
+    return DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
 
 
 def read_complete(
@@ -67,8 +90,7 @@ def read_complete(
     set_aside = [one for one in without_terms(of_all, roles) if scanned.gaps[one.name] > 0]
     roles = without_features(roles, [one.name for one in set_aside])
     if not set(roles.features) - {roles.offset}:
-        reasons = "; ".join(f"{one.name}: {one.reason}" for one in set_aside)
-        raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
+        raise _none_left(roles, set_aside)
     table, scanned = read(table, roles)
     return table, roles, scanned, set_aside
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
-from zeroloop.tables.columns import NOT_DECIMAL, describe, fits_float32, kind_of
+from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
 from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, SparseColumn, Target
@@ -201,7 +201,7 @@ def _learn_column(
     kinds = {kind_of(t) for t in column.types} - {"empty"}
     if not asked and "other" in kinds:
         worst = next(t for t in column.types if kind_of(t) == "other")
-        return LeftOut(name, f"{describe(worst)}, which makes no term; derive numbers or levels from it")
+        return LeftOut(name, no_term(worst))
     if name in measured.sparse:
         sparse = measured.sparse[name]
         if not np.any(sparse.largest > 0):

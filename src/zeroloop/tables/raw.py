@@ -12,8 +12,7 @@ from zeroloop.blocks import block_rows
 from zeroloop.tables.files import File
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.order import joinable
-
-POLARS_CATEGORICAL = b"_PL_CATEGORICAL"  # begins the key in a field's metadata, whatever the version
+from zeroloop.tables.plain_types import plain_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +113,11 @@ class RawTable:
 
         def counted() -> Iterator[pa.RecordBatch]:
             nonlocal n_bytes
-            plain: pa.Schema | None = None  # the last batch's, if it has no views
+            plain: pa.Schema | None = None  # the last batch's, if it was plain
             row = first_row
             for piece in self.read(wanted, first_row):
                 n_bytes = piece.n_bytes
-                batch = piece.batch if piece.batch.schema == plain else _plain(piece.batch)
+                batch = piece.batch if piece.batch.schema == plain else plain_batch(piece.batch)
                 plain = piece.batch.schema if batch is piece.batch else None
                 if span.stop is not None and row + batch.num_rows >= span.stop:
                     yield batch.slice(0, span.stop - row)
@@ -151,38 +150,6 @@ def recut(batches: Iterable[pa.RecordBatch], rows: int, span: Span | None = None
                 pending, have, full = [], 0, span.batch_rows(row, rows)
     if pending:
         yield _joined(pending)
-
-
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch without views of text, which few of Arrow's functions take; polars makes them."""
-    types = [plain_type(field) for field in batch.schema]
-    if all(data_type is field.type for data_type, field in zip(types, batch.schema, strict=True)):
-        return batch
-    arrays = [_without_views(column).cast(data_type) for column, data_type in zip(batch.columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-
-
-def _without_views(column: pa.Array) -> pa.Array:
-    """Return a column whose dictionary, where it has one, is no views: Arrow turns such into text only by this detour."""
-    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
-        return column.cast(pa.dictionary(column.type.index_type, pa.string()))
-    return column
-
-
-def plain_type(field: pa.Field) -> pa.DataType:
-    """Return the type that a column is read as.
-
-    A Categorical of polars is read as text: its dictionary has the order in which the process happened to meet values,
-    which polars itself does not sort by. (An Enum has the order that it was declared with.)
-    """
-    data_type = field.type
-    if pa.types.is_dictionary(data_type) and any(key.startswith(POLARS_CATEGORICAL) for key in field.metadata or ()):
-        return pa.string()
-    if pa.types.is_string_view(data_type):
-        return pa.string()
-    if pa.types.is_dictionary(data_type) and pa.types.is_string_view(data_type.value_type):
-        return pa.dictionary(data_type.index_type, pa.string())
-    return data_type
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -14,7 +14,8 @@ from zeroloop.errors import DataError
 from zeroloop.tables.files import find_files, first_line, reading
 from zeroloop.tables.formats import Piece, valid
 from zeroloop.tables.many_files import open_files, repeated
-from zeroloop.tables.raw import RawTable, plain_type
+from zeroloop.tables.plain_types import plain_schema
+from zeroloop.tables.raw import RawTable
 
 TableLike: TypeAlias = Any
 """A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
@@ -40,7 +41,7 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
         return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
     with reading("the table", "it"):
         table = _open_memory(data)
-        return replace(table, schema=pa.schema([(field.name, plain_type(field)) for field in table.schema]))
+        return replace(table, schema=plain_schema(table.schema))
 
 
 def is_dask(data: Any) -> bool:

@@ -154,8 +154,56 @@ class Rows:
     classes: tuple[Level, ...]
 
 
+def check_types(columns: pa.Schema, roles: Roles) -> None:
+    """Check that the target, named levels and clusters are of types whose values can be told apart.
+
+    Raises:
+        DataError: naming the column and what it holds.
+
+    """
+    check_target(roles.target, columns.field(roles.target).type)
+    for name in roles.categorical:
+        data_type = columns.field(name).type
+        if kind_of(data_type) in ("other", "sparse"):
+            raise DataError(
+                f"Column {name!r} is named categorical and holds {describe(data_type)}; levels are text, numbers or "
+                "true and false: derive such a column from it."
+            )
+    if roles.cluster is not None:
+        data_type = columns.field(roles.cluster).type
+        if kind_of(data_type) in ("other", "sparse") and not _is_instant(data_type):
+            raise DataError(
+                f"The cluster column {roles.cluster!r} holds {describe(data_type)}; clusters are told apart by text, "
+                "numbers, dates or times: derive such a column from it."
+            )
+
+
+def _is_instant(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_temporal(data_type) and not pa.types.is_interval(data_type))
+
+
+def check_target(name: str, data_type: pa.DataType) -> None:
+    """Check that the values of a target can be classes.
+
+    Raises:
+        DataError: naming the column and what it holds.
+
+    """
+    if kind_of(data_type) in ("other", "sparse"):
+        raise DataError(
+            f"The target {name!r} holds {describe(data_type)}; classes are text, whole numbers or true and false: "
+            "derive such a column from it."
+        )
+
+
 def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
-    """Return which rows train, which are held out, and which cannot be used."""
+    """Return which rows train, which are held out, and which cannot be used.
+
+    Raises:
+        DataError: for a column whose type does not fit its role.
+
+    """
+    check_types(batch.schema, roles)
     labels, classes = value_numbers(batch[roles.target])
     no_target = labels < 0
     complete = np.ones(batch.num_rows, dtype=bool)

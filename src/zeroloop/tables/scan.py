@@ -347,9 +347,19 @@ def _weigh(codes: NDArray[np.int32], values: Sequence[Level], weight: FloatArray
     used = codes >= 0
     totals = np.bincount(codes[used], weight[used], len(values))
     met = np.bincount(codes[used], minlength=len(values)) > 0
-    return {value: float(w) for value, w, here in zip(values, totals, met, strict=True) if here}
+    weights: dict[Level, float] = {}
+    for value, w, here in zip(values, totals.tolist(), met, strict=True):
+        if here:
+            weights[value] = weights.get(value, 0.0) + w
+    return weights
 
 
 def _count(codes: NDArray[np.int32], values: Sequence[Level]) -> Counter[Level]:
     counts = np.bincount(codes + 1, minlength=len(values) + 1)[1:]  # without those that are missing
-    return Counter({value: int(n) for value, n in zip(values, counts.tolist(), strict=True) if n > 0})
+    found = {value: n for value, n in zip(values, counts.tolist(), strict=True) if n > 0}
+    if len(found) == np.count_nonzero(counts):
+        return Counter(found)
+    total: Counter[Level] = Counter()  # a dictionary may hold a value twice
+    for value, n in zip(values, counts.tolist(), strict=True):
+        total[value] += n
+    return +total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
+from zeroloop.tables.columns import describe
 from zeroloop.tables.files import filesystem_of, first_line
 
 
@@ -20,13 +22,38 @@ def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
     """Write record batches to `path`, Parquet or CSV by its ending, in bounded memory.
 
     Raises:
-        OutputError: for another ending, or when the file cannot be written.
+        OutputError: for another ending, a column of a type that such files do not hold, or when the file cannot be
+            written.
 
     """
     check_table_path(path)
+    check_types(path, schema)
     with replacing(path) as file, _writer(path, file, schema) as writer:
         for batch in batches:
-            writer.write_batch(batch)
+            try:
+                writer.write_batch(batch)
+            except pa.ArrowException as error:  # bytes that are no text, in a CSV file
+                raise OutputError(f"{path}: a {path.suffix} file cannot hold a value ({first_line(error)}).") from error
+
+
+def check_types(path: Path, schema: pa.Schema) -> None:
+    """Check that a file can hold columns of these types.
+
+    Raises:
+        OutputError: naming the first that it cannot.
+
+    """
+    for field in schema:
+        one = pa.schema([field])
+        try:
+            with _writer(path, io.BytesIO(), one) as writer:
+                writer.write_table(one.empty_table())
+                writer.write_table(pa.Table.from_arrays([pa.nulls(1, field.type)], schema=one))
+        except (pa.ArrowException, OSError) as error:  # in memory: Arrow says so of some decimals
+            raise OutputError(
+                f"{path}: column {field.name!r} holds {describe(field.type)}, which a {path.suffix} file cannot hold "
+                f"({first_line(error)}); leave it out of keep, or convert it."
+            ) from error
 
 
 @contextmanager
