@@ -10,7 +10,7 @@ for name in chromium chromium-browser google-chrome; do command -v $$name > /dev
     echo "No Chromium: the report's tests in a browser will be skipped."
 endef
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types fuzz bench clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -18,6 +18,12 @@ demo: .venv/installed
 
 test: lint types
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+# About ten minutes. Other cases with FIRST=: the seed of the first one.
+FIRST ?= 100000
+fuzz: .venv/tested
+	ZEROLOOP_FUZZ=6000 ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup \
+	    tests/test_fuzz_tables.py tests/test_fuzz_options.py tests/test_damage.py
 
 lint: .venv/tested
 	$(BIN)/ruff check .

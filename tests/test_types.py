@@ -91,10 +91,12 @@ TEXTS = ["red", "green", "blue", "red"] * (N // 4)
     [
         pa.array(TEXTS, pa.large_string()),
         pa.array(TEXTS, pa.string_view()),
-        pa.array(TEXTS).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(
+            pa.array([2, 1, 0, 2] * (N // 4), pa.int8()), pa.array(["blue", "green", "red"])
+        ),
         # A dictionary that holds a level twice, and one that no row has.
         pa.DictionaryArray.from_arrays(
-            pa.array(([0, 1, 2, 3] * (N // 4)), pa.int8()), pa.array(["red", "green", "blue", "red", "never"])
+            pa.array([2, 1, 0, 3] * (N // 4), pa.int8()), pa.array(["blue", "green", "red", "red", "never"])
         ),
         pa.RunEndEncodedArray.from_arrays(np.arange(1, N + 1, dtype=np.int32), pa.array(TEXTS)).slice(0, N),
     ],

@@ -48,3 +48,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a path that no check has met: too long, forbidden, on a disk that fails
+        name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
+        print(f"zeroloop: error: {name}{error.strerror or error}; name another path.", file=sys.stderr)
+        sys.exit(2)

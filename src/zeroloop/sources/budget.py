@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
@@ -90,7 +91,10 @@ def parse_size(text: str) -> int:
     unit = found[2].lower() if found else "?"
     if found is None or unit not in UNITS | BINARY:
         raise OptionError(f"memory is {text!r}; expected a size such as 4GiB, 500MB or a number of bytes.")
-    return int(float(found[1]) * (UNITS | BINARY)[unit])
+    size = float(found[1]) * (UNITS | BINARY)[unit]
+    if math.isinf(size):
+        raise OptionError(f"memory is {text[:20]}..., more than any machine has; expected a size such as 4GiB.")
+    return int(size)
 
 
 def size_text(n_bytes: float) -> str:

@@ -24,14 +24,20 @@ RESERVE = 2**29  # bytes of a disk that are left free
 def spill_folder(given: str | None) -> Path:
     """Return where to spill: as given, `TMPDIR`, or else /var/tmp, because /tmp is memory on many machines.
 
+    Only a folder that was given is checked: whether the system's is needed, and not there, is known once rows do not
+    fit into memory.
+
     Raises:
         OutputError: for a folder that does not exist or cannot be written in.
 
     """
-    usual = "/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()
-    folder = Path(given or os.environ.get("TMPDIR") or usual)
-    if not folder.is_dir():
-        raise OutputError(f"spill: the folder {folder} does not exist; make it, or name another.")
+    if not given:
+        named = [Path(os.environ[name]) for name in ("TMPDIR",) if os.environ.get(name)]
+        usual = [*named, Path("/var/tmp"), Path("/tmp")]
+        return next((folder for folder in usual if os.access(folder, os.W_OK | os.X_OK)), usual[0])
+    folder = Path(given)
+    if not os.path.isdir(folder):  # noqa: PTH112  which takes a name that is too long for one that is not there
+        raise OutputError(f"spill: the folder {given[:200]} does not exist; make it, or name another.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"spill: no file can be written in {folder}; name another folder, or 'none'.")
     return folder
@@ -39,7 +45,12 @@ def spill_folder(given: str | None) -> Path:
 
 def has_room(folder: Path, n_bytes: int) -> bool:
     """Return whether a folder's disk has room for so many bytes more, and some left over for others."""
-    return shutil.disk_usage(folder).free >= n_bytes + RESERVE
+    try:
+        return shutil.disk_usage(folder).free >= n_bytes + RESERVE
+    except OSError as error:
+        raise OutputError(
+            f"spill: no file can be written in {folder} ({error.strerror}); name another folder, or 'none'."
+        ) from error
 
 
 class SpillFile:

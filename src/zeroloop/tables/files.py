@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError, DataError, MissingFileError
+from zeroloop.errors import BadFileError, DataError, MissingFileError, ZeroloopError
 from zeroloop.tables import svmlight
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
@@ -96,6 +96,16 @@ def find_files(given: str) -> list[File]:
     """
     if "://" in given:
         return _find_remote(given)
+    try:
+        return _find_local(given)
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered, a null character
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        raise DataError(f"{given[:200]}: cannot be opened ({reason}).") from error
+
+
+def _find_local(given: str) -> list[File]:
     place = Path(given)
     if place.is_dir():
         paths = [path for path in sorted(place.rglob("*")) if is_data(path.relative_to(place).parts)]
@@ -107,7 +117,7 @@ def find_files(given: str) -> list[File]:
         root = Path(given[: min(given.find(sign) for sign in "*?[" if sign in given)]).parts
         paths = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
         return _some([_local(path, path.parts[len(root) :]) for path in paths if path.is_file()], given, folder=False)
-    raise DataError(f"{given}: no such file or folder.")
+    raise DataError(f"{given or 'The path is empty'}: no such file or folder.")
 
 
 def _some(files: list[File], given: str, folder: bool) -> list[File]:
@@ -147,8 +157,17 @@ def _find_remote(uri: str) -> list[File]:
     prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
     try:
         return _listed(filesystem, place, prefix, uri)
-    except OSError as error:
-        raise DataError(f"{uri}: cannot be read ({first_line(error)}).") from error
+    except DataError:
+        raise
+    except Exception as error:  # fsspec's filesystems raise what they like
+        raise _unreachable(uri, error) from error
+
+
+def _unreachable(uri: str, error: BaseException) -> DataError:
+    return DataError(
+        f"{uri}: cannot be opened ({first_line(error)}); check the address and what its store needs (a package, "
+        "a network, credentials), or copy the files here and name those."
+    )
 
 
 def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> list[File]:
@@ -194,13 +213,13 @@ def filesystem_of(uri: str) -> tuple[Any, str]:
     except pa.ArrowInvalid:
         pass
     except OSError as error:
-        raise DataError(f"{uri}: cannot be read ({first_line(error)}).") from error
+        raise _unreachable(uri, error) from error
     import fsspec
 
     try:
         other, place = fsspec.core.url_to_fs(uri)
-    except (ValueError, ImportError) as error:
-        raise DataError(f"{uri}: cannot be opened ({first_line(error)}).") from error
+    except Exception as error:
+        raise _unreachable(uri, error) from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(other)), place
 
 
@@ -255,6 +274,12 @@ def reading(path: str, what: str = "the file") -> Iterator[None]:
         damaged = "page integrity" in str(error) or "orrupt" in str(error) or "ecompress" in str(error)
         fault = f"{what} is damaged or cut short" if damaged else "cannot be read"
         raise BadFileError(path, f"{fault} ({error.strerror or first_line(error)}).") from error
+    except ZeroloopError:
+        raise
+    except Exception as error:
+        if "://" not in path:
+            raise
+        raise BadFileError(path, f"cannot be read ({first_line(error)}).") from error  # as fsspec's stores raise it
 
 
 def _size_asked(error: pa.ArrowMemoryError) -> int:

@@ -13,7 +13,8 @@ from zeroloop.errors import BadFileError, DataError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.files import File, partitioned, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
-from zeroloop.tables.raw import RawTable, Skipped, plain_type
+from zeroloop.tables.plain_types import plain_type
+from zeroloop.tables.raw import RawTable, Skipped
 
 
 @dataclass(slots=True)

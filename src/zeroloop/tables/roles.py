@@ -83,9 +83,9 @@ def assign_roles(
         ("features", features or []),
         ("drop", drop),
         ("categorical", categorical),
-        ("weights", [weights] if weights else []),
-        ("offset", [offset] if offset else []),
-        ("cluster", [cluster] if cluster else []),
+        ("weights", [weights] if weights is not None else []),
+        ("offset", [offset] if offset is not None else []),
+        ("cluster", [cluster] if cluster is not None else []),
     ]:
         for name in names:
             if name not in known:

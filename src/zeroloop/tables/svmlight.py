@@ -51,6 +51,11 @@ def svmlight_batches(stream: Any, path: str, columns: Sequence[str]) -> Iterator
                 "no libsvm file, whose lines are `label index:value index:value ...`, the indices whole "
                 f"numbers in increasing order ({str(error).splitlines()[0]}).",
             ) from error
+        except OverflowError as error:
+            raise BadFileError(
+                path,
+                f"an index is above {np.iinfo(np.int32).max:,}, the largest that a libsvm file may have; renumber it.",
+            ) from error
         if X.shape[0] > 0:
             rows = pa.MapArray.from_arrays(X.indptr.astype(np.int32), X.indices.astype(np.int32), X.data)
             yield pa.record_batch([pa.array(y), rows], schema=SCHEMA).select(list(columns))
