@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse
+import scipy.special
 from numpy.typing import NDArray
 
 import zeroloop.fit
@@ -73,7 +74,8 @@ def test_the_optimum_is_that_of_another_formula(seed: int) -> None:
     assert fit.converged_
     value, slope = objective(X, y, weight, options, flat_of(fit))
     n = X.shape[1]
-    found = scipy.optimize.minimize(
+    minimize: Any = scipy.optimize.minimize  # its stubs know no function that returns value and gradient
+    found = minimize(
         lambda flat: objective(X, y, weight, options, flat),
         np.zeros_like(flat_of(fit)),
         jac=True,
@@ -132,7 +134,7 @@ def test_no_hessian_of_all_columns_is_made(monkeypatch: pytest.MonkeyPatch) -> N
 def test_sparse_rows_are_as_dense_ones(form: str, classes: int) -> None:
     rng = np.random.default_rng(8)
     thinned = np.where(rng.random((50, 700)) < 0.05, rng.standard_normal((50, 700)), 0.0)
-    X = scipy.sparse.csr_matrix(thinned).asformat(form)
+    X = scipy.sparse.csr_matrix(thinned) if form == "csr" else scipy.sparse.csc_matrix(thinned)
     y = rng.integers(0, classes, 50)
     sparse, dense = LogisticRegression().fit(X, y), LogisticRegression().fit(X.toarray(), y)
     assert sparse.coef_ == pytest.approx(dense.coef_, abs=1e-7)

@@ -156,8 +156,11 @@ class _Rows:
     weight: FloatArray
 
     def __add__(self, other: Self) -> Self:
-        parts = ((self.terms, other.terms), (self.y, other.y), (self.weight, other.weight))
-        return type(self)(*(np.concatenate(part, axis=-1) for part in parts))
+        return type(self)(
+            np.concatenate([self.terms, other.terms], axis=1),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.weight, other.weight]),
+        )
 
 
 def _rows(block: Block, centre: FloatArray) -> _Rows:
