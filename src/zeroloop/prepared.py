@@ -22,6 +22,7 @@ from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
+from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
@@ -89,7 +90,8 @@ def prepare_table(
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}; it must be a whole number of at least 0.")
     rows = _rows(data, resources)
-    table = rows.open(data, categorical)
+    csv = CsvOptions(categorical=frozenset(categorical))
+    table = rows.open(data, csv)
     roles = assign_roles(
         table.schema.names,
         target=target,
@@ -108,7 +110,7 @@ def prepare_table(
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
     if learned is None:
-        read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, text=categorical)
+        read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, options=csv)
         table, roles, scanned, incomplete = read_complete(table, roles, read)
         set_aside = [*of_other_types, *incomplete]
         clock.lap("read")
@@ -120,7 +122,7 @@ def prepare_table(
             save_learned(kept, learned, compare=not table.files)
     else:
         if learned.skipped:
-            table = _without(table, {one.path: one.reason for one in learned.skipped}, categorical)
+            table = _without(table, {one.path: one.reason for one in learned.skipped}, csv)
         roles = without_features(roles, learned.set_aside)
         rows.read_again(table, roles, learned.schema)
         clock.lap("read")
@@ -178,7 +180,7 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
 
 
 def _read_all(
-    table: RawTable, roles: Roles, *, rows: TableRows, skip_bad_files: bool, text: Sequence[str]
+    table: RawTable, roles: Roles, *, rows: TableRows, skip_bad_files: bool, options: CsvOptions
 ) -> tuple[RawTable, Scan]:
     """Read a table, and where bad files are to be left out, read it again without them."""
     while True:
@@ -187,16 +189,16 @@ def _read_all(
         except BadFileError as error:
             if not skip_bad_files or not table.files:
                 raise
-            table = _without(table, rows.bad_files(error), text)
+            table = _without(table, rows.bad_files(error), options)
 
 
-def _without(table: RawTable, bad: Mapping[str, str], text: Sequence[str]) -> RawTable:
+def _without(table: RawTable, bad: Mapping[str, str], options: CsvOptions) -> RawTable:
     files = [file for file in table.files if file.path not in bad]
     skipped = (*table.skipped, *(Skipped(path, reason) for path, reason in bad.items()))
     if not files:
         path, reason = next(iter(bad.items()))
         raise BadFileError(path, f"{reason} No other file is left.")
-    left = open_files(files, table.name, text, skip_bad_files=False)
+    left = open_files(files, table.name, options, skip_bad_files=False)
     return replace(left, skipped=tuple({one.path: one for one in skipped}.values()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -17,6 +17,7 @@ from zeroloop.sources.budget import size_text
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.files import Part, Sampled
 from zeroloop.sources.threads import thread_count
+from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.roles import Roles
@@ -38,9 +39,9 @@ class RowsOnCluster:
         self._tell: Callable[[int, int], None] = lambda rows, n_bytes: None
         self._words = ""
 
-    def open(self, data: TableLike, text: Collection[str]) -> RawTable:
+    def open(self, data: TableLike, options: CsvOptions) -> RawTable:
         """Return a table that the workers can read."""
-        return self._table.open(data, text)
+        return self._table.open(data, options)
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Have the workers read a table; return what it holds."""

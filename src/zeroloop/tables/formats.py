@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from zeroloop.blocks import block_rows
 from zeroloop.errors import BadFileError
 from zeroloop.tables import svmlight
+from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 
@@ -61,12 +62,12 @@ def format_of(file: File) -> Format:
     return "csv"
 
 
-def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, tuple[int, ...] | None]:
+def file_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, tuple[int, ...] | None]:
     """Return a file's columns, and the rows of each of its row groups where that is known without reading them.
 
     Args:
         file: which.
-        text: columns of a CSV file to read as text unless every value of them is a whole number.
+        options: what is known of CSV files.
 
     """
     match format_of(file):
@@ -85,10 +86,12 @@ def file_schema(file: File, text: Collection[str]) -> tuple[pa.Schema, tuple[int
         case "svmlight":
             return svmlight.SCHEMA, None
         case _:
-            return csv_schema(file, text), None
+            return csv_schema(file, options), None
 
 
-def file_batches(file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int) -> Iterator[Piece]:
+def file_batches(
+    file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int, options: CsvOptions
+) -> Iterator[Piece]:
     """Yield a file's rows from `first_row` on, with the named columns; of a CSV file with `types`, or wider ones.
 
     Types that turn out too narrow are widened in `types`, so that the next reading starts with the right ones.
@@ -96,12 +99,12 @@ def file_batches(file: File, columns: Sequence[str], types: dict[str, pa.DataTyp
     own = [name for name in columns if name not in dict(file.keys)]
     if not own:  # a file is read for its number of rows, at least
         own = [next(name for name in types if name not in dict(file.keys))]
-    for piece in _skipped(_pieces(file, own, types, first_row), first_row):
+    for piece in _skipped(_pieces(file, own, types, first_row, options), first_row):
         yield Piece(_with_keys(piece.batch, file, columns, types), piece.n_bytes)
 
 
 def _pieces(
-    file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int
+    file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int, options: CsvOptions
 ) -> Iterator[tuple[int, Piece]]:
     """Yield pieces with the index of their first row; those before `first_row` may be left out."""
     match format_of(file):
@@ -128,7 +131,7 @@ def _pieces(
                     done += batch.num_rows
         case _:
             done = 0
-            for batch, n_bytes in csv_batches(file, columns, types):
+            for batch, n_bytes in csv_batches(file, columns, types, options):
                 yield done, Piece(batch, n_bytes)
                 done += batch.num_rows
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import pyarrow as pa
 
 from zeroloop.errors import BadFileError, DataError
 from zeroloop.tables.columns import describe
+from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.files import File, partitioned, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.plain_types import plain_type
@@ -46,11 +47,13 @@ class FileRows:
     Attributes:
         opened: the files.
         first_row: index of the first file's first row in the table.
+        options: what is known of CSV files.
 
     """
 
     opened: tuple[Opened, ...]
     first_row: int = 0
+    options: CsvOptions = AS_FOUND
 
     def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         """Yield the named columns' rows from a row of the table on."""
@@ -59,7 +62,7 @@ class FileRows:
             if one.n_rows is None or start + one.n_rows > first_row:
                 rows = max(0, first_row - start)
                 with reading(one.file.path):
-                    for piece in file_batches(one.file, columns, one.types, rows):
+                    for piece in file_batches(one.file, columns, one.types, rows, self.options):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch, n_bytes + piece.n_bytes)
                     one.file.check_unchanged()  # it may have grown meanwhile, or been written anew
@@ -77,10 +80,10 @@ class FileRows:
         """Return the files that hold some rows of the table, all having been counted."""
         ends = list(accumulate((one.n_rows or 0 for one in self.opened), initial=self.first_row))
         held = [i for i in range(len(self.opened)) if ends[i + 1] > first_row and ends[i] < stop]
-        return FileRows(tuple(self.opened[i] for i in held), ends[held[0]] if held else first_row)
+        return replace(self, opened=tuple(self.opened[i] for i in held), first_row=ends[held[0]] if held else first_row)
 
 
-def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad_files: bool) -> RawTable:
+def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_files: bool) -> RawTable:
     """Return the rows of several files as one table.
 
     Raises:
@@ -94,7 +97,7 @@ def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad
     for file in files:
         try:
             with reading(file.path):
-                schema, groups = file_schema(file, text)
+                schema, groups = file_schema(file, options)
                 unified.add(file.path, schema)
         except BadFileError as error:
             if not skip_bad_files:
@@ -107,7 +110,7 @@ def open_files(files: Sequence[File], name: str, text: Collection[str], skip_bad
     fields = [*unified.fields(), *keys]
     for one in opened:
         one.types.update((field.name, field.type) for field in fields)
-    return table_of(FileRows(tuple(opened)), name, pa.schema(fields), tuple(skipped))
+    return table_of(FileRows(tuple(opened), options=options), name, pa.schema(fields), tuple(skipped))
 
 
 def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skipped, ...] = ()) -> RawTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any, TypeAlias
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from zeroloop.errors import DataError
+from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.files import find_files, first_line, reading
 from zeroloop.tables.formats import Piece, valid
 from zeroloop.tables.many_files import open_files, repeated
@@ -22,12 +23,12 @@ TableLike: TypeAlias = Any
 RecordBatchReader or Dataset; anything with `__arrow_c_stream__`."""
 
 
-def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool = False) -> RawTable:
+def open_table(data: TableLike, options: CsvOptions = AS_FOUND, skip_bad_files: bool = False) -> RawTable:
     """Return what can be read of `data`.
 
     Args:
         data: see `TableLike`.
-        text: columns that may hold text among numbers (they are to be levels); CSV files only.
+        options: what is known of CSV files.
         skip_bad_files: whether a file whose columns cannot be read, or are not those of the others, is left out.
 
     Raises:
@@ -35,10 +36,10 @@ def open_table(data: TableLike, text: Collection[str] = (), skip_bad_files: bool
 
     """
     if isinstance(data, str | PathLike):
-        return open_files(find_files(str(data)), str(data), text, skip_bad_files)
+        return open_files(find_files(str(data)), str(data), options, skip_bad_files)
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
         files = [file for item in data for file in find_files(str(item))]
-        return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", text, skip_bad_files)
+        return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", options, skip_bad_files)
     with reading("the table", "it"):
         table = _open_memory(data)
         return replace(table, schema=plain_schema(table.schema))
