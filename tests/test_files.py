@@ -383,17 +383,13 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a column more": (_rewrite(lambda t: t.append_column("z", t["size"])), "it adds 'z'"),
     "another type": (
         _rewrite(lambda t: t.set_column(1, "size", t["size"].cast(pa.string()))),
-        "column 'size' holds text, but numbers in",
+        "column 'size' holds numbers, but for 1 of 898 values",
     ),
     "a gzip cut short": (
         _as_csv(lambda content: gzip.compress(content, mtime=0)[:-300]),
         "the file is damaged or cut short|cannot be read",
     ),
     "too many fields": (_as_csv(lambda c: _line(c, 700, b"1,2,3,red,5,6")), "line 70[01]|Expected 4 columns, got 6"),
-    "no UTF-8": (
-        _as_csv(lambda c: _line(c, 700, b'1,2,3,"r\xff\xfed"')),
-        r"column 'colour' holds b'r.* in row 700, which is no UTF-8",
-    ),
     "text below numbers": (
         _as_csv(lambda c: _line(c, 700, b'1,much,3,"red"')),
         "column 'size' holds text, but numbers in",

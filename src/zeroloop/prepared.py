@@ -28,6 +28,7 @@ from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.read import TableLike, is_dask
 from zeroloop.tables.roles import Roles, assign_roles
+from zeroloop.tables.row_numbers import NAMES_ROWS, index_columns
 from zeroloop.tables.scan import Scan
 from zeroloop.tables.schema import MISSING_RULES, LeftOut, Missing, Schema
 
@@ -106,6 +107,9 @@ def prepare_table(
         seed=seed,
     )
     roles, of_other_types = without_other(table, without_empty(table, roles))
+    index = [] if roles.named else [name for name in index_columns(table.schema) if name in roles.features]
+    index = [name for name in index if name not in (roles.offset, *roles.categorical)]
+    roles = without_features(roles, index)
     clock = Clock()
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
@@ -113,6 +117,7 @@ def prepare_table(
         read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, options=csv)
         table, roles, scanned, incomplete = read_complete(table, roles, read)
         set_aside = [*of_other_types, *incomplete]
+        set_aside += [LeftOut(name, NAMES_ROWS) for name in index]
         clock.lap("read")
         resources.progress(Work(doing="encoding"))
         schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)

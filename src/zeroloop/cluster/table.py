@@ -143,16 +143,19 @@ def counted(cluster: Cluster, table: RawTable) -> RawTable:
     unknown = [i for i, one in enumerate(opened) if one.groups is None]
     if not unknown:
         return table
-    counts: list[Future[int]] = cluster.map("count", _count, [opened[i] for i in unknown])
+    counts: list[Future[int]] = cluster.map(
+        "count", partial(_count, options=table.read.options), [opened[i] for i in unknown]
+    )
     found = dict(zip(unknown, cluster.result(cluster.map("count-all", list, [counts])[0]), strict=True))
     known = [replace(one, groups=(found[i],)) if i in found else one for i, one in enumerate(opened)]
     return table_of(replace(table.read, opened=tuple(known)), table.name, table.schema, table.skipped)
 
 
-def _count(opened: Opened) -> int:
+def _count(opened: Opened, options: CsvOptions) -> int:
     with named_worker(), reading(opened.file.path):
         column = next(iter(opened.types))
-        return sum(piece.batch.num_rows for piece in file_batches(opened.file, [column], dict(opened.types), 0))
+        pieces = file_batches(opened.file, [column], dict(opened.types), 0, options)
+        return sum(piece.batch.num_rows for piece in pieces)
 
 
 def cut(table: RawTable, columns: Collection[str], n: int) -> list[RawTable]:

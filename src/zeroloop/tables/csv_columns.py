@@ -150,8 +150,7 @@ def _decimal(
 def _guess(name: str, values: Sequence[str], form: NumberFormat) -> str:
     shown = next((value for value in values if form.thousands in value), values[0])
     number = to_numbers(pa.array([shown]), form)[0][0].as_py()
-    other = "," if form.decimal == "." else "."
-    return f"column {name!r} holds {shown!r}, read as {number:.15g}; name {other!r} the decimal mark if it is not that"
+    return f"column {name!r} holds {shown!r}, read as {number:.15g}; write more than three decimals if it is not that"
 
 
 def cleaned_text(column: pa.Array, words: Words) -> pa.Array:

@@ -118,6 +118,17 @@ class Dialect:
     said: tuple[str, ...]
 
 
+def is_wide_text(head: bytes) -> bool:
+    """Return whether bytes are text of two or four bytes a character, as Excel's "Unicode text" is."""
+    return any(head.startswith(mark) for mark, name in BOMS if name != "utf-8-sig") or _has_empty_halves(head)
+
+
+def _has_empty_halves(head: bytes) -> bool:
+    """Return whether nearly every second byte is 0, as of Latin letters in UTF-16, and the others are characters."""
+    even, odd = head[0::2], head[1::2]
+    return any(a.count(0) > 0.9 * len(a) and b.count(0) == 0 for a, b in ((even, odd), (odd, even)) if len(a) > 1)
+
+
 def find_encoding(head: bytes, given: str | None, whole: bool) -> tuple[str, str | None]:
     """Return a file's encoding, and what is to be said of it.
 
@@ -132,8 +143,7 @@ def find_encoding(head: bytes, given: str | None, whole: bool) -> tuple[str, str
     for mark, name in BOMS:
         if head.startswith(mark):
             return name, None
-    if head.count(b"\0") >= len(head) // 4:
-        # Text of mostly Latin letters: the half of each character that is 0 tells which comes first.
+    if _has_empty_halves(head):  # which of them tells the order of bytes
         big = head[0::2].count(0) > head[1::2].count(0)
         return ("utf-16-be" if big else "utf-16-le"), None
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -156,7 +166,7 @@ def guessed_encoding(content: bytes) -> tuple[str, str]:
         content.decode(encoding)
     except UnicodeDecodeError:  # a byte that Windows-1252 leaves open, or a cut character
         encoding = "latin-1" if encoding == WESTERN else encoding
-    return encoding, f"it is no UTF-8 and is read as {encoding}; name another encoding if characters come out wrong"
+    return encoding, f"it is no UTF-8 and is read as {encoding}; save the file as UTF-8 if characters come out wrong"
 
 
 def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Dialect:
@@ -209,8 +219,8 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         above = next((i for i, row in enumerate(rows[:MOST_TITLES]) if _fits(row, width, rows[i + 1 :])), 0)
         if above:
             last = ends[above - 1]
-            titles = "line 1 is a title, and is" if last == 1 else f"lines 1 to {last} stand above the table, and are"
-            said.append(f"{titles} left out")
+            above_it = "line 1 is a title, and is" if last == 1 else f"lines 1 to {last} stand above the table, and are"
+            said.append(f"{above_it} left out")
             skip += ends[above - 1]
             rows, ends = rows[above:], [end - ends[above - 1] for end in ends[above:]]
     return _named(rows, ends, skip, width, encoding, delimiter, quote, comment or "", options, said)
@@ -312,8 +322,8 @@ def _named(
         if not header:
             said.append(
                 f"its first line looks like values ({', '.join(first[:3])}{', ...' if len(first) > 3 else ''}), not "
-                f"names, and is read as such: the columns are called column1 to column{width}; say that it has a "
-                "header if those are names"
+                f"names, and is read as such: the columns are called column1 to column{width}; write "
+                "a header above it if it has none"
             )
     if not header:
         values, names = rows, [""] * width

@@ -8,7 +8,6 @@ numbers is an error that counts such values and names some, because it is far mo
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,16 +31,15 @@ from zeroloop.tables.csv_columns import (
     missing_words,
     written_numbers,
 )
-from zeroloop.tables.csv_dialect import UTF8, CsvOptions, Dialect, find_dialect, guessed_encoding
+from zeroloop.tables.csv_dialect import UTF8, CsvOptions, Dialect, find_dialect
 from zeroloop.tables.files import File
+from zeroloop.tables.row_numbers import with_notes
 from zeroloop.tables.written_numbers import PLAIN, NumberFormat
 
 HEAD_BYTES = (65_536, 1 << 20, 1 << 24)  # read for the types; the next one where a single row is longer
 BLOCK_BYTES = 1 << 20
 MOST_SHOWN = 3  # of the values that are no numbers
 FEW = 0.1  # share of values that are no numbers, up to which they are damage
-SAID, INDEX = b"zeroloop.said", b"zeroloop.index"
-"""Keys of a schema's metadata: what a reader should know, and names of columns that number or name the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ def csv_schema(file: File, options: CsvOptions) -> pa.Schema:
             schema = schema.set(schema.get_field_index(name), pa.field(name, whole))
     index = [name for name in dialect.names[:1] if dialect.row_names or name in dialect.unnamed]
     said = [*dialect.said, *plan.columns.said]
-    return schema.with_metadata({SAID: json.dumps(said), INDEX: json.dumps(index)})
+    return with_notes(schema, said, index)
 
 
 def csv_batches(
@@ -101,14 +99,14 @@ def csv_batches(
                     done += batch.num_rows
             return
         except pa.ArrowInvalid as error:
-            name = _column_of(error, plan.dialect.names)
-            if name is None:
+            misfit = _column_of(error, plan.dialect.names)
+            if misfit is None:
                 raise _explained(file, plan, error) from error
-            wider = _wider(file, plan, name, types[name], error)
+            wider = _wider(file, plan, misfit, types[misfit], error)
             if wider is None:
-                written[name] = PLAIN
+                written[misfit] = PLAIN
             else:
-                types[name] = wider
+                types[misfit] = wider
 
 
 def _converted(
@@ -202,11 +200,10 @@ def _strays(file: File, plan: Plan, name: str, form: NumberFormat) -> BadFileErr
             row += batch.num_rows
     some = ", ".join(f"{value!r} in row {at:,}" for value, at in shown.items())
     if n_strays <= FEW * n_values:
-        word = next(iter(shown))
         return BadFileError(
             file.path,
-            f"column {name!r} holds numbers, but for {n_strays:,} of {n_values:,} values ({some}). Correct them, say "
-            f"that they are missing (--na {word!r}), or name {name!r} categorical if it is a code.",
+            f"column {name!r} holds numbers, but for {n_strays:,} of {n_values:,} values ({some}). Correct them or "
+            f"leave them empty, or name {name!r} categorical if it is a code.",
         )
     return BadFileError(
         file.path,
@@ -229,10 +226,10 @@ def _not_text(file: File, plan: Plan, name: str | None) -> BadFileError:
                         return BadFileError(
                             file.path,
                             f"column {column!r} holds {value!r} in row {row + i + 1:,}, which is no "
-                            f"UTF-8, as all before is; name the file's encoding (--encoding {guessed_encoding(value)[0]}).",
+                            f"UTF-8, as all before is; save the file as UTF-8.",
                         )
             row += batch.num_rows
-    return BadFileError(file.path, "the file holds text that is no UTF-8; name its encoding (--encoding).")
+    return BadFileError(file.path, "the file holds text that is no UTF-8; save the file as UTF-8.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,11 @@ class Draft:
         """Return the index in the table of the row at a position."""
         return self.first_row + (position if self.kept is None else int(positions_of(self.kept)[position]))
 
+    def places(self) -> NDArray[np.int64]:
+        """Return the indices of the rows in the table, `(rows,)`."""
+        at = np.arange(self.n_rows) if self.kept is None else positions_of(self.kept)
+        return (self.first_row + at).astype(np.int64, copy=False)
+
     def with_arrays(self, arrays: dict[str, NDArray[Any]]) -> Draft:
         """Return this draft with other arrays for its own."""
         sparse = None

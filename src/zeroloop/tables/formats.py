@@ -12,7 +12,7 @@ import pyarrow as pa
 from zeroloop.blocks import block_rows
 from zeroloop.errors import BadFileError
 from zeroloop.tables import svmlight
-from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.csv_dialect import CsvOptions, is_wide_text
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 
@@ -54,7 +54,7 @@ def format_of(file: File) -> Format:
         return "ipc"
     if head.startswith(b"\xff\xff\xff\xff"):
         return "stream"
-    if b"\0" in head and not head.startswith(b"\x1f\x8b"):
+    if b"\0" in head and not head.startswith(b"\x1f\x8b") and not is_wide_text(head):
         raise BadFileError(
             file.path,
             "neither CSV, Parquet, Arrow IPC (Feather 2) nor libsvm (named .svm); convert it to one of them.",

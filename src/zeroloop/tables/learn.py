@@ -11,6 +11,7 @@ import numpy as np
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
 from zeroloop.tables.roles import Roles
+from zeroloop.tables.row_numbers import FEWEST_COUNTED, counts
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
 from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, SparseColumn, Target
 
@@ -54,6 +55,8 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             offset = _learn_offset(name, column, measured)
             continue
         learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, reference)
+        if isinstance(learned, Numeric) and column.counted and not roles.named and scanned.n_training >= FEWEST_COUNTED:
+            learned = LeftOut(name, counts(next(iter(column.counted))))
         if isinstance(learned, Numeric):
             numeric.append(learned)
         elif isinstance(learned, Categorical):

@@ -16,6 +16,7 @@ from zeroloop.tables.files import File, partitioned, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.plain_types import plain_type
 from zeroloop.tables.raw import RawTable, Skipped
+from zeroloop.tables.row_numbers import index_columns, notes, with_notes
 
 
 @dataclass(slots=True)
@@ -93,6 +94,8 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
     keys, files = partitioned(files)
     unified = _Unified(tuple(field.name for field in keys))
     opened: list[Opened] = []
+    index: list[str] = []
+    said: list[str] = []
     skipped: list[Skipped] = []
     for file in files:
         try:
@@ -105,12 +108,16 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
             skipped.append(Skipped(error.path, error.reason))
             continue
         opened.append(Opened(file, {}, groups))
+        index += index_columns(schema)
+        said += [f"{file.path}: {one}." for one in notes(schema)]
     if not opened:
         raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
     fields = [*unified.fields(), *keys]
     for one in opened:
         one.types.update((field.name, field.type) for field in fields)
-    return table_of(FileRows(tuple(opened), options=options), name, pa.schema(fields), tuple(skipped))
+    return table_of(
+        FileRows(tuple(opened), options=options), name, with_notes(pa.schema(fields), said, index), tuple(skipped)
+    )
 
 
 def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skipped, ...] = ()) -> RawTable:

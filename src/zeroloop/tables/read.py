@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -10,13 +11,14 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from zeroloop.errors import DataError
+from zeroloop.errors import DataError, ZeroloopWarning
 from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.files import find_files, first_line, reading
 from zeroloop.tables.formats import Piece, valid
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable
+from zeroloop.tables.row_numbers import notes
 
 TableLike: TypeAlias = Any
 """A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
@@ -36,13 +38,21 @@ def open_table(data: TableLike, options: CsvOptions = AS_FOUND, skip_bad_files: 
 
     """
     if isinstance(data, str | PathLike):
-        return open_files(find_files(str(data)), str(data), options, skip_bad_files)
+        return _said(open_files(find_files(str(data)), str(data), options, skip_bad_files))
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
         files = [file for item in data for file in find_files(str(item))]
-        return open_files(files, str(data[0]) if len(data) == 1 else f"{len(files)} files", options, skip_bad_files)
+        name = str(data[0]) if len(data) == 1 else f"{len(files)} files"
+        return _said(open_files(files, name, options, skip_bad_files))
     with reading("the table", "it"):
         table = _open_memory(data)
         return replace(table, schema=plain_schema(table.schema))
+
+
+def _said(table: RawTable) -> RawTable:
+    """Return a table once what its reader should know has been said."""
+    for sentence in notes(table.schema):
+        warnings.warn(sentence, ZeroloopWarning, stacklevel=4)
+    return table
 
 
 def is_dask(data: Any) -> bool:

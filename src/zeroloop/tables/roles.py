@@ -34,6 +34,7 @@ class Roles:
             and statsmodels' formulas have it (features, weights, offset and cluster); empty unless rows are dropped.
         test_fraction: share of rows held out, by a hash of their index.
         seed: of that hash.
+        named: whether the features were named one by one.
 
     """
 
@@ -47,6 +48,7 @@ class Roles:
     needed: tuple[str, ...]
     test_fraction: float
     seed: int
+    named: bool = False
 
     @property
     def read(self) -> frozenset[str]:
@@ -122,6 +124,7 @@ def assign_roles(
         needed=needed,
         test_fraction=test_fraction,
         seed=seed,
+        named=features is not None,
     )
 
 

@@ -20,6 +20,7 @@ from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, de
 from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.order import MOST_COUNTED, Order, order_of
 from zeroloop.tables.roles import Roles, Rows
+from zeroloop.tables.row_numbers import counted_from
 from zeroloop.tables.schema import Level
 from zeroloop.tree import Tree
 
@@ -38,6 +39,8 @@ class ColumnScan:
             far as is known of them.
         n_dropped: distinct values that are not among them any more.
         order: of the categories.
+        counted: values that the first row of the table has where the numbers count its rows: 0, 1 or none; None where
+            there are no rows.
 
     """
 
@@ -47,6 +50,7 @@ class ColumnScan:
     levels: Counter[Level] = field(default_factory=Counter)
     n_dropped: int = 0
     order: Order = field(default_factory=Order)
+    counted: frozenset[float] | None = None
 
     def taking_in(self, other: Self) -> ColumnScan:
         """Return both; this one's levels are given up to the result."""
@@ -56,6 +60,7 @@ class ColumnScan:
         if len(levels) > MOST_COUNTED:
             n_dropped += len(levels) - MOST_COUNTED // 2
             levels = Counter(dict(levels.most_common(MOST_COUNTED // 2)))
+        a, b = self.counted, other.counted
         return ColumnScan(
             types=self.types | other.types,
             n_missing=self.n_missing + other.n_missing,
@@ -63,6 +68,7 @@ class ColumnScan:
             levels=levels,
             n_dropped=n_dropped,
             order=self.order + other.order,
+            counted=b if a is None else a if b is None else a & b,
         )
 
 
@@ -257,11 +263,18 @@ def scan(
     described = statistics(batch.num_rows, len(roles.features)).describe(values, weight)
     numbers = dict(zip(training.names, described, strict=True))
     missing = {}
+    places = training.places()
     for j, (name, found) in enumerate(numbers.items()):
         missing[name] = float(n - found.n)
         if found.n < n and weight is not None:
             missing[name] = float(np.sum(weight[np.isnan(values[j])]))
-        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=n - found.n, decimals=decimals[j])
+        first = counted_from(values[j], places) if n > 0 else None
+        columns[name] = ColumnScan(
+            types=frozenset([types[name]]),
+            n_missing=n - found.n,
+            decimals=decimals[j],
+            counted=frozenset([] if first is None else [first]) if n > 0 else None,
+        )
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
         columns[name] = ColumnScan(

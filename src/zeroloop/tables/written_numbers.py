@@ -22,7 +22,7 @@ CURRENCY = r"(?:[$€£¥₹]|EUR|USD|GBP|CHF|JPY|CNY|INR)"
 BLANKS = "\u00a0\u2007\u2009\u202f"  # no-break, figure, thin, narrow no-break: printed as blanks between thousands
 APOSTROPHES = "\u2019\u02bc`\u00b4"
 MINUS = "\u2212\u2012\u2013\uff0d"
-THOUSANDS = {".": (",", " ", "'", ""), ",": (".", " ", "'", "")}
+THOUSANDS: dict[Mark, tuple[str, ...]] = {".": (",", " ", "'", ""), ",": (".", " ", "'", "")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

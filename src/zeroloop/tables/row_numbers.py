@@ -1,0 +1,63 @@
+"""Columns that number or name the rows of a table, which a model must not learn from.
+
+R's `write.csv` and pandas' `to_csv` put them first, under no name; a filtered pandas frame leaves its index in Parquet,
+whose metadata says so; and whoever has read such a file and written it again has them under the name X or Unnamed: 0.
+Tables are often sorted by class: the number of a row then tells its class.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+SAID, INDEX = b"zeroloop.said", b"zeroloop.index"
+"""Keys of a schema's metadata: what a reader should know, and the columns that number or name the rows."""
+
+FEWEST_COUNTED = 10  # rows: of fewer, a column that happens to count them is no surprise
+INDEX_NAME = re.compile(r"^(?:__index_level_\d+__|Unnamed: 0(?:\.\d+)?)$")
+
+NAMES_ROWS = "it numbers or names the rows; name it among the features to use it all the same"
+
+
+def counts(value: float) -> str:
+    """Return why a column that counts the rows from `value` on is left out."""
+    return f"it counts the rows ({value:g}, {value + 1:g}, {value + 2:g}, ...); name it among the features to use it"
+
+
+def with_notes(schema: pa.Schema, said: Sequence[str], index: Sequence[str]) -> pa.Schema:
+    """Return a schema that carries what a reader should know, and which columns number or name the rows."""
+    return schema.with_metadata({SAID: json.dumps(list(said)), INDEX: json.dumps(list(index))})
+
+
+def notes(schema: pa.Schema) -> list[str]:
+    """Return what a reader of a table should know."""
+    return [str(one) for one in json.loads((schema.metadata or {}).get(SAID, b"[]"))]
+
+
+def index_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that number or name the rows, as a file's metadata or their names say."""
+    metadata = schema.metadata or {}
+    named = {str(one) for one in json.loads(metadata.get(INDEX, b"[]"))}
+    try:
+        of_pandas = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):  # written by something else
+        of_pandas = []
+    named |= {one for one in of_pandas if isinstance(one, str)}
+    return [name for name in schema.names if name in named or INDEX_NAME.match(name)]
+
+
+def counted_from(values: NDArray[np.floating], rows: NDArray[np.int64]) -> float | None:
+    """Return the value at the table's first row, 0 or 1, of numbers that count its rows; None of others.
+
+    Args:
+        values: `(n,)`.
+        rows: `(n,)`, their indices in the table.
+
+    """
+    first = float(values[0]) - float(rows[0])
+    return first if first in (0.0, 1.0) and np.array_equal(values, rows + first) else None

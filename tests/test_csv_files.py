@@ -1,0 +1,230 @@
+"""CSV files as people have them: each, read as it stands, is the table that it was written from; or says what it is."""
+
+from __future__ import annotations
+
+import codecs
+import warnings
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zeroloop
+from zeroloop.errors import BadFileError, ZeroloopWarning
+from zeroloop.tables.csv_dialect import CsvOptions, find_dialect
+from zeroloop.tables.written_numbers import NumberFormat, chosen_format, possible_formats, to_numbers
+
+ROWS = 300
+
+
+def clean() -> pd.DataFrame:
+    """Return a table, sorted by class, as many are."""
+    rng = np.random.default_rng(20)
+    frame = pd.DataFrame(
+        {
+            "price": np.round(rng.normal(size=ROWS) * 4_000, 2),
+            "größe": rng.integers(1, 9, ROWS),
+            "city": rng.choice(["Köln", "Paris", "São Paulo"], ROWS),
+            "zip": rng.choice(["00501", "01234", "98765"], ROWS),
+            "y": rng.choice(["no", "yes"], ROWS),
+        }
+    )
+    return frame.sort_values("y", ignore_index=True)
+
+
+def written(decimal: str, thousands: str) -> Callable[[float], str]:
+    marks = str.maketrans({",": thousands, ".": decimal})
+    return lambda value: f"{value:,.2f}".translate(marks)
+
+
+def with_price(text: Callable[[float], str]) -> pd.DataFrame:
+    frame = clean()
+    return frame.assign(price=[text(value) for value in frame["price"]])
+
+
+def as_r(path: Path) -> None:
+    frame = clean()
+    header = ",".join(f'"{name}"' for name in frame.columns)
+    lines = [f'"{i + 1}",{r.price},{r["größe"]},"{r.city}","{r.zip}","{r.y}"' for i, r in frame.iterrows()]
+    path.write_text("\n".join([header, *lines, ""]))
+
+
+def edited(change: Callable[[str], str]) -> Callable[[Path], object]:
+    return lambda path: path.write_text(change(clean().to_csv(index=False)))
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "as it is": lambda path: clean().to_csv(path, index=False),
+    "row numbers": lambda path: clean().to_csv(path),
+    "row numbers under a name": lambda path: clean().assign(X=range(1, ROWS + 1)).to_csv(path, index=False),
+    "row numbers from 0, last": lambda path: clean().assign(n=range(ROWS)).to_csv(path, index=False),
+    "R's header, one name short": as_r,
+    "semicolons, decimal commas": lambda path: clean().to_csv(path, sep=";", decimal=",", index=False),
+    "tabs, decimal commas": lambda path: clean().to_csv(path, sep="\t", decimal=",", index=False),
+    "quoted decimal commas": lambda path: clean().to_csv(path, decimal=",", index=False),
+    "UTF-16": lambda path: clean().to_csv(path, sep="\t", encoding="utf-16", index=False),
+    "UTF-16 without a mark": lambda path: clean().to_csv(path, sep="\t", encoding="utf-16-le", index=False),
+    "UTF-8 with a mark": lambda path: clean().to_csv(path, encoding="utf-8-sig", index=False),
+    "Windows-1252": lambda path: clean().to_csv(path, encoding="cp1252", index=False),
+    "German thousands": lambda path: with_price(written(",", ".")).to_csv(path, sep=";", index=False),
+    "English thousands": lambda path: with_price(written(".", ",")).to_csv(path, index=False),
+    "Swiss thousands": lambda path: with_price(written(".", "'")).to_csv(path, index=False),
+    "French thousands": lambda path: with_price(written(",", "\u202f")).to_csv(path, sep=";", index=False),
+    "dollars": lambda path: with_price(lambda v: f"${v:,.2f}" if v >= 0 else f"-${-v:,.2f}").to_csv(path, index=False),
+    "euros behind": lambda path: with_price(lambda v: written(",", ".")(v) + " €").to_csv(path, sep=";", index=False),
+    "parentheses": lambda path: with_price(lambda v: f"{v:.2f}" if v >= 0 else f"({-v:.2f})").to_csv(path, index=False),
+    "trailing minus": lambda path: with_price(lambda v: f"{v:.2f}" if v >= 0 else f"{-v:.2f}-").to_csv(
+        path, index=False
+    ),
+    "unicode minus": lambda path: with_price(lambda v: f"{v:.2f}".replace("-", "\u2212")).to_csv(path, index=False),
+    "a title": edited(lambda text: "Sales, 2024\n\n" + text),
+    "sep=": lambda path: path.write_text("sep=;\n" + clean().to_csv(sep=";", index=False)),
+    "comments": edited(lambda text: "# made on Monday\n# by a machine\n" + text),
+    "comments below": edited(lambda text: "# made on Monday\n" + text.replace("\n", "\n# checked\n", 9)),
+    "a trailing delimiter": edited(lambda text: text.replace("\n", ",\n")),
+    "a trailing delimiter, not in the header": edited(lambda text: text.replace("\n", ",\n").replace(",\n", "\n", 1)),
+    "blanks after delimiters": edited(lambda text: text.replace(",", ", ")),
+    "old line ends": edited(lambda text: text.replace("\n", "\r\n")),
+}
+
+
+def fitted(data: object) -> zeroloop.Model:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZeroloopWarning)
+        return zeroloop.train(data, "y")
+
+
+@pytest.fixture(scope="module")
+def expected() -> zeroloop.Model:
+    return fitted(clean())
+
+
+@pytest.mark.parametrize("how", WRITERS)
+def test_the_table_is_read_as_it_was_meant(how: str, tmp_path: Path, expected: zeroloop.Model) -> None:
+    path = tmp_path / "table.csv"
+    WRITERS[how](path)
+    model = fitted(path)
+    assert model.schema.terms == expected.schema.terms
+    assert model.coef.tobytes() == expected.coef.tobytes()
+    assert model.held_out == expected.held_out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZeroloopWarning)
+        np.testing.assert_array_equal(model.predict_proba(path), expected.predict_proba(clean()))
+
+
+@pytest.mark.parametrize("word", ["", "NA", "?", "\\N", "N.A.", "#DIV/0!", "-", "--", ".", "missing", " ", " NA "])
+def test_words_for_missing_values_are_those_of_numbers(word: str, tmp_path: Path) -> None:
+    frame = clean().astype({"price": object})
+    gaps = frame.index % 7 == 3
+    frame.loc[gaps, "price"] = word
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    model = fitted(tmp_path / "gaps.csv")
+    frame.loc[gaps, "price"] = np.nan
+    assert model.coef.tobytes() == fitted(frame.astype({"price": float})).coef.tobytes()
+
+
+def test_classes_may_be_signs(tmp_path: Path) -> None:
+    clean().assign(y=["+-"[i % 2] for i in range(ROWS)]).to_csv(tmp_path / "signs.csv", index=False)
+    assert fitted(tmp_path / "signs.csv").schema.target.levels == ("+", "-")
+
+
+@pytest.mark.parametrize("row", [5, 250, 19_000])
+def test_few_values_that_are_no_numbers_are_counted_and_named(row: int, tmp_path: Path) -> None:
+    frame = pd.concat([clean()] * 70, ignore_index=True).astype({"price": object})
+    frame.loc[row, "price"] = "n/k"
+    frame.loc[20_000, "price"] = "see below"
+    frame.to_csv(tmp_path / "stray.csv", index=False)
+    with pytest.raises(BadFileError) as caught:
+        fitted(tmp_path / "stray.csv")
+    assert caught.value.reason == (
+        f"column 'price' holds numbers, but for 2 of 21,000 values ('n/k' in row {row + 1:,}, 'see below' in row "
+        "20,001). Correct them or leave them empty, or name 'price' categorical if it is a code."
+    )
+
+
+def test_what_was_found_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    clean().to_csv(path, encoding="cp1252", header=False, index=False)
+    with pytest.warns(ZeroloopWarning) as caught:
+        model = zeroloop.train(path, "column5")
+    said = [str(one.message) for one in caught]
+    assert said[0] == (
+        f"{path}: it is no UTF-8 and is read as cp1252; save the file as UTF-8 if characters come out wrong."
+    )
+    assert "its first line looks like values" in said[1]
+    assert model.schema.features == ("column1", "column2", "column3", "column4")
+
+
+def test_bytes_of_another_encoding_far_below_the_head_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    rows = pd.concat([clean()] * 20).to_csv(index=False).encode()
+    path.write_bytes(rows + "1.5,3,Nürnberg,00501,yes\n".encode("cp1252"))
+    with pytest.raises(BadFileError, match=r"column 'city' holds b'N\\xfcrnberg' in row 6,001, which is no UTF-8"):
+        fitted(path)
+
+
+@pytest.mark.parametrize("names", [["1999", "2000", "2001"], ["2001", "2000", "1999"]])
+def test_years_are_names(names: list[str]) -> None:
+    dialect = find_dialect("f", (",".join(names) + "\n1,2,0\n3,4,1\n").encode(), True, CsvOptions())
+    assert dialect.names == tuple(names)
+
+
+def test_what_is_said_of_a_file_is_not_looked_for() -> None:
+    head = "1|2\n3|4\n".encode("utf-16-be")
+    options = CsvOptions(encoding="utf-16-be", delimiter="|", header=False)
+    assert find_dialect("f", head, True, options).sample == (("1", "2"), ("3", "4"))
+    for wrong, problem in [({"encoding": "utf-99"}, "not known"), ({"delimiter": ";;"}, "one character")]:
+        with pytest.raises(zeroloop.ZeroloopError, match=problem):
+            CsvOptions(**wrong)  # type: ignore[arg-type]
+
+
+FORMS = [NumberFormat(decimal=".", thousands=mark) for mark in ("", ",", " ", "'")] + [
+    NumberFormat(decimal=",", thousands=mark) for mark in ("", ".", " ", "'")
+]
+
+
+def spelled(value: Decimal, form: NumberFormat) -> str:
+    text = f"{value:,f}" if form.thousands else f"{value:f}"
+    return text.translate({ord(","): form.thousands, ord("."): form.decimal})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.decimals(-(10**9), 10**9, places=2, allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
+    st.sampled_from(FORMS),
+    st.sampled_from(["{}", "${}", "{} €", "{}%", "CHF {}", " {} "]),
+)
+def test_numbers_are_read_in_the_format_they_are_written_in(
+    values: list[Decimal], form: NumberFormat, around: str
+) -> None:
+    texts = [around.format(spelled(value, form)) for value in values]
+    found = possible_formats(texts)
+    assert form in found
+    # Two decimals are never taken for thousands: any format that fits reads the same numbers.
+    chosen, guessed = chosen_format(found, None)
+    numbers, strays = to_numbers(pa.array(texts), chosen)
+    assert not guessed
+    assert not np.any(strays)
+    assert numbers.to_pylist() == [float(value) for value in values]
+
+
+def encodings() -> Iterator[str]:
+    yield from ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1")
+
+
+@pytest.mark.parametrize("encoding", encodings())
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_delimiter_is_found_in_any_encoding(encoding: str, delimiter: str) -> None:
+    names = ["größe", "straße, nr; x", "y"]
+    lines = [names, ["1,5", "Müller", "0"], ["2", "Weiß | Söhne", "1"], ["3", "Ahn", "0"]]
+    text = "".join(delimiter.join(f'"{v}"' if set(",;|") & set(v) else v for v in line) + "\r\n" for line in lines)
+    dialect = find_dialect("f", codecs.encode(text, encoding), True, CsvOptions())
+    assert dialect.names == tuple(names)
+    assert dialect.delimiter == delimiter
+    assert dialect.sample == tuple(tuple(line) for line in lines[1:])
