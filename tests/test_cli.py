@@ -177,8 +177,8 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
             "predicts one of a few classes. Make such a column first: whether a limit is passed, say."
         ),
         ("train", "text.csv", "--target", "bought"): (
-            "text.csv: column 'x' holds 'abc' in row 50,001; all rows before hold numbers. "
-            "Correct the value, or name 'x' categorical if it is a code."
+            "text.csv: column 'x' holds numbers, but for 5 of 50,005 values ('abc' in row 50,001). Correct "
+            "them or leave them empty, or name 'x' categorical if it is a code."
         ),
         ("train", "inf.csv", "--target", "bought"): (
             "Column 'x' holds inf in row 41; every number must be finite. "

@@ -41,6 +41,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     left_out: list[LeftOut] = []
     sparse: list[SparseColumn] = []
     offset: Numeric | None = None
+    counting: list[Numeric] = []  # columns of numbers that count the rows
     measured = scanned.measured.total()
     orders = {name: column.order for name, column in scanned.columns.items()} | {roles.target: scanned.target_order}
     for name in [name for name, order in orders.items() if order.disagree]:
@@ -56,7 +57,8 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             continue
         learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, reference)
         if isinstance(learned, Numeric) and column.counted and not roles.named and scanned.n_training >= FEWEST_COUNTED:
-            learned = LeftOut(name, counts(next(iter(column.counted))))
+            counting.append(learned)
+            continue
         if isinstance(learned, Numeric):
             numeric.append(learned)
         elif isinstance(learned, Categorical):
@@ -65,6 +67,10 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             sparse.append(learned)
         else:
             left_out.append(learned)
+    if numeric or categorical or sparse:
+        left_out += [LeftOut(one.name, counts(next(iter(scanned.columns[one.name].counted or ())))) for one in counting]
+    else:  # a table of nothing else is about them
+        numeric += counting
     if not numeric and not categorical and not sparse:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
         raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
