@@ -23,7 +23,7 @@ from zeroloop.tables.schema import Schema
 SPARSE = ("values", "indices", "start", "stop")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
     """A table's rows by use.
 

@@ -217,7 +217,13 @@ def _learned(
         tuple(scanned.class_rows[level] for level in levels),
     )
     gaps = dict(scanned.gaps.most_common())
-    counts = RowCounts(scanned.n_training, scanned.n_held_out, scanned.n_no_target, scanned.n_incomplete, gaps)
+    counts = RowCounts(
+        training=scanned.n_training,
+        held_out=scanned.n_held_out,
+        no_target=scanned.n_no_target,
+        incomplete=scanned.n_incomplete,
+        gaps=gaps,
+    )
     n_stored = sum(sparse.n_stored for sparse in measured.sparse.values())
     return Learned(
         schema=schema,
