@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import gzip
 import io
+import json
 import os
 import random
 import subprocess
@@ -18,7 +19,8 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     return bytes(made)
 
 
-STRANGE = (
+STRANGE: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 3, 10**6, 2**63, -(2**70), 10**400, 0.5, -0.0, 1e308, 1e-308, "inf", "-inf", "nan",
     "", "x", "5", "(intercept)", "estimated", "aliased", "ovr", "drop", "model", "\x1b[31m", "\ud800", [], {}, [None],
     [1, 2], ["a", "b"], [[]], {"a": 1}, {"a": None},
@@ -118,13 +120,13 @@ def _keys(container: Any) -> Any:
 def a_small_table(m: int = 120, seed: int = 0) -> pa.Table:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(m)
-    town = rng.choice(["Basel", "Bern", "Züri", None], m)
+    town = [("Basel", "Bern", "Züri", None)[at] for at in rng.integers(0, 4, m)]
     return pa.table(
         {
             "y": pa.array(np.where(x + rng.standard_normal(m) > 0, "yes", "no")),
             "x": pa.array(x, mask=rng.random(m) < 0.1),
             "n": rng.integers(0, 5, m),
-            "town": pa.array(list(town), pa.string()),
+            "town": pa.array(town, pa.string()),
             "kind": pa.array(rng.choice(["a", "b", "c"], m)).dictionary_encode(),
             "day": pa.array(rng.integers(0, 9, m).astype("datetime64[D]")),
         }
@@ -200,14 +202,14 @@ def attack(kind: str, first: int, count: int) -> int:
         for seed in range(first, first + count):
             print(f"seed {seed}", flush=True)
             path.write_bytes(damaged(content, random.Random(f"{kind} {seed}")))
-            tried = {
+            tried: dict[str, Callable[[], Any]] = {
                 "train": lambda: zeroloop.train(path, target, tol=1e-3),
                 "predict": lambda: model.predict_proba(path),
             }
             for name, open_it in OPENED.get(suffix, {}).items():
                 with suppress(pa.ArrowException, OSError, UnicodeDecodeError):  # pyarrow's own calls
                     opened = open_it(path)
-                    tried[name] = lambda opened=opened: zeroloop.train(opened, target, tol=1e-3)
+                    tried[name] = partial(zeroloop.train, opened, target, tol=1e-3)
             for name, one in tried.items():
                 try:
                     one()
@@ -217,6 +219,121 @@ def attack(kind: str, first: int, count: int) -> int:
                 except BaseException:  # noqa: BLE001  that is what is looked for
                     print(f"FOUND {kind} seed {seed}: {name}\n{traceback.format_exc()}", flush=True)
     return done
+
+
+def the_models() -> dict[str, bytes]:
+    """Return model files of many kinds."""
+    import zeroloop
+
+    table = a_small_table()
+    three = table.set_column(0, "y", table["kind"].cast(pa.string())).drop(["kind"])
+    split = table.append_column("z", pa.array((np.arange(120) % 2 == 0) & (table["y"].to_numpy() == "yes")))
+    inf = float("inf")
+    made = {
+        "plain": zeroloop.train(table, "y"),
+        "free": zeroloop.train(table, "y", C=inf, tests=["town"], covariance="hc1", cluster="n", test_fraction=0.2),
+        "aliased": zeroloop.train(table.append_column("again", table["n"]), "y", C=inf),
+        "separated": zeroloop.train(split, "y", C=inf),
+        "classes": zeroloop.train(three, "y", C=inf),
+        "each": zeroloop.train(three, "y", C="cv", Cs=[0.1, 1.0], multi_class="ovr"),
+        "bounded": zeroloop.train(table, "y", bounds={"x": (0, inf)}),
+        "firth": zeroloop.train(table, "y", method="firth", missing="drop"),
+        "offset": zeroloop.train(table, "y", offset="n", penalty_factors={"x": 2}),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, model in made.items():
+            model.save(Path(folder, name))
+        libsvm = Path(folder, "rows.svm")
+        libsvm.write_bytes(_libsvm())
+        zeroloop.train(libsvm, "label").save(Path(folder, "sparse"))
+        return {name: Path(folder, name).read_bytes() for name in (*made, "sparse")}
+
+
+def attack_models(first: int, count: int) -> int:
+    """Try everything that is done with a model on mutants of model files; return how many can be loaded."""
+    import zeroloop
+    from zeroloop.cli import main
+
+    contents = the_models()
+    loaded = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path, rows, libsvm = Path(folder, "model.json"), Path(folder, "rows.parquet"), Path(folder, "rows.svm")
+        table = a_small_table(60, 1)
+        pq.write_table(table.append_column("z", table["n"]).append_column("again", table["n"]), rows)
+        libsvm.write_bytes(_libsvm())
+        for seed in range(first, first + count):
+            print(f"seed {seed}", flush=True)
+            rng = random.Random(f"model {seed}")
+            name = rng.choice(sorted(contents))
+            content = contents[name]
+            if rng.random() < 0.3:
+                content = damaged(content, rng)
+            else:
+                text = json.dumps(strange(json.loads(content), rng))
+                content = text.encode("utf-8", "surrogatepass")
+            path.write_bytes(content)
+            data = str(libsvm if name == "sparse" else rows)
+            try:
+                model = zeroloop.load(path)
+            except zeroloop.ZeroloopError:
+                continue
+            except BaseException:  # noqa: BLE001  that is what is looked for
+                print(f"FOUND model seed {seed} ({name}): load\n{traceback.format_exc()}", flush=True)
+                continue
+            loaded += 1
+            for what, use in uses_of(model, path, data, Path(folder), main).items():
+                try:
+                    use()
+                except zeroloop.ZeroloopError:
+                    pass
+                except BaseException:  # noqa: BLE001  that is what is looked for
+                    print(f"FOUND model seed {seed} ({name}): {what}\n{traceback.format_exc()}", flush=True)
+    return loaded
+
+
+def uses_of(model: Any, path: Path, data: str, folder: Path, main: Callable[[], None]) -> dict[str, Callable[[], Any]]:
+    """Return all that can be done with a model saved at a path, and data."""
+    import zeroloop
+
+    def saved() -> Any:
+        model.save(folder / "again.json")
+        return zeroloop.load(folder / "again.json")
+
+    return {
+        "predict": lambda: model.predict_proba(data),
+        "classes": lambda: model.predict(data),
+        "intervals": lambda: zeroloop.predict_file(model, data, folder / "p.csv", interval=0.9),
+        "evaluate": lambda: zeroloop.evaluate(model, data),
+        "terms": model.terms,
+        "summary": lambda: str(model.summary()),
+        "covariance": model.covariance,
+        "test": lambda: model.test(*model.schema.features[:1]),
+        "effects": lambda: model.marginal_effects(data),
+        "report": lambda: model.report(folder / "r.html", data),
+        "save": saved,
+        "shown": lambda: _run(main, "summary", str(path)),
+        "json": lambda: json.loads(_run(main, "summary", str(path), "--json"), parse_constant=_refuse),
+    }
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _run(main: Callable[[], None], *arguments: str) -> str:
+    """Run the command line here, and return what it prints."""
+    out = io.StringIO()
+    before = sys.argv
+    sys.argv = ["zeroloop", *arguments]
+    try:
+        with redirect_stdout(out):
+            main()
+    except SystemExit as ended:
+        if ended.code not in (None, 0, 2):
+            raise AssertionError(f"exit code {ended.code}") from ended
+    finally:
+        sys.argv = before
+    return out.getvalue()
 
 
 def attacked(kind: str, first: int, count: int) -> list[str]:
@@ -236,4 +353,6 @@ def attacked(kind: str, first: int, count: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("results:", attack(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    warnings.simplefilter("ignore")
+    kind, cases = sys.argv[1], (int(sys.argv[2]), int(sys.argv[3]))
+    print("results:", attack_models(*cases) if kind == "model" else attack(kind, *cases))

@@ -116,7 +116,10 @@ def _without(key: str) -> Any:
         (_without("schema"), "a damaged zeroloop model"),
         (_without("training"), "a damaged zeroloop model"),
         (_without("held_out"), "a damaged zeroloop model"),
-        (lambda d: d | {"coefficients": {"(intercept)": 1.0}}, "terms are not the schema's"),
+        (
+            lambda d: d | {"coefficients": {"(intercept)": 1.0}},
+            r"The terms that the schema makes, in order, expected - at `\$.coefficients`",
+        ),
         (lambda d: d | {"coefficients": dict.fromkeys(d["coefficients"], None)}, "a damaged zeroloop model"),
         (lambda d: d | {"coefficients": dict.fromkeys(d["coefficients"], "inf")}, "not finite"),
         (lambda d: d | {"schema": d["schema"] | {"numeric": [{"name": "x"}]}}, "a damaged zeroloop model"),

@@ -57,7 +57,7 @@ def prepare_again(model: Model, data: TableLike | None, resources: Resources | N
         raise OptionError(
             "A model holds no rows, and the table it was trained on is gone from this process; give it as data."
         )
-    roles: dict[str, Any] = model.training.roles
+    roles: dict[str, Any] = dict(model.training.roles)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ZeroloopWarning)  # said when the model was trained
         return prepare_table(data, **roles, reference=math.isinf(model.training.C), resources=resources or Resources())

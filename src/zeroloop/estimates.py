@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -262,51 +260,3 @@ def reach_of(level: float, df: float | None = None) -> float:
     from scipy.special import ndtri, stdtrit
 
     return float(ndtri(0.5 + level / 2)) if df is None else float(stdtrit(df, 0.5 + level / 2))
-
-
-def packed(estimates: Estimates) -> dict[str, Any]:
-    """Return the figures as JSON has them; NaN is null."""
-    kept = np.flatnonzero(np.diag(estimates.covariance) > 0)
-    upper = estimates.covariance[np.ix_(kept, kept)][np.triu_indices(kept.size)]
-    record = {name: getattr(estimates, name) for name in (one.name for one in fields(estimates))}
-    return record | {
-        "covariance": base64.b64encode(upper.astype("<f8").tobytes()).decode(),
-        "of": kept.tolist(),
-        "separation": None if estimates.separation is None else asdict(estimates.separation),
-        "tests": [{k: None if v != v else v for k, v in asdict(test).items()} for test in estimates.tests],
-    }
-
-
-def unpacked(record: dict[str, Any]) -> Estimates:
-    """Return what `packed` made JSON of."""
-    kept = np.array(record["of"], dtype=np.intp)
-    n = len(record["states"])
-    part = np.zeros((kept.size, kept.size))
-    part[np.triu_indices(kept.size)] = np.frombuffer(base64.b64decode(record["covariance"]), "<f8")
-    covariance = np.zeros((n, n))
-    covariance[np.ix_(kept, kept)] = np.where(np.tri(kept.size, dtype=bool), part.T, part)
-    separation = record["separation"]
-    no_wald = {"wald": float("nan"), "wald_p": float("nan")}
-    tests = [
-        ColumnsTest(**test | {"columns": tuple(test["columns"])} | (no_wald if test["wald"] is None else {}))
-        for test in record["tests"]
-    ]
-    figures = {name: value for name, value in record.items() if name != "of"}
-    return Estimates(
-        **figures
-        | {
-            "covariance": covariance,
-            "states": tuple(State(state) for state in record["states"]),
-            "aliased": tuple(record["aliased"]),
-            "separation": None
-            if separation is None
-            else Separation(
-                kind=separation["kind"],
-                causes=tuple(separation["causes"]),
-                direction=tuple(separation["direction"]),
-                undecided=tuple((tuple(at), tuple(values)) for at, values in separation.get("undecided", ())),
-                signs=tuple(separation.get("signs", ())),
-            ),
-            "tests": tuple(tests),
-        }
-    )

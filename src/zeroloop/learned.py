@@ -13,7 +13,7 @@ import numpy as np
 from zeroloop.blocks import Block
 from zeroloop.errors import CheckpointError
 from zeroloop.labels import Labels
-from zeroloop.model_file import schema_of
+from zeroloop.records import record as as_record
 from zeroloop.sources.checkpoint import SCAN, Checkpoint
 from zeroloop.sources.files import Sampled
 from zeroloop.sparse import Sparse
@@ -122,7 +122,7 @@ def load_learned(checkpoint: Checkpoint) -> Learned | None:
             _block(arrays, found), tuple(found["fractions"]), tuple(arrays["starts"].tolist()), found["seed"]
         )
     return Learned(
-        schema=schema_of(record["schema"]),
+        schema=as_record(Schema, record["schema"], "$.schema"),
         counts=RowCounts(**record["counts"]),
         labels=Labels(np.array(record["weights"]), tuple(record["rows"])),
         n_stored=record["n_stored"],

@@ -14,19 +14,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import DataError, OptionError, ZeroloopWarning
+from zeroloop.errors import DataError, ModelFileError, OptionError, ZeroloopWarning
 from zeroloop.estimates import (
     ColumnsTest,
     Estimates,
     State,
     error_forms,
     own_units,
-    packed,
-    unpacked,
 )
 from zeroloop.kernels.select import statistics
-from zeroloop.model_file import damaged, read_document, schema_of, write_document
+from zeroloop.model_checks import check_estimates, check_schema, check_training
+from zeroloop.model_file import read_document, write_document
+from zeroloop.packed_estimates import packed, unpacked
 from zeroloop.progress import Progress, Work, unheard
+from zeroloop.records import RecordError, record, whole_text
 from zeroloop.row_errors import row_errors
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
@@ -36,80 +37,10 @@ from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.roles import check_target
 from zeroloop.tables.schema import Schema
 from zeroloop.terms import terms_table
+from zeroloop.training_record import HeldOutRecord, Training, with_arguments
 
 if TYPE_CHECKING:
     from zeroloop.summary import Summary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """How a model was found.
-
-    Attributes:
-        rows: rows fitted; held_out_rows, dropped_no_target, dropped_incomplete: the others.
-        gaps: of the rows dropped as incomplete, how many have no value in each column; a row may count for several.
-        C, l1_ratio, multi_class, solver, tol, max_iter, learning_rate: as asked (C and solver as chosen).
-        penalty_factors, bounds: as asked, by column.
-        test_fraction, seed: of the rows held out.
-        passes: sweeps over the rows; n_iter: the solver's steps.
-        converged: whether the gradient met tol; outcome: in words.
-        loss: mean log loss of the rows fitted; objective: with the penalty.
-        gradient_norm: max |gradient of the objective|, columns scaled to unit variance; with an L1 penalty or bounds
-            the violation of the optimality conditions.
-        shares: weighted share of each class among the rows fitted.
-        cross_validation: how C was chosen, where it was: see `zeroloop.grid.CrossValidation.record`.
-        seconds: spent in `read`, `encode`, `fit` and `score`.
-        data: what was read; date: when, UTC; version: of zeroloop.
-        roles: of the table's columns, as asked: what `zeroloop.prepared.prepare_table` takes.
-        history: `loss` and `gradient` (its largest entry, null where it was not asked for) of each pass of the fit;
-            empty where each class has a fit of its own.
-        arguments: what `zeroloop.train` was given, as far as it decides on the model and is not the default, C as
-            chosen; paths: of the table, as named, none of one in memory. Both None in models of older versions.
-        storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
-
-    """
-
-    rows: int
-    held_out_rows: int
-    dropped_no_target: int
-    dropped_incomplete: int
-    C: float
-    l1_ratio: float
-    multi_class: str
-    penalty_factors: dict[str, float]
-    bounds: dict[str, list[float]]
-    solver: str
-    tol: float
-    max_iter: int
-    learning_rate: float
-    test_fraction: float
-    seed: int
-    passes: int
-    n_iter: list[int]
-    converged: bool
-    outcome: str
-    loss: float
-    objective: float
-    gradient_norm: float
-    shares: list[float]
-    seconds: dict[str, float]
-    data: str
-    date: str
-    version: str
-    cross_validation: dict[str, Any] | None = None
-    roles: dict[str, Any] = field(default_factory=dict)
-    history: list[dict[str, float | None]] = field(default_factory=list)
-    max_passes: int | None = None
-    storage: str = "not recorded"
-    skipped: list[dict[str, str]] = field(default_factory=list)
-    gaps: dict[str, int] = field(default_factory=dict)
-    arguments: dict[str, Any] | None = None
-    paths: list[str] | None = None
-
-    @property
-    def rows_read(self) -> int:
-        """Rows of the table, used or not."""
-        return self.rows + self.held_out_rows + self.dropped_no_target + self.dropped_incomplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,30 +366,56 @@ def load(path: str | PathLike[str]) -> Model:
     """Return the model saved at `path`.
 
     Raises:
-        ModelFileError: for a file that is missing, damaged, no model, or of a newer format.
+        ModelFileError: for a file that is missing, damaged, no model, or of another format.
 
     """
-    found = read_document(path)
-    with damaged(path):
-        schema = schema_of(found["schema"])
-        estimates = None if found["estimates"] is None else unpacked(found["estimates"])
-        return Model(
-            schema=schema,
-            coef=_coef(found["coefficients"], schema),
-            training=Training(**found["training"]),
-            held_out=found["held_out"],
-            estimates=estimates,
-            no_estimates=found["no_estimates"],
-        )
+    try:
+        return _model(read_document(path))
+    except RecordError as error:
+        raise ModelFileError(f"{path}: a damaged zeroloop model ({error}); train or copy it again.") from error
 
 
-def _coef(found: dict[str, Any], schema: Schema) -> FloatArray:
-    by_class = list(found.values()) if schema.target.n_outputs > 1 else [found]
-    if schema.target.n_outputs > 1 and list(found) != [str(level) for level in schema.target.levels]:
-        raise ValueError("the coefficients' classes are not the target's")
-    if any(list(terms) != list(schema.terms) for terms in by_class):
-        raise ValueError("the coefficients' terms are not the schema's")
-    coef = np.array([[float(value) for value in terms.values()] for terms in by_class])
+def _model(found: dict[str, Any]) -> Model:
+    """Return the model that a document's parts make.
+
+    Raises:
+        RecordError: for what is no model's, or does not fit the other parts.
+
+    """
+    schema = record(Schema, found["schema"], "$.schema")
+    whole_text(found["schema"], "$.schema")
+    training = record(Training, with_arguments(found["training"]), "$.training")
+    check_schema(schema, training.rows)
+    check_training(training, schema)
+    coef = _coef(found["coefficients"], schema)
+    estimates = None if found["estimates"] is None else unpacked(found["estimates"], "$.estimates")
+    if estimates is not None:
+        check_estimates(estimates, schema)
+    no_estimates = record(str | None, found["no_estimates"], "$.no_estimates")  # type: ignore[arg-type]
+    held_out: Any = record(HeldOutRecord | None, found["held_out"], "$.held_out")  # type: ignore[arg-type]
+    return Model(
+        schema=schema,
+        coef=coef,
+        training=training,
+        held_out=held_out,
+        estimates=estimates,
+        no_estimates=no_estimates,
+    )
+
+
+def _coef(found: Any, schema: Schema) -> FloatArray:
+    place = "$.coefficients"
+    by_class = [(found, place)]
+    if schema.target.n_outputs > 1:
+        named = record(dict[str, Any], found, place)
+        if list(named) != [str(level) for level in schema.target.levels]:
+            raise RecordError(f"The target's classes, in order, expected - at `{place}`")
+        by_class = [(terms, f"{place}[{name!r}]") for name, terms in named.items()]
+    rows = [(record(dict[str, float], terms, where), where) for terms, where in by_class]
+    for row, where in rows:
+        if tuple(row) != schema.terms:
+            raise RecordError(f"The terms that the schema makes, in order, expected - at `{where}`")
+    coef = np.array([list(row.values()) for row, _ in rows], dtype=np.float64)
     if not np.all(np.isfinite(coef)):
-        raise ValueError("a coefficient is not finite")
+        raise RecordError(f"A coefficient is not finite - at `{place}`")
     return coef

@@ -14,27 +14,26 @@ Format version 4::
                      estimated, is base64 of float64, the least significant byte first; or null
     no_estimates     why there are none, or null
 
+Of floating-point numbers, infinity and NaN, which JSON has none for, are the text "inf", "-inf" and "nan".
+
 Version 1, which knew two classes and an L2 penalty only, version 2, which knew nothing of files left out, and version
 3, which knew no standard errors, are read too.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from zeroloop.errors import ModelFileError
 from zeroloop.outputs import replacing
-from zeroloop.tables.schema import Categorical, LeftOut, Numeric, Schema, SparseColumn, Target
+from zeroloop.records import RecordError, dumped, parse
 
 FORMAT = "zeroloop model"
 FORMAT_VERSION = 4
 NO_ESTIMATES = "the model was saved by a version of zeroloop that had none"
+PARTS = ("schema", "coefficients", "training", "held_out", "estimates", "no_estimates")
 
 
 def write_document(path: str | PathLike[str], parts: dict[str, Any]) -> None:
@@ -44,52 +43,72 @@ def write_document(path: str | PathLike[str], parts: dict[str, Any]) -> None:
         OutputError: when the file cannot be written.
 
     """
-    document = {"format": FORMAT, "format_version": FORMAT_VERSION} | parts
-    text = json.dumps(_without_infinity(document), indent=1, allow_nan=False) + "\n"
+    text = dumped({"format": FORMAT, "format_version": FORMAT_VERSION} | parts)
     with replacing(Path(path)) as file:
         file.write(text.encode("utf-8"))
 
 
 def read_document(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return a model's parts, those of an older version made new.
+    """Return a model's parts, as parsed, those of an older version made new.
 
     Raises:
-        ModelFileError: for a file that is missing, damaged, no model, or of a newer format.
+        ModelFileError: for a file that is missing, no model, or of another format.
+        RecordError: for a model that is damaged.
 
     """
     try:
-        document = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise ModelFileError(f"{path}: no zeroloop model, or a damaged one (not JSON: {error}).") from error
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    try:
+        document = parse(content)
+    except RecordError as error:
+        raise ModelFileError(f"{path}: no zeroloop model, or a damaged one ({error}).") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ModelFileError(f"{path}: JSON, but no zeroloop model; `zeroloop train` writes one.")
-    version = document.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    parts = _current(document, _version(path, document))
+    for name in PARTS:
+        if name not in parts:
+            raise RecordError(f"Object missing required field `{name}` - at `$`")
+    for name in parts:
+        if name not in (*PARTS, "format", "format_version"):
+            raise RecordError(f"The key {name!r} is not known - at `$`")
+    return parts
+
+
+def _version(path: str | PathLike[str], document: dict[str, Any]) -> int:
+    """Return the version of a document's format, one that can be read."""
+    if "format_version" not in document:
+        raise ModelFileError(f"{path}: a zeroloop model without `format_version`; train or copy it again.")
+    version = document["format_version"]
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ModelFileError(
-            f"{path}: written in format {version}, and this zeroloop reads up to {FORMAT_VERSION}; update zeroloop."
+            f"{path}: `format_version` is {_shown(version)}, and should be a whole number from 1 to {FORMAT_VERSION}; "
+            "train or copy the model again."
         )
-    with damaged(path):
-        document = _from_version_1(document) if version == 1 else document
-        document["training"] = _with_infinity(document["training"])
-        return {"estimates": None, "no_estimates": NO_ESTIMATES} | document
-
-
-@contextmanager
-def damaged(path: str | PathLike[str]) -> Iterator[None]:
-    """Say of a document whose parts are not as they should be that it is damaged.
-
-    Raises:
-        ModelFileError: for what is missing or of another kind.
-
-    """
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: a damaged zeroloop model ({type(error).__name__}: {error}); train or copy it again."
-        ) from error
+            f"{path}: written in format {_shown(version)}, and this zeroloop reads up to {FORMAT_VERSION}; update "
+            "zeroloop."
+        )
+    return version
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of many digits"
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
+def _current(document: dict[str, Any], version: int) -> dict[str, Any]:
+    """Return a document of any version as one of the newest."""
+    if version == 1:
+        try:
+            document = _from_version_1(document)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RecordError(f"{type(error).__name__}: {error}") from error
+    if version < FORMAT_VERSION:
+        return {"estimates": None, "no_estimates": NO_ESTIMATES} | document
+    return document
 
 
 def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
@@ -101,42 +120,3 @@ def _from_version_1(found: dict[str, Any]) -> dict[str, Any]:
     levels = [target["negative"], target["positive"]]
     schema = found["schema"] | {"target": {"name": target["name"], "levels": levels}}
     return found | {"schema": schema, "training": training}
-
-
-def schema_of(found: dict[str, Any]) -> Schema:
-    """Return the schema that was written as JSON."""
-    sparse = found.get("sparse")
-    return Schema(
-        numeric=tuple(Numeric(**column) for column in found["numeric"]),
-        categorical=tuple(
-            Categorical(**{**column, "levels": tuple(column["levels"]), "counts": tuple(column["counts"])})
-            for column in found["categorical"]
-        ),
-        left_out=tuple(LeftOut(**column) for column in found["left_out"]),
-        target=Target(found["target"]["name"], tuple(found["target"]["levels"])),
-        weights=found["weights"],
-        missing=found["missing"],
-        float32=found["float32"],
-        sparse=None
-        if sparse is None
-        else SparseColumn(sparse["name"], tuple(sparse["scale"]), tuple(sparse["deviations"])),
-        offset=found.get("offset"),
-    )
-
-
-def _without_infinity(value: Any) -> Any:
-    """Return a JSON-able value with "inf" for infinity, which JSON has no number for; float("inf") reads it."""
-    if isinstance(value, dict):
-        return {key: _without_infinity(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_infinity(item) for item in value]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
-
-
-def _with_infinity(value: Any) -> Any:
-    """Undo `_without_infinity`."""
-    if isinstance(value, dict):
-        return {key: _with_infinity(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_infinity(item) for item in value]
-    return float(value) if value in ("inf", "-inf") else value

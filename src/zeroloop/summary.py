@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
-from zeroloop.model import Model, Training
+from zeroloop.model import Model
 from zeroloop.tables.schema import INTERCEPT
+from zeroloop.training_record import Training
 
 COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust (HC1)"}
 METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}

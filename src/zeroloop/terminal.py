@@ -22,6 +22,7 @@ from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
 from zeroloop.summary import NAMES, NO_HELD_OUT, Summary, columns_test_text, dropped_text, figure_text, p_text
 from zeroloop.tables.schema import INTERCEPT
+from zeroloop.training_record import CrossValidationRecord
 
 STRONGEST = 10  # terms shown after a fit
 SHOWN_OF_PATH, NEW_TERMS = 12, 4
@@ -205,7 +206,7 @@ def show_terms(model: Model, most: int | None = None) -> None:
     console.print(table)
 
 
-def show_cross_validation(record: dict[str, Any], C: float) -> None:
+def show_cross_validation(record: CrossValidationRecord, C: float) -> None:
     """Print the held-out loss at each C, the chosen one marked."""
     rule = "least log loss" if record["rule"] == "min" else "strongest penalty within a standard error of the least"
     table = _table(f"C by cross-validation, {record['folds']} folds: {rule}", [">C", ">log loss", ">std. error", ""])

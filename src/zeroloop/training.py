@@ -24,7 +24,7 @@ from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, 
 from zeroloop.inference.estimate import Asked, Estimated, Rows, estimate, why_none
 from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
-from zeroloop.model import Model, Training
+from zeroloop.model import Model
 from zeroloop.objective import Evaluation, Units
 from zeroloop.outputs import check_writable
 from zeroloop.prepared import PreparedTable, prepare_table, shape_of
@@ -36,6 +36,7 @@ from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
+from zeroloop.training_record import SkippedFile, Training
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
 CV_FOLDS = 5
@@ -438,7 +439,7 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         seconds=table.clock.seconds,
         data=table.table.name,
         storage=table.rows.in_words(),
-        skipped=[asdict(one) for one in table.table.skipped],
+        skipped=[SkippedFile(path=one.path, reason=one.reason) for one in table.table.skipped],
         gaps=counts.gaps,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("zeroloop"),

@@ -10,6 +10,11 @@ from typing import Any
 
 def training_json(model: Any, out: Path) -> dict[str, Any]:
     """Return how a model was found, and its scores."""
+    said: dict[str, Any] = without_nan(_training(model, out))
+    return said
+
+
+def _training(model: Any, out: Path) -> dict[str, Any]:
     training, schema = model.training, model.schema
     kinds: list[tuple[Any, str]] = [(schema.sparse, "sparse")] if schema.sparse is not None else []
     kinds += [(column, "numeric") for column in schema.numeric] + [(c, "categorical") for c in schema.categorical]
@@ -53,14 +58,14 @@ def summary_json(model: Any, path: Path, found: Any) -> dict[str, Any]:
         "notes": list(found.notes),
         "level": found.level,
     }
-    said: dict[str, Any] = _without_nan(inference)
+    said: dict[str, Any] = without_nan(inference)
     return training_json(model, path) | said
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return a JSON-able value with null for what is no finite number."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

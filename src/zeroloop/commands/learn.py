@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from zeroloop.commands.app import command
+from zeroloop.commands.as_json import without_nan
 from zeroloop.commands.options import (
     Categorical,
     Data,
@@ -249,7 +250,7 @@ def path(
         if plot is not None:
             after.callback(found.plot, plot)
         if as_json:
-            print(json.dumps(found.to_pylist()))
+            print(json.dumps(without_nan(found.to_pylist())))
         else:
             show_path(found)
     if as_json:

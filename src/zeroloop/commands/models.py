@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zeroloop.commands.app import command
-from zeroloop.commands.as_json import summary_json
+from zeroloop.commands.as_json import summary_json, without_nan
 from zeroloop.commands.options import (
     Data,
     Json,
@@ -77,7 +77,7 @@ def evaluate(
     with ProgressBar() as bar:
         scores = scoring.evaluate(load(model), data, threads, scheduler, progress=bar)
     if as_json:
-        print(json.dumps(scores))
+        print(json.dumps(without_nan(scores)))
     else:
         show_scores(scores, f"{scores['rows']:,} rows")
 
@@ -114,7 +114,7 @@ def summary(
     averaged = loaded.marginal_effects(data, level, scheduler) if effects else None
     if as_json:
         said = summary_json(loaded, model, found)
-        print(json.dumps(said if averaged is None else said | {"effects": averaged.to_pylist()}))
+        print(json.dumps(said if averaged is None else said | {"effects": without_nan(averaged.to_pylist())}))
         return
     show_training(loaded)
     show_summary(loaded, found)

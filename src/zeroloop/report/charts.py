@@ -12,6 +12,7 @@ import numpy as np
 from zeroloop.blocks import FloatArray
 from zeroloop.charts import load_matplotlib, named_legend, new_figure
 from zeroloop.report.curves import Curves
+from zeroloop.training_record import PassRecord
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -87,7 +88,7 @@ def distribution(curve: Curves, negative: str, positive: str) -> str:
     return _svg(figure, "distribution of the probabilities by class")
 
 
-def descent(history: Sequence[dict[str, float | None]]) -> str:
+def descent(history: Sequence[PassRecord]) -> str:
     """Draw how loss and gradient fell, pass by pass."""
     figure = _new(HEIGHT * 1.2)
     axes, below = figure.subplots(2, 1, sharex=True)

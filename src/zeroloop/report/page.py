@@ -145,7 +145,7 @@ def write_page(model: Model, rows: Scored, path: Path) -> None:
     }
     page = environment.from_string((here / "page.html").read_text("utf-8")).render(context)
     with replacing(path) as file:
-        file.write(page.encode("utf-8"))
+        file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be any bytes
 
 
 def _context(model: Model, rows: Scored) -> dict[str, Any]:
