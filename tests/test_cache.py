@@ -36,7 +36,8 @@ from zeroloop.kernels import sweep
 rng = np.random.default_rng(0)
 for rows in (1_000, 4_096, 5_608):
     x, y = rng.normal(size=(5, rows)), (rng.random(rows) < 0.5).astype(np.float32)
-    block = Block(x, rng.integers(6, 9, (1, rows)).astype(np.int32), n_coefs=9, y=y, weight=rng.random(rows))
+    codes, weight = rng.integers(6, 9, (1, rows)).astype(np.int32), rng.random(rows)
+    block = Block(numeric=x, codes=codes, n_coefs=9, y=y, weight=weight)
     at = rng.normal(size=(1, 9)), rng.normal(size=5)
     found = {name: getattr(sweep, name)(block, *at) for name in sys.argv[1:]}
     print(found["hessian_diagonal"].diagonal.tobytes().hex(), found["predictor"].tobytes().hex())
