@@ -329,7 +329,9 @@ def _named(
         values, names = rows, [""] * width
     else:
         skip += ends[0]
-        names = [name.strip() for name in first]
+        # Blanks after each delimiter are the file's way of writing; those of a single name are its own.
+        spaced = len(first) > 1 and all(name.startswith(" ") for name in first[1:])
+        names = [name.strip() if spaced or not name.strip() else name for name in first]
     row_names = header and len(names) == width - 1 and not all(_last_empty(row, width) for row in values)
     if row_names:
         names = ["", *names]
