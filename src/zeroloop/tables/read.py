@@ -67,7 +67,12 @@ def _open_memory(data: TableLike) -> RawTable:
 
         def of_dataset(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             # Batches decoded ahead are memory that no budget knows of.
-            yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
+            plainly = isinstance(getattr(data, "format", None), ds.IpcFileFormat) and not data._scan_options
+            if plainly:  # the scanner does not look at what such a file holds: a damaged one ends the process
+                for fragment in data.get_fragments():
+                    yield from _of_ipc(fragment, data.schema, columns)
+            else:
+                yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
 
         return RawTable(
             name="the dataset",
@@ -90,6 +95,24 @@ def _open_memory(data: TableLike) -> RawTable:
         raise DataError(f"The column {twice!r} is there twice; rename one.")
     select = _from_batches("the table", lambda columns: table.select(list(columns)).to_batches())
     return RawTable(name="the table", schema=table.schema, n_bytes=0, n_rows=len(table), read=select)
+
+
+def _of_ipc(fragment: Any, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of one Arrow IPC file of a dataset, each looked through before it is used."""
+    import pyarrow.dataset as ds
+
+    keys = ds.get_partition_keys(fragment.partition_expression)
+    with fragment.open() as source, pa.ipc.open_file(source) as reader:
+        for i in range(reader.num_record_batches):
+            batch = valid(reader.get_batch(i))
+            arrays = []
+            for name in columns:
+                data_type = schema.field(name).type
+                if name in batch.schema.names:
+                    arrays.append(batch[name] if batch[name].type == data_type else batch[name].cast(data_type))
+                else:
+                    arrays.append(pa.repeat(pa.scalar(keys.get(name), data_type), batch.num_rows))
+            yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
