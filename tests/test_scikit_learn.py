@@ -23,6 +23,7 @@ MODULE = "sklearn.linear_model.tests.test_logistic"
 PRIVATE = "calls a private function of scikit-learn's"
 WARNING = "asks for a warning of an option that scikit-learn is about to change or remove"
 LIBLINEAR = "of liblinear's limits, which no solver here has"
+ARRAY_API = "arrays of other libraries are computed with NumPy, and so are attributes and predictions NumPy's"
 CALLBACKS = "scikit-learn's callbacks, new and experimental, are not offered; `verbose` prints each pass"
 
 NOT_APPLICABLE = {
@@ -35,6 +36,8 @@ NOT_APPLICABLE = {
     "test_liblinear_multiclass_raises": LIBLINEAR,
     "test_liblinear_with_large_values": LIBLINEAR,
     "test_logistic_cv_multinomial_score": PRIVATE,
+    "test_logistic_regression_array_api_compliance": ARRAY_API,
+    "test_logistic_regression_array_api_warm_start": ARRAY_API,
     "test_logistic_regression_callback_fitted_estimator": CALLBACKS,
     "test_logistic_regression_callback_support": CALLBACKS,
     "test_logistic_regression_callback_support_warning": CALLBACKS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -87,6 +89,18 @@ def prepare(
             "arrays of this process."
         )
     estimator = BaseEstimator() if estimator is None else estimator
+    with as_numpy():
+        return _prepare(X, y, sample_weight, class_weight, threads, estimator)
+
+
+def _prepare(
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    class_weight: dict[Any, float] | str | None,
+    threads: int | None,
+    estimator: Any,
+) -> PreparedArrays:
     X, y = _arrays(estimator, X, y)
     classes, codes = _classes(y)
     if len(classes) < 2:
@@ -129,6 +143,13 @@ def units_of(source: Source, sparse: bool) -> Units | None:
 def is_sparse(X: Any) -> bool:
     """Return whether X is a SciPy sparse matrix or array."""
     return bool(sparse.issparse(X))
+
+
+def as_numpy() -> AbstractContextManager[None]:
+    """Return a context in which scikit-learn makes NumPy arrays of every library's, whatever its configuration."""
+    if get_config()["array_api_dispatch"]:
+        return config_context(array_api_dispatch=False)  # type: ignore[no-any-return]
+    return nullcontext()
 
 
 def assert_finite(X: Any) -> None:

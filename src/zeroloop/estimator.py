@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,20 +14,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from zeroloop.arrays import assert_finite, is_sparse, prepare, source_of
+from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError, dask_extra
 from zeroloop.fit import Options, Shape, fit, plain_shape
+from zeroloop.grid import numbers_of
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
+from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import find_blas, thread_count
 from zeroloop.tables.read import is_dask
 
-find_blas()  # at import, so that no first fit waits for it
+FARTHEST_START = 1e100  # of a coefficient: where sums of squares still have room
 
-# scikit-learn's solvers that zeroloop has no like of: whatever suits the data finds the same optimum.
-SOLVERS = {"newton-cholesky": "newton", "liblinear": "auto", "sag": "auto", "saga": "auto"}
+find_blas()  # at import, so that no first fit waits for it
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -66,7 +67,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         coef_: `(1, n_features)`, or `(n_classes, n_features)` with more than two classes.
         intercept_: `(1,)` or `(n_classes,)`.
         classes_: `(n_classes,)`, sorted; with two, the predictor is of the second.
-        n_iter_: `(1,)`, the solver's steps; `(n_classes,)` with "ovr".
+        n_iter_: `(1,)`, the solver's steps; `(n_classes,)` with "ovr". At least 1, as scikit-learn wants it: a start
+            that is the optimum already counts as one.
         n_passes_: sweeps over all rows.
         converged_: whether the gradient met `tol`.
         loss_: mean log loss of the training rows; with "ovr" the mean over the models.
@@ -80,6 +82,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     coef_: Any
     intercept_: FloatArray
     classes_: NDArray[Any]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = OF_ONE
 
     def __init__(
         self,
@@ -133,6 +137,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             sample_weight: `(m,)`, at least 0.
 
         Raises:
+            InvalidParameterError: scikit-learn's ValueError, for a parameter that is not what it may be.
             ValueError: for arrays that do not fit, NaN or infinity, or one class.
 
         Warns:
@@ -153,7 +158,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             units=prepared.units,
             shape=self._shape(prepared.n_features),
             classes=prepared.classes.tolist(),
-            fit_intercept=self.fit_intercept,
+            fit_intercept=bool(self.fit_intercept),
             seed=self._seed(),
             start=self._start(len(prepared.classes), prepared.n_features),
             on_pass=_print_pass if self.verbose else None,
@@ -161,7 +166,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.classes_ = prepared.classes
         self.coef_ = result.coef[:, 1:].copy()
         self.intercept_ = result.coef[:, 0].copy()
-        self.n_iter_ = np.array(result.n_iter, dtype=np.int32)
+        self.n_iter_ = np.maximum(result.n_iter, 1).astype(np.int32)
         self.n_passes_ = result.passes
         self.converged_ = result.converged
         self.loss_ = result.loss
@@ -172,20 +177,20 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return the linear predictor of each row: `(m,)`, positive for the second class, or `(m, n_classes)`."""
-        return self._lazily("decision_function", X) if is_dask(X) else self._scored(X).T
+        return self._lazily("decision_function", X) if is_dask(X) else self._scored(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, `(m,)`."""
         if is_dask(X):
             return self._lazily("predict", X)  # type: ignore[no-any-return]
         z = self._scored(X)
-        best = np.argmax(z, axis=0) if z.ndim > 1 else (z > 0).astype(np.intp)
+        best = np.argmax(z, axis=1) if z.ndim > 1 else (z > 0).astype(np.intp)
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class, `(m, n_classes)`."""
-        return self._lazily("predict_proba", X) if is_dask(X) else self._scored(X, probability=True).T
+        return self._lazily("predict_proba", X) if is_dask(X) else self._scored(X, probability=True)
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """Return the logarithms of the probabilities, `(m, n_classes)`, finite however small they are."""
@@ -195,9 +200,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if z.ndim == 1:
             return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
         if self.multi_class == "ovr":
-            z = as_softmax(z)
-        shifted = z - np.max(z, axis=0)
-        logs: FloatArray = (shifted - np.log(np.sum(np.exp(shifted), axis=0))).T
+            z = as_softmax(z.T).T
+        shifted = z - np.max(z, axis=1, keepdims=True)
+        logs: FloatArray = np.ascontiguousarray(shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True)))
         return logs
 
     def _lazily(self, method: str, X: Any) -> Any:
@@ -225,6 +230,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _options(self) -> Options:
         """Return the options, once all parameters are checked."""
+        self._validate_params()
         C, l1_ratio = self.C, self.l1_ratio
         if self.penalty != "deprecated":
             C, l1_ratio = _from_penalty(self.penalty, C, l1_ratio)
@@ -235,12 +241,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         solver = SOLVERS.get(self.solver, self.solver)
         multi_class = "multinomial" if self.multi_class == "auto" else self.multi_class
         return Options(
-            C=C,
-            l1_ratio=l1_ratio,
+            C=float(C),
+            l1_ratio=float(l1_ratio),
             solver=solver,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate,
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            learning_rate=float(self.learning_rate),
             multi_class=multi_class,
         )
 
@@ -248,13 +254,17 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         shape = plain_shape(np.ones(1 + n_features))
         given: list[tuple[str, Any, FloatArray]] = [("penalty_factors", self.penalty_factors, shape.factor)]
         if self.bounds is not None:
+            if len(self.bounds) != 2:
+                raise OptionError(f"bounds has {len(self.bounds)} parts; it must be two: (lower, upper).")
             given += [("bounds", self.bounds[0], shape.lower), ("bounds", self.bounds[1], shape.upper)]
         for name, values, part in given:
             if values is not None:
-                values = np.asarray(values, dtype=np.float64)
-                if values.ndim > 0 and values.shape != (n_features,):
-                    raise OptionError(f"{name} has shape {values.shape}; X has {n_features} columns: one number each.")
-                part[1:] = values
+                of_columns = numbers_of(name, values)
+                if of_columns.ndim > 0 and of_columns.shape != (n_features,):
+                    raise OptionError(
+                        f"{name} has shape {of_columns.shape}; X has {n_features} columns: one number each."
+                    )
+                part[1:] = of_columns
         return replace(shape)  # checks it
 
     def _seed(self) -> int:
@@ -263,20 +273,28 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _start(self, n_classes: int, n_features: int) -> FloatArray | None:
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
-        start = np.column_stack([self.intercept_, self._dense_coef()]).astype(np.float64)
-        return start if start.shape == (n_classes if n_classes > 2 else 1, 1 + n_features) else None
+        shape = (n_classes if n_classes > 2 else 1, n_features)
+        try:
+            coef, intercept = (np.asarray(part, dtype=np.float64) for part in (self._dense_coef(), self.intercept_))
+        except (TypeError, ValueError):
+            return None
+        if coef.shape != shape or intercept.shape not in ((), (1,), shape[:1]):
+            return None
+        start = np.column_stack([np.broadcast_to(intercept, len(coef)), coef])
+        return start if np.max(np.abs(start)) < FARTHEST_START else None  # NaN is none either
 
     def _scored(self, X: Any, probability: bool = False) -> FloatArray:
-        """Return the predictor, `(m,)` or `(n_classes, m)`, or the probabilities `(n_classes, m)`, in one pass."""
+        """Return the predictor, `(m,)` or `(m, n_classes)`, or the probabilities `(m, n_classes)`, in one pass."""
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            dtype=[np.float64, np.float32],
-            accept_sparse=["csr", "csc"],
-            ensure_all_finite=False,
-            reset=False,
-        )
+        with as_numpy():
+            X = validate_data(
+                self,
+                X,
+                dtype=[np.float64, np.float32],
+                accept_sparse=["csr", "csc"],
+                ensure_all_finite=False,
+                reset=False,
+            )
         coef = self._dense_coef()
         coef = np.column_stack([np.broadcast_to(self.intercept_, len(coef)), coef]).astype(np.float64)
         source = source_of(X, threads=self._threads())
@@ -297,13 +315,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         scored = source.concatenate(of_block, lines)
         if not all(finite):  # the predictor has read X already: no pass for this where all is well
             assert_finite(X)
-        return scored
+        return np.ascontiguousarray(scored.T)
 
     def _threads(self) -> int:
-        every = thread_count(None)
-        if self.n_jobs is None:
-            return every
-        return thread_count(self.n_jobs if self.n_jobs >= 0 else max(1, every + 1 + self.n_jobs))
+        return threads_of(self.n_jobs, thread_count(None))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -314,12 +329,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tuple[float, float | None]:
     """Return (C, l1_ratio) of scikit-learn's old `penalty`."""
     warnings.warn("penalty is deprecated; use l1_ratio, and C=np.inf for no penalty.", FutureWarning, stacklevel=4)
-    if penalty is None or penalty == "none":
+    if penalty is None:
         return np.inf, 0.0
     if penalty in ("l1", "l2"):
         return C, float(penalty == "l1")
-    if penalty != "elasticnet":
-        raise OptionError(f"penalty is {penalty!r}; it must be 'l1', 'l2', 'elasticnet' or None.")
     return C, l1_ratio
 
 

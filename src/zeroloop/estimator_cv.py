@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, make_scorer
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
@@ -22,10 +22,10 @@ from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.estimator import LogisticRegression
 from zeroloop.fit import fit
-from zeroloop.grid import Grid, checked, choose, fit_grid
+from zeroloop.grid import Grid, checked, choose, fit_grid, numbers_of
+from zeroloop.parameters import OF_MANY
+from zeroloop.scorers import of_classes, score_with
 from zeroloop.sources.together import Together
-
-RULES = ("min", "1se")
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -36,8 +36,10 @@ class LogisticRegressionCV(LogisticRegression):
     Args:
         Cs: values of C, or how many: evenly spread in their logarithm from 1e-4 to 1e4.
         l1_ratios: shares of the L1 penalty to try; None for L2 alone.
-        cv: number of folds, or anything scikit-learn's `check_cv` takes; None for 5 stratified folds.
-        scoring: name of a score or a scorer, higher is better; None for accuracy.
+        cv: number of folds, at least 2, or anything scikit-learn's `check_cv` takes; None for 5 stratified folds.
+        scoring: name of a score or a scorer, higher is better; None for accuracy. A metric that asks for `labels` or
+            `pos_label` gets the classes, and with two the second, unless the scorer brings its own. NaN at a fold
+            leaves that fold out of the mean, with a warning.
         refit: True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
         rule: "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
             `lambda.1se`).
@@ -51,7 +53,7 @@ class LogisticRegressionCV(LogisticRegression):
         Cs_: `(n_Cs,)`; l1_ratios_: `(n_l1_ratios,)`.
         scores_: `(n_folds, n_l1_ratios, n_Cs)`.
         coefs_paths_: `(n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)`, the intercept last.
-        n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps.
+        n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps, at least 1.
         n_passes_: sweeps over all rows, a pass shared by several folds counted once.
         coef_, intercept_, classes_, converged_, loss_, gradient_norm_, n_features_in_, feature_names_in_: as in
             `LogisticRegression`, of the final fit (with `refit=False` only the first three and the last two).
@@ -113,6 +115,8 @@ class LogisticRegressionCV(LogisticRegression):
     coefs_paths_: Any
     n_iter_: Any
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = OF_MANY
+
     __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012  it goes to the scorer
 
     # What the parent's methods read; here they are chosen.
@@ -128,18 +132,17 @@ class LogisticRegressionCV(LogisticRegression):
             params: for the splitter and the scorer, with metadata routing.
 
         Raises:
-            ValueError: for arrays that do not fit, NaN or infinity, or one class.
+            InvalidParameterError: scikit-learn's ValueError, for a parameter that is not what it may be.
+            ValueError: for arrays that do not fit, NaN or infinity, one class, or a scorer that gives no number.
 
         Warns:
             ConvergenceWarning: when a fit stopped before its optimum.
 
         """
         options = self._options()
-        if self.rule not in RULES:
-            raise OptionError(f"rule is {self.rule!r}; it must be one of {', '.join(RULES)}.")
         ratios = self._ratios(options.l1_ratio)
-        Cs = np.logspace(-4, 4, self.Cs) if isinstance(self.Cs, int) else np.asarray(self.Cs, dtype=np.float64)
-        increasing = checked(Cs)
+        given = np.logspace(-4, 4, int(self.Cs)) if isinstance(self.Cs, Integral) else self.Cs
+        increasing, Cs = checked(given), numbers_of("Cs", given)
         places = np.searchsorted(increasing, Cs)
         prepared = prepare(X, y, sample_weight, self.class_weight, self._threads(), self)
         split_params, score_params = self._routed(sample_weight, params)
@@ -150,7 +153,7 @@ class LogisticRegressionCV(LogisticRegression):
                 units=prepared.units,
                 shape=self._shape(prepared.n_features),
                 classes=prepared.classes.tolist(),
-                fit_intercept=self.fit_intercept,
+                fit_intercept=bool(self.fit_intercept),
                 seed=self._seed(),
             )
             for ratio in ratios
@@ -163,7 +166,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.n_passes_ = together.passes
         by_fold = (len(folds), len(ratios))
         coefs = np.array([[one.coef for one in fits] for fits in found])[:, places]
-        n_iter = np.array([[max(one.n_iter) for one in fits] for fits in found])[:, places]
+        n_iter = np.array([[max(1, *one.n_iter) for one in fits] for fits in found])[:, places]
         coefs = np.roll(coefs, -1, axis=-1) if self.fit_intercept else coefs[..., 1:]
         self.coefs_paths_ = coefs.reshape(*by_fold, *coefs.shape[1:])
         self.n_iter_ = n_iter.reshape(*by_fold, -1)
@@ -180,16 +183,31 @@ class LogisticRegressionCV(LogisticRegression):
         return self
 
     def _choose(self, prepared: PreparedArrays, grids: Sequence[Grid]) -> None:
-        """Set C_, l1_ratio_ and the coefficients by the folds' scores."""
+        """Set C_, l1_ratio_ and the coefficients by the folds' scores; a fold without one has no say."""
+        has_score = ~np.isnan(self.scores_)
+        n_missing = int(np.sum(~has_score))
+        if not np.any(has_score) and self.scores_[0].size > 1:
+            raise ValueError(
+                f"scoring={self.scoring!r} gave no number at any fold, only NaN: there is nothing to choose C by; use "
+                "another scoring, or folds whose rows it is defined for."
+            )
+        if n_missing:
+            warnings.warn(
+                f"scoring={self.scoring!r} gave NaN at {n_missing} of {self.scores_.size} fits to folds; they are left "
+                "out of the means that C is chosen by.",
+                UserWarning,
+                stacklevel=3,
+            )
         if not self.refit:
-            flat = self.scores_.reshape(len(self.scores_), -1)
+            with_score = np.flatnonzero(np.any(has_score, axis=(1, 2)))
+            folds = with_score if with_score.size else np.arange(len(self.scores_))
+            flat = np.where(has_score, self.scores_, -np.inf)[folds].reshape(len(folds), -1)
             best = np.unravel_index(np.argmax(flat, axis=1), self.scores_.shape[1:])
             self.C_, self.l1_ratio_ = float(np.mean(self.Cs_[best[1]])), float(np.mean(self.l1_ratios_[best[0]]))
-            coef = np.mean([path[i, j] for path, i, j in zip(self.coefs_paths_, *best, strict=True)], axis=0)
+            coef = np.mean([path[i, j] for path, i, j in zip(self.coefs_paths_[folds], *best, strict=True)], axis=0)
             self._set(np.roll(coef, 1, axis=-1) if self.fit_intercept else np.insert(coef, 0, 0.0, axis=-1))
             return
-        mean = np.mean(self.scores_, axis=0)
-        error = np.std(self.scores_, axis=0) / np.sqrt(max(len(self.scores_) - 1, 1))
+        mean, error = _over_folds(self.scores_)
         at, place = (int(i) for i in np.unravel_index(int(np.argmax(mean)), mean.shape))
         if self.rule == "1se":
             order = np.argsort(self.Cs_, kind="stable")
@@ -203,7 +221,7 @@ class LogisticRegressionCV(LogisticRegression):
             units=grid.units,
             shape=grid.shape,
             classes=grid.classes,
-            fit_intercept=self.fit_intercept,
+            fit_intercept=bool(self.fit_intercept),
             seed=grid.seed,
             start=np.roll(start, 1, axis=-1) if self.fit_intercept else np.insert(start, 0, 0.0, axis=-1),
         )
@@ -223,8 +241,8 @@ class LogisticRegressionCV(LogisticRegression):
             return [from_penalty]
         if self.penalty == "elasticnet" and self.l1_ratios is None:
             raise OptionError("l1_ratios is None, and penalty is 'elasticnet'; name the shares of L1 to try.")
-        ratios = [0.0] if self.l1_ratios is None else list(self.l1_ratios)
-        if not ratios or not all(isinstance(ratio, int | float) and 0 <= ratio <= 1 for ratio in ratios):
+        ratios = np.zeros(1) if self.l1_ratios is None else numbers_of("l1_ratios", self.l1_ratios)
+        if ratios.ndim != 1 or ratios.size == 0 or not np.all((ratios >= 0) & (ratios <= 1)):
             raise OptionError(f"l1_ratios is {self.l1_ratios!r}; it must hold numbers from 0 (L2) to 1 (L1).")
         return [float(ratio) for ratio in ratios]
 
@@ -232,7 +250,7 @@ class LogisticRegressionCV(LogisticRegression):
         self, prepared: PreparedArrays, folds: Sequence[tuple[Any, Any]], params: dict[str, Any]
     ) -> NDArray[np.float64]:
         """Return each fold's score on its own rows, `(n_folds, n_l1_ratios, n_Cs)`."""
-        scorer = self._fold_scorer()
+        scorer = of_classes(self._get_scorer(), self.classes_)
         model = LogisticRegression(multi_class=self.multi_class, n_jobs=self.n_jobs)
         model.classes_, model.n_features_in_ = self.classes_, self.n_features_in_
         scores = np.empty(self.coefs_paths_.shape[:3])
@@ -241,31 +259,14 @@ class LogisticRegressionCV(LogisticRegression):
             of_fold = _check_method_params(X=prepared.X, params=params, indices=test)
             for at in np.ndindex(scores.shape[1:]):
                 coef = self.coefs_paths_[f][at]
-                model.C = float(self.Cs_[at[1]])
+                model.C, model.l1_ratio = float(self.Cs_[at[1]]), float(self.l1_ratios_[at[0]])
                 model.coef_ = coef[:, :-1] if self.fit_intercept else coef
                 model.intercept_ = coef[:, -1] if self.fit_intercept else np.zeros(len(coef))
-                scores[f][at] = scorer(model, rows, labels, **of_fold)
+                scores[f][at] = score_with(scorer, model, rows, labels, of_fold)
         return scores
 
-    def _fold_scorer(self) -> Any:
-        """Return the scorer, told all classes where it asks for them: a fold may lack one."""
-        scorer = self._get_scorer()
-        function = getattr(scorer, "_score_func", None)
-        known = inspect.signature(function).parameters if function is not None else {}
-        if "labels" not in known:
-            return scorer
-        labels: dict[str, Any] = {"labels": self.classes_}
-        if len(self.classes_) == 2 and "pos_label" in known:
-            labels["pos_label"] = self.classes_[1]
-        return make_scorer(
-            function,
-            greater_is_better=scorer._sign == 1,
-            response_method=scorer._response_method,
-            **(scorer._kwargs | labels),
-        )
-
     def _get_scorer(self) -> Any:
-        return get_scorer(self.scoring or "accuracy")
+        return get_scorer("accuracy" if self.scoring is None else self.scoring)
 
     def _routed(self, sample_weight: ArrayLike | None, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the parameters of the splitter and of the scorer."""
@@ -276,7 +277,7 @@ class LogisticRegressionCV(LogisticRegression):
         return {}, {} if sample_weight is None else {"sample_weight": sample_weight}
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> float:
-        """Return the score by `scoring`, accuracy by default, on rows `X` and their labels `y`."""
+        """Return the score by `scoring`, accuracy by default, on rows `X` and labels `y`, as the folds are scored."""
         check_is_fitted(self)
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
@@ -284,7 +285,7 @@ class LogisticRegressionCV(LogisticRegression):
             params = dict(process_routing(self, "score", **params).scorer.score)
         else:
             _only_with_routing("score", set(params) - {"sample_weight"})
-        return float(self._get_scorer()(self, X, y, **params))
+        return score_with(of_classes(self._get_scorer(), self.classes_), self, X, y, params)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return who gets which metadata: the splitter and the scorer in `fit`, the scorer in `score`."""
@@ -317,6 +318,17 @@ def _only_with_routing(method: str, names: Iterable[str]) -> None:
             f"Passing {', '.join(names)} to {method} is only supported if enable_metadata_routing=True, which "
             "sklearn.set_config sets."
         )
+
+
+def _over_folds(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return (mean, its standard error) over the folds that have a score; a mean of -inf where none has."""
+    has_score = ~np.isnan(scores)
+    n = np.sum(has_score, axis=0)
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        mean = np.sum(scores, axis=0, where=has_score) / np.maximum(n, 1)
+        spread = np.sum((scores - mean) ** 2, axis=0, where=has_score) / np.maximum(n, 1)
+        error = np.sqrt(spread / np.maximum(n - 1, 1))
+    return np.where((n > 0) & ~np.isnan(mean), mean, -np.inf), np.where(np.isfinite(error), error, 0.0)
 
 
 class _Mask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -126,10 +127,32 @@ def checked(Cs: Any) -> FloatArray:
         OptionError: for values that are not above 0.
 
     """
-    values = np.unique(np.asarray(Cs, dtype=np.float64))
-    if values.size == 0 or not np.all(values > 0):
+    values = numbers_of("Cs", Cs)
+    if values.ndim != 1 or values.size == 0 or not np.all(values > 0):
         raise OptionError(f"Cs is {Cs}; it must hold at least one number, all of them above 0.")
-    return values
+    return np.unique(values)
+
+
+def numbers_of(name: str, values: Any) -> FloatArray:
+    """Return an option's numbers, of whatever type they are, as float64.
+
+    Raises:
+        OptionError: for what is no number: text, None, complex numbers, rows of unequal length.
+
+    """
+    try:
+        given = np.asarray(values)
+        plain = given.dtype.kind in "iuf" or (given.dtype.kind == "b")
+        if plain or (given.dtype.kind == "O" and all(isinstance(value, Real) for value in given.ravel())):
+            return given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise OptionError(f"{name} is {values!r}; it must hold numbers, and nothing else.")
+
+
+def fits_wanted(source: Source, grid: Grid, Cs: Any) -> FloatArray:
+    """Return the values of C that `Cs` names, increasing: a list of them, or how many to spread."""
+    return spread(source, grid, int(Cs)) if isinstance(Cs, Integral) else checked(Cs)
 
 
 def fit_grid(

@@ -15,7 +15,7 @@ from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import named_legend, new_figure, save
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, plain_shape
-from zeroloop.grid import Grid, checked, fit_grid, spread
+from zeroloop.grid import Grid, fit_grid, fits_wanted, numbers_of
 from zeroloop.labels import count_labels
 from zeroloop.objective import Units
 from zeroloop.prepared import prepare_table, shape_of
@@ -150,20 +150,33 @@ def logistic_path(
         penalty_factors: `(n_features,)`, multiplies each column's penalty; 0 leaves it unpenalised.
         sample_weight: `(m,)`, at least 0.
         tol: stop each fit at `max |smallest subgradient| <= tol`, columns scaled to unit variance.
-        n_jobs: number of threads; None for every core.
+        n_jobs: number of threads; None or -1 for every core, -2 for all but one.
 
     Raises:
-        ValueError: for arrays that do not fit, NaN or infinity, one class, or an option out of its range.
+        ValueError: for arrays that do not fit, NaN or infinity, one class, or an option out of its range or of another
+            type.
 
     """
-    from zeroloop.arrays import prepare  # here, because it loads scikit-learn, which a table's path does not need
+    # Here, because they load scikit-learn, which a table's path does not need.
+    from zeroloop.arrays import prepare
+    from zeroloop.parameters import check_path_parameters, threads_of
 
-    options = Options(l1_ratio=l1_ratio, tol=tol)
-    prepared = prepare(X, y, sample_weight, threads=thread_count(n_jobs))
+    check_path_parameters(
+        Cs=Cs,
+        l1_ratio=l1_ratio,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        penalty_factors=penalty_factors,
+        tol=tol,
+        n_jobs=n_jobs,
+    )
+    options = Options(l1_ratio=float(l1_ratio), tol=float(tol))
+    prepared = prepare(X, y, sample_weight, threads=threads_of(n_jobs, thread_count(None)))
     scale = prepared.units.scale
     shape = plain_shape(scale if standardize else np.ones_like(scale))
     if penalty_factors is not None:
-        factors = np.asarray(penalty_factors, dtype=np.float64)
+        factors = numbers_of("penalty_factors", penalty_factors)
+        factors = np.full(prepared.n_features, factors) if factors.ndim == 0 else factors
         if factors.shape != (prepared.n_features,):
             raise OptionError(f"penalty_factors has shape {factors.shape}; X has {prepared.n_features} columns.")
         shape = Shape(shape.unit, np.append(1.0, factors), shape.lower, shape.upper)
@@ -172,7 +185,7 @@ def logistic_path(
         units=prepared.units,
         shape=shape,
         classes=prepared.classes.tolist(),
-        fit_intercept=fit_intercept,
+        fit_intercept=bool(fit_intercept),
     )
     return _path(prepared.source, grid, Cs, prepared.names, scale[1:])
 
@@ -250,7 +263,7 @@ def _path(
     scale: FloatArray,
     progress: Progress = unheard,
 ) -> Path:
-    values = spread(source, grid, Cs) if isinstance(Cs, int) else checked(Cs)
+    values = fits_wanted(source, grid, Cs)
     labels = count_labels(source, grid.classes)
     fits = fit_grid(source, grid, values, lambda done: progress(Work(doing=f"fitting, C {done} of {values.size}")))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))

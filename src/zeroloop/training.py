@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from inspect import signature
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.estimates import troubles
 from zeroloop.fit import MAX_ITER, Fit, Options
-from zeroloop.grid import CrossValidation, Grid, Rule, checked, cross_validate, hashed_folds, spread
+from zeroloop.grid import CrossValidation, Grid, Rule, cross_validate, fits_wanted, hashed_folds
 from zeroloop.inference.estimate import Asked, Estimated, Rows, estimate, why_none
 from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
@@ -236,7 +237,12 @@ def train(
     def open_checkpoint(table: RawTable) -> Checkpoint:
         nonlocal kept
         assert checkpoint is not None
-        how = roles | asked | asdict(options) | {"C": C, "Cs": Cs if isinstance(Cs, int) else list(map(float, Cs))}
+        how = (
+            roles
+            | asked
+            | asdict(options)
+            | {"C": C, "Cs": int(Cs) if isinstance(Cs, Integral) else list(map(float, Cs))}
+        )
         kept = Checkpoint(Path(checkpoint), run_identity(table, {name: str(value) for name, value in how.items()}))
         return kept
 
@@ -349,7 +355,7 @@ def _fitted(
             seed=table.roles.seed,
             held=schema.held,
         )
-        values = spread(training, grid, Cs) if isinstance(Cs, int) else checked(Cs)
+        values = fits_wanted(training, grid, Cs)
         chosen = _cross_validated(training, grid, values, rule, telling)
         options = replace(options, C=float(chosen.Cs[chosen.chosen]))
         asked["arguments"] |= {"C": options.C}

@@ -59,6 +59,7 @@ def prepare_on_cluster(
         OptionError: where there is no Dask client.
 
     """
+    _check_two_dimensions(X)
     cluster = connect(None)
     names = None if isinstance(X, da.Array) else np.array([str(name) for name in X.columns], dtype=object)
     X, y, sample_weight = _aligned(X, y, sample_weight)
@@ -107,6 +108,7 @@ def prepare_on_cluster(
 
 def on_each_block(estimator: Any, method: str, X: Any) -> da.Array:
     """Return what an estimator's method makes of Dask arrays or frames, lazily, block by block."""
+    _check_two_dimensions(X)
     alone = copy.copy(estimator)
     alone.n_jobs = 1  # a worker runs as many tasks as it has threads
     function = getattr(alone, method)
@@ -117,6 +119,15 @@ def on_each_block(estimator: Any, method: str, X: Any) -> da.Array:
     if lines.ndim == 1:
         return X.map_blocks(function, dtype=lines.dtype, drop_axis=1)
     return X.map_blocks(function, dtype=lines.dtype, chunks=(X.chunks[0], (lines.shape[1],)))
+
+
+def _check_two_dimensions(X: Any) -> None:
+    """Raise ValueError, in scikit-learn's words, for an array or series that has no columns."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D Dask array or series instead. Reshape your data: X.reshape(-1, 1) if it "
+            "is one column, X.reshape(1, -1) if it is one row."
+        )
 
 
 def _aligned(X: Any, y: Any, weight: Any) -> tuple[da.Array, da.Array, da.Array | None]:
