@@ -126,12 +126,12 @@ def maximum_of(judged: Judged, weight: FloatArray) -> tuple[FloatArray, FloatArr
     start: FloatArray = np.zeros(n)
     for _ in range(100):
         loss, gradient, hessian = derivatives(start)
-        step: FloatArray = np.linalg.pinv(hessian, rcond=1e-11, hermitian=True) @ gradient
+        step = np.asarray(np.linalg.pinv(hessian, rcond=1e-11, hermitian=True) @ gradient, dtype=np.float64)
         while derivatives(start - step)[0] > loss + 1e-12 * abs(loss) and np.max(np.abs(step)) > 1e-14:
             step = np.asarray(step / 2, dtype=np.float64)
         start = np.asarray(start - step, dtype=np.float64)
     loss, _, hessian = derivatives(start)
-    covariance: FloatArray = np.linalg.pinv(hessian, rcond=1e-11, hermitian=True)
+    covariance = np.asarray(np.linalg.pinv(hessian, rcond=1e-11, hermitian=True), dtype=np.float64)
     return start, covariance, float(-loss)
 
 
