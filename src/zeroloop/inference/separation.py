@@ -36,6 +36,8 @@ ROUNDING = 1e-10  # of the largest coefficient of a direction: what rounding lea
 MOST_PAIRS = 2_000  # that a pass returns
 MOST_ROUNDS = 60  # of the program; each adds pairs that the one before moved the wrong way
 LP_TOLERANCE = 1e-9  # HiGHS takes 1e-10 and more
+MOST_SIGN_PAIRS = 20  # that a pass returns for these: each sign has two programs of its own
+MOST_SIGN_ROUNDS = 15  # of each; after them a sign counts as not found
 MOST_SIGNS = 30  # dimensions of what is not decided, up to which the sign of each infinite coefficient is looked for
 
 
@@ -199,8 +201,10 @@ def search(source: Source, space: Space, frame: Frame, candidates: Sequence[Floa
     return Found(proof=None, sure=False)
 
 
-def _pairs(source: Source, space: Space, frame: Frame, way: FloatArray, below: float) -> FloatArray:
-    found: Pairs = source.reduce(partial(least_pairs, direction=way, below=below, most=MOST_PAIRS, frame=frame))
+def _pairs(
+    source: Source, space: Space, frame: Frame, way: FloatArray, below: float, most: int = MOST_PAIRS
+) -> FloatArray:
+    found: Pairs = source.reduce(partial(least_pairs, direction=way, below=below, most=most, frame=frame))
     return space.flat(found.vectors(space.n_outputs))
 
 
@@ -256,7 +260,11 @@ def signs(source: Source, space: Space, frame: Frame, vectors: FloatArray, forms
         return found
     ways = space.forms(vectors)
     met = np.concatenate(
-        [_pairs(source, space, frame, sign * way, np.inf) @ vectors.T for way in ways for sign in (1.0, -1.0)]
+        [
+            _pairs(source, space, frame, sign * way, np.inf, MOST_SIGN_PAIRS) @ vectors.T
+            for way in ways
+            for sign in (1.0, -1.0)
+        ]
     )
     for k, form in enumerate(of_vectors / np.max(np.abs(of_vectors), axis=1, keepdims=True)):
         ends = []
@@ -274,7 +282,7 @@ def _lowest(
     from scipy.optimize import linprog
 
     value = 0.0
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_SIGN_ROUNDS):
         met = np.unique(met[np.any(met != 0, axis=1)], axis=0)
         length = np.max(np.abs(met), axis=1, keepdims=True, initial=0.0)
         kept = met[length[:, 0] > ROUNDING] / length[length[:, 0] > ROUNDING]
@@ -284,7 +292,8 @@ def _lowest(
         value = float(form @ found.x)
         if value >= -MOVED * ROUNDING**0.5:
             return value, met
-        against = _pairs(source, space, frame, space.form(found.x @ vectors), -LP_TOLERANCE * 100) @ vectors.T
+        way = space.form(found.x @ vectors)
+        against = _pairs(source, space, frame, way, -LP_TOLERANCE * 100, MOST_SIGN_PAIRS) @ vectors.T
         if len(against) == 0:
             return value, met
         met = np.concatenate([met, against])
