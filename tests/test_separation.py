@@ -104,35 +104,52 @@ def judge(x: FloatArray, y: NDArray[np.intp], n_classes: int) -> Judged:
     return Judged(kind=kind, estimable=np.array(estimable), pairs=forms[left], row=of_row[left])
 
 
-def maximum_of(judged: Judged, weight: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Return coefficients, covariance and log-likelihood of the pairs that remain, by generalised inverses."""
-    rows = np.unique(judged.row)
+def independent(rows: list[list[Fraction]], n: int) -> list[int]:
+    """Return the first columns that are linearly independent, by rational arithmetic."""
+    kept: list[int] = []
+    for j in range(n):
+        if rank_of([[row[k] for k in (*kept, j)] for row in rows]) == len(kept) + 1:
+            kept.append(j)
+    return kept
+
+
+def maximum_of(judged: Judged, weight: FloatArray) -> tuple[FloatArray, FloatArray, float, float]:
+    """Return coefficients, their errors, log-likelihood and condition of the pairs that remain.
+
+    Over independent columns, the others' coefficients at 0: that changes nothing of what has an estimate.
+    """
     n = judged.pairs.shape[1]
+    if len(judged.pairs) == 0:
+        return np.zeros(n), np.zeros(n), 0.0, 1.0
+    exact = [[Fraction(float(v)) for v in one] for one in np.unique(judged.pairs, axis=0)]
+    kept = independent(exact, n)
+    of_row = [(weight[i], judged.pairs[judged.row == i][:, kept]) for i in np.unique(judged.row)]
 
     def derivatives(theta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        loss, gradient, hessian = 0.0, np.zeros(n), np.zeros((n, n))
-        for i in rows:
-            forms = judged.pairs[judged.row == i]
+        loss, gradient, hessian = 0.0, np.zeros(len(kept)), np.zeros((len(kept), len(kept)))
+        for w, forms in of_row:
             z = -forms @ theta
             top = max(0.0, float(np.max(z)))
             e = np.exp(z - top)
             total = np.sum(e) + np.exp(-top)
             p = e / total
-            loss += weight[i] * (np.log(total) + top)
-            gradient -= weight[i] * p @ forms
-            hessian += weight[i] * (forms.T * p) @ forms - weight[i] * np.outer(p @ forms, p @ forms)
+            loss += w * (np.log(total) + top)
+            gradient -= w * p @ forms
+            hessian += w * (forms.T * p) @ forms - w * np.outer(p @ forms, p @ forms)
         return loss, gradient, hessian
 
-    start: FloatArray = np.zeros(n)
+    at = np.zeros(len(kept))
     for _ in range(100):
-        loss, gradient, hessian = derivatives(start)
-        step = np.asarray(np.linalg.pinv(hessian, rcond=1e-11, hermitian=True) @ gradient, dtype=np.float64)
-        while derivatives(start - step)[0] > loss + 1e-12 * abs(loss) and np.max(np.abs(step)) > 1e-14:
-            step = np.asarray(step / 2, dtype=np.float64)
-        start = np.asarray(start - step, dtype=np.float64)
-    loss, _, hessian = derivatives(start)
-    covariance = np.asarray(np.linalg.pinv(hessian, rcond=1e-11, hermitian=True), dtype=np.float64)
-    return start, covariance, float(-loss)
+        loss, gradient, hessian = derivatives(at)
+        step = np.linalg.solve(hessian, gradient)
+        while derivatives(at - step)[0] > loss + 1e-12 * abs(loss) and np.max(np.abs(step)) > 1e-14:
+            step = step / 2
+        at = at - step
+    loss, _, hessian = derivatives(at)
+    theta, error = np.zeros(n), np.zeros(n)
+    theta[kept], error[kept] = at, np.sqrt(np.diag(np.linalg.inv(hessian)))
+    unit = 1 / np.sqrt(np.diag(hessian))
+    return theta, error, float(-loss), float(np.linalg.cond(hessian * np.outer(unit, unit)))
 
 
 def drawn(rng: np.random.Generator) -> tuple[pd.DataFrame, int]:
@@ -206,17 +223,17 @@ def disagreements(seed: int) -> list[str]:
         wrong.append(f"estimated are {mine}, should be {judged.estimable}")
     if wrong:
         return wrong
-    theta, covariance, log_likelihood = maximum_of(judged, weight[used])
+    theta, true_error, log_likelihood, condition = maximum_of(judged, weight[used])
+    digits = 1e-8 + 1e-15 * condition  # what float64 leaves of an inverse, of theirs and of ours
     if not np.isclose(estimates.log_likelihood, log_likelihood, rtol=1e-8, atol=1e-9):
         wrong.append(f"log-likelihood is {estimates.log_likelihood}, should be {log_likelihood}")
     terms = pd.DataFrame(model.terms().to_pylist())
     kept = np.tile(~aliased, len(states) // n_coefs)
     coef, error = terms.coef.to_numpy()[kept], terms.std_err.to_numpy(dtype=float)[kept]
-    true_error = np.sqrt(np.diag(covariance))
     for j in np.flatnonzero(judged.estimable):
-        if not np.isclose(coef[j], theta[j], rtol=1e-7, atol=1e-7 * true_error[j]):
+        if not np.isclose(coef[j], theta[j], rtol=1e-8, atol=1e-8 * true_error[j]):
             wrong.append(f"coefficient {j} is {coef[j]}, should be {theta[j]}")
-        if not np.isclose(error[j], true_error[j], rtol=1e-6):
+        if not np.isclose(error[j], true_error[j], rtol=digits):
             wrong.append(f"error {j} is {error[j]}, should be {true_error[j]}")
     return wrong
 
