@@ -154,13 +154,13 @@ def test_all_folds_share_passes_and_the_table_s_door_chooses_by_them() -> None:
     X, y = made(2_000, 3)
     source = stacked(X.T, y)
     columns = source.reduce(moments)
-    scale = np.append(1.0, columns.scale())
+    scale = np.append(1.0, columns.deviation())
     grid = Grid(options=Options(tol=1e-9), units=Units(columns.mean, scale), shape=plain_shape(scale))
     Cs = np.logspace(-3, 1, 5)
     found = cross_validate(source, grid, Cs, lambda block: hashed_folds(block, 4, 0), 4, "min")
     assert found.passes < 5 * 4 * 4
     folds = hashed_folds(source.blocks[0], 4, 0)
-    scaled = (X - columns.mean) / columns.scale()
+    scaled = (X - columns.mean) / columns.deviation()
     for fold in range(4):
         inside = folds == fold
         for c, C in enumerate(Cs):

@@ -213,7 +213,7 @@ def test_moments_far_from_zero_do_not_cancel(kernels: Any, layout: str) -> None:
     mean = np.average(exact, axis=0, weights=block.weight)
     np.testing.assert_allclose(found.mean, mean, rtol=1e-14)
     deviation = np.sqrt(np.average((exact - mean) ** 2, axis=0, weights=block.weight))
-    np.testing.assert_allclose(found.scale(), deviation, rtol=1e-6)
+    np.testing.assert_allclose(found.deviation(), deviation, rtol=1e-6)
 
 
 def test_hessian_of_a_column_far_from_zero_does_not_cancel(kernels: Any) -> None:

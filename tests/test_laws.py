@@ -38,7 +38,7 @@ def fitted(
 ) -> Fit:
     source = stacked(X.T, y, weight)
     columns = source.reduce(moments)
-    scale = np.append(1.0, columns.scale())
+    scale = np.append(1.0, columns.deviation())
     return fit(source, Options(C=C, tol=1e-9), units=Units(columns.mean, scale), shape=plain_shape(scale))
 
 
@@ -86,7 +86,7 @@ def test_a_doubled_column_shares_its_coefficient(shape: tuple[int, int, int]) ->
     # Two columns c + c pay c^2 + c^2 where one pays (2 c)^2: the same as one column scaled by sqrt(2), raw penalty.
     source = stacked(X.T, y)
     columns = source.reduce(moments)
-    scale = np.append(1.0, columns.scale())
+    scale = np.append(1.0, columns.deviation())
     unit = scale.copy()
     unit[-1] /= np.sqrt(2)
     single = fit(source, Options(C=0.5, tol=1e-9), units=Units(columns.mean, scale), shape=plain_shape(unit)).coef

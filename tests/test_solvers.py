@@ -22,7 +22,7 @@ from zeroloop.sources.memory import stacked
 def fitted(X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None, **options: Any) -> Fit:
     source = stacked(X.T, y, weight)
     columns = source.reduce(moments)
-    scale = np.append(1.0, columns.scale())
+    scale = np.append(1.0, columns.deviation())
     return fit(source, Options(**options), units=Units(columns.mean, scale), shape=plain_shape(scale))
 
 
@@ -189,7 +189,7 @@ def test_poor_contraction_is_rescued_by_a_full_hessian() -> None:
     orders: list[bool] = []
     source = stacked(X.T, y)
     columns = source.reduce(moments)
-    scale = np.append(1.0, columns.scale())
+    scale = np.append(1.0, columns.deviation())
     found = fit(
         source,
         Options(solver="sampled-newton"),

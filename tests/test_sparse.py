@@ -132,7 +132,7 @@ def test_empty_rows_and_columns_are_fine() -> None:
     [
         (lambda X: X.data.__setitem__(3, np.nan), "Input X contains NaN"),
         (lambda X: X.data.__setitem__(3, -np.inf), "Input X contains infinity"),
-        (lambda X: X.data.__setitem__(3, 1e200), "squares overflow"),
+        (lambda X: X.data.__setitem__(3, 1e200), "square overflows"),
         (lambda X: X.indices.__setitem__(3, 99), "indices"),
         (lambda X: X.indices.__setitem__(3, -1), "indices"),
     ],

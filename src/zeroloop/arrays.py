@@ -11,18 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite, compute_class_weight
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from zeroloop.blocks import FloatArray, Source, TableSource
-from zeroloop.errors import OptionError
-from zeroloop.kernels.select import statistics
+from zeroloop.blocks import FloatArray, TableSource
+from zeroloop.errors import DataError, OptionError
+from zeroloop.kernels.totals import MOST_WEIGHT
+from zeroloop.labels import check_total, class_weights
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
 from zeroloop.tables.read import is_dask
+from zeroloop.units import units_of
 
-MOST_SPARSE = np.sqrt(np.finfo(np.float64).max)  # larger values have squares that overflow
+BOUND = f"a weight must be a number from 0 to {MOST_WEIGHT:g}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,7 @@ class PreparedArrays:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns' names, or x0, x1, ..."""
-        names = [f"x{j}" for j in range(self.n_features)] if self.given_names is None else self.given_names
-        return tuple(map(str, names))
+        return names_of(self.given_names, self.n_features)
 
     @property
     def n_features(self) -> int:
@@ -108,12 +109,13 @@ def _prepare(
             "A classifier needs samples of at least 2 classes in the data, "
             f"but the data contains only one class: {classes.tolist()[0]!r}"
         )
-    weight = _weight(class_weight, X, y, codes, classes, sample_weight)
+    weight = _weight(class_weight, X, codes, classes, sample_weight)
     source = source_of(X, codes, weight, threads)
-    units = units_of(source, is_sparse(X))
+    names = getattr(estimator, "feature_names_in_", None)
+    units = units_of(source, is_sparse(X), names_of(names, X.shape[1]))
     if units is None:
         assert_finite(X)  # a second pass only in this case
-        raise ValueError("X holds numbers whose squares overflow; give such columns a larger unit.")
+        raise ValueError("Input X contains NaN or infinity.")
     return PreparedArrays(
         X=X,
         y=y,
@@ -122,22 +124,13 @@ def _prepare(
         weight=weight,
         source=source,
         units=units,
-        given_names=getattr(estimator, "feature_names_in_", None),
+        given_names=names,
     )
 
 
-def units_of(source: Source, sparse: bool) -> Units | None:
-    """Return the units of a source's columns; None where some are not finite, or their squares are not."""
-    kernels = statistics(source.n_rows, source.n_coefs)
-    if sparse:
-        scale = source.reduce(kernels.largest).values
-        units = Units(np.empty(0), np.append(1.0, np.where(scale > 0, scale, 1.0)))
-        finite = np.all(scale < MOST_SPARSE)
-    else:
-        columns = source.reduce(kernels.moments)
-        units = Units(columns.mean, np.append(1.0, columns.scale()))
-        finite = np.all(np.isfinite(columns.squares))
-    return units if finite else None
+def names_of(given: NDArray[Any] | None, n_features: int) -> tuple[str, ...]:
+    """Return columns' names, or x0, x1, ..."""
+    return tuple(map(str, [f"x{j}" for j in range(n_features)] if given is None else given))
 
 
 def is_sparse(X: Any) -> bool:
@@ -187,7 +180,6 @@ def _arrays(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
 def _weight(
     class_weight: dict[Any, float] | str | None,
     X: Any,
-    y: NDArray[Any],
     codes: NDArray[Any],
     classes: NDArray[Any],
     sample_weight: ArrayLike | None,
@@ -195,9 +187,14 @@ def _weight(
     if sample_weight is None and class_weight is None:
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if np.max(weight) > MOST_WEIGHT:
+        raise DataError(f"sample_weight is {np.max(weight):g} in row {int(np.argmax(weight))}; {BOUND}")
     if class_weight is not None:
-        by_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
-        weight = weight * by_class[codes.astype(np.intp)]
+        index = codes.astype(np.intp)
+        totals: FloatArray = np.bincount(index, weight, len(classes)).astype(np.float64)
+        by_class = class_weights(class_weight, classes.tolist(), totals)
+        weight = weight * by_class[index]
+    check_total(float(np.sum(weight)))
     return weight  # type: ignore[no-any-return]
 
 

@@ -33,6 +33,7 @@ from zeroloop.solvers.proximal_newton import proximal_newton
 from zeroloop.solvers.sampled_newton import sample_sizes, sampled_newton
 from zeroloop.sources.one_against_rest import OneAgainstRest
 from zeroloop.sources.threads import one_blas_thread
+from zeroloop.units import held_with_idle, without_intercept
 
 OnPass = Callable[[int, Evaluation], None]
 """Called after each pass with (number of passes, what it said)."""
@@ -312,6 +313,7 @@ def narrowed(
     """
     unit = shape.unit * np.sqrt(shape.factor)
     unit[0] = 0.0
+    held = held_with_idle(units, fit_intercept, held)
     free = np.full(source.n_coefs, np.nan) if held is None else held
     bounded = np.any(np.isfinite(shape.lower[1:])) or np.any(np.isfinite(shape.upper[1:]))
     if options.l1_ratio > 0 or math.isinf(options.C) or bounded or options.max_passes is not None:
@@ -410,11 +412,9 @@ def objective_of(
     on_pass: OnPass | None = None,
 ) -> Objective:
     """Return the objective that `options` make of a source's rows."""
+    units = units if fit_intercept else without_intercept(units)
     penalty = shape.penalty(options.C, options.l1_ratio, labels.total, units.scale)
-    if not fit_intercept:
-        units = replace(units, centre=np.zeros_like(units.centre))
-        held = np.full(source.n_coefs, np.nan) if held is None else held.copy()
-        held[0] = 0.0
+    held = held_with_idle(units, fit_intercept, held)
     max_passes = None if options.max_passes is None else options.max_passes - 1
     return Objective(source, units, penalty, labels.rows, held, on_pass, max_passes)
 

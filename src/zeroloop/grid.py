@@ -31,6 +31,7 @@ from zeroloop.solvers.proximal_newton import descend, start_curvature
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.sources.together import Together
+from zeroloop.units import without_intercept
 
 LEAST_L1 = 1e-3  # the share of L1 that a path of L2 penalties begins as if it had: with none, no C is small enough
 DECADES = 4.0  # that a path spans, or two with fewer rows than coefficients, as glmnet's does
@@ -97,13 +98,10 @@ def largest_all_zero(source: Source, grid: Grid) -> float:
     objective = grid.objective(source, labels, 1.0)
     at = objective(objective.theta(null_fit.coef), order=1)
     share = max(grid.options.l1_ratio, LEAST_L1)
-    unit = share * grid.shape.factor * grid.shape.unit / grid.units.scale
-    free = np.ones(unit.size, dtype=bool) if grid.held is None else np.isnan(grid.held)
-    free[0] = grid.fit_intercept
-    unit = np.tile(unit[free], objective.n_outputs)
-    intercepts = slice(0, None, unit.size // objective.n_outputs)
-    if grid.fit_intercept:
-        unit[intercepts] = 0.0
+    units = grid.units if grid.fit_intercept else without_intercept(grid.units)
+    unit = share * grid.shape.factor * grid.shape.unit / units.scale
+    unit[0] = 0.0
+    unit = np.tile(unit[objective.free], objective.n_outputs)
     pulls = np.abs(at.gradient[unit > 0]) / unit[unit > 0]
     strongest = float(np.max(pulls, initial=0.0))
     if strongest <= 0:

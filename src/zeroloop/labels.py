@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray, Source
-from zeroloop.errors import DataError
+from zeroloop.errors import DataError, OptionError
+from zeroloop.kernels.totals import LEAST_WEIGHT, MOST_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,47 @@ class Labels:
         return coef
 
 
+def class_weights(given: Any, classes: Sequence[Any], totals: FloatArray) -> FloatArray:
+    """Return the weight of each class, `(K,)`, that `class_weight` asks for, as scikit-learn has it.
+
+    Args:
+        given: "balanced", or a mapping of classes to weights; 1 for a class that it does not name.
+        classes: the labels.
+        totals: `(K,)`, weight of the rows of each.
+
+    Raises:
+        OptionError: for a weight that is no number of at least 0, a label that is no class, where a class is not
+            named, and for "balanced" where a class has no weight.
+
+    """
+    if isinstance(given, str):
+        if given != "balanced":
+            raise OptionError(f"class_weight is {given!r}; it must be 'balanced', a weight for each class, or None.")
+        if not np.all(totals > 0):
+            none = classes[int(np.argmin(totals))]
+            raise OptionError(
+                f"class_weight is 'balanced', but no row of class {none!r} has a positive weight, so none can balance "
+                "it; leave the rows of that class out, or give a weight for each class."
+            )
+        return np.asarray(np.sum(totals) / (len(totals) * totals))
+    if not isinstance(given, Mapping):
+        raise OptionError(
+            f"class_weight is a {type(given).__name__}; it must be 'balanced', a weight for each class such as "
+            f"{{{classes[0]!r}: 1, {classes[1]!r}: 2}}, or None."
+        )
+    for label, weight in given.items():
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool | np.bool_)
+        if not is_number or not 0 <= weight <= MOST_WEIGHT:
+            raise OptionError(
+                f"class_weight of {label!r} is {weight!r}; it must be a number from 0 to {MOST_WEIGHT:g}."
+            )
+    unknown = [label for label in given if label not in classes]
+    if unknown and not all(label in given for label in classes):
+        named = ", ".join(map(repr, classes[:5])) + (", ..." if len(classes) > 5 else "")
+        raise OptionError(f"class_weight names {unknown[0]!r}, which is no class of y; the classes are {named}.")
+    return np.array([float(given.get(label, 1.0)) for label in classes])
+
+
 def count_labels(source: Source, classes: Sequence[Any], in_fold: bool = False) -> Labels:
     """Return how a source's labels are spread, by a sweep that is not counted as a pass.
 
@@ -68,10 +111,20 @@ def count_labels(source: Source, classes: Sequence[Any], in_fold: bool = False) 
     return checked_labels(Labels(weights, tuple(rows.astype(int).tolist())), classes, in_fold)
 
 
+def check_total(total: float) -> None:
+    """Raise DataError where the weights of all rows sum to nothing, or to almost nothing."""
+    if total <= 0:
+        raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
+    if total < LEAST_WEIGHT:
+        raise DataError(
+            f"The weights of all rows used for training sum to {total:g}, less than float64 can compute with; multiply "
+            "them by a constant, so that they are about 1."
+        )
+
+
 def checked_labels(labels: Labels, classes: Sequence[Any], in_fold: bool = False) -> Labels:
     """Return the labels, if there is something to learn from them; see `count_labels`."""
-    if labels.total <= 0:
-        raise DataError("The weights of all rows used for training sum to 0; give some rows a positive weight.")
+    check_total(labels.total)
     if np.sum(labels.weights > 0) == 1 and not in_fold:
         raise DataError(
             "All rows used for training (those with a positive weight) have the same class; "

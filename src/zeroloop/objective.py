@@ -48,11 +48,13 @@ class Units:
     Attributes:
         centre: `(n_x,)`, the point numeric columns are shifted to; zeros where there is no intercept.
         scale: `(n_coefs,)`, theta = coefficient * scale; 1 for the intercept and for codes.
+        constant: `(n_coefs,)`, whether a column has one value in all rows with weight; None where none has.
 
     """
 
     centre: FloatArray
     scale: FloatArray
+    constant: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,11 @@ class Objective:
             partial(self._kernels.hessian_diagonal, coef=self.about_centre(theta), centre=self._units.centre)
         )
         values, squares = total.diagonal / self._units.scale**2 / total.weight, total.squares
-        rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
+        # In the data's own units fourth powers may overflow or vanish: then a column has as many rows as there are.
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = total.diagonal**2 / np.where(squares > 0, squares, 1.0)
+        known = np.isfinite(rows) & np.isfinite(squares) & ((squares > 0) | (values <= 0))
+        rows = np.where(known, rows, self.n_rows)
         # A rare indicator that is 0 in every row here rests, shifted to its centre, evenly on all of them; but then its
         # variance here is far from the 1 that it has been scaled to.
         numeric = np.s_[:, 1 : 1 + self._units.centre.size]

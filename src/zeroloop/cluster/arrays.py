@@ -13,13 +13,16 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.arrays import PreparedArrays, check_classes, is_sparse, source_of, units_of
+from zeroloop.arrays import PreparedArrays, check_classes, is_sparse, names_of, source_of
 from zeroloop.blocks import FloatArray
 from zeroloop.cluster.partition import Blocks
+from zeroloop.kernels.totals import MOST_WEIGHT
+from zeroloop.labels import class_weights
 from zeroloop.sources import dask_frames
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.dask_cluster import connect
 from zeroloop.tables.read import is_dask
+from zeroloop.units import units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def prepare_on_cluster(
         raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs two.")
     check_classes(classes)
     n_features = int(X.shape[1])
-    by_class = _class_weights(class_weight, classes, counted)
+    totals = np.array([counted.weights[one] for one in classes.tolist()])
+    by_class = None if class_weight is None else class_weights(class_weight, classes.tolist(), totals)
     starts = list(accumulate(counted.rows, initial=0))
     rows = X.to_delayed()[:, 0]
     cut = partial(_cut, classes=classes, by_class=by_class)
@@ -98,9 +102,9 @@ def prepare_on_cluster(
         estimator.feature_names_in_ = names
     elif hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
-    units = units_of(source, sparse)
+    units = units_of(source, sparse, names_of(names, n_features))
     if units is None:
-        raise ValueError("Input X contains NaN, infinity, or a number whose square overflows.")
+        raise ValueError("Input X contains NaN or infinity.")
     return PreparedArrays(
         X=X, y=y, classes=classes, codes=np.empty(0), weight=None, source=source, units=units, given_names=names
     )
@@ -159,23 +163,13 @@ def _aligned(X: Any, y: Any, weight: Any) -> tuple[da.Array, da.Array, da.Array 
     return X, alike(y, "y"), None if weight is None else alike(weight, "sample_weight")
 
 
-def _class_weights(given: Any, classes: NDArray[Any], counted: Counted) -> FloatArray | None:
-    """Return the weight of each class, as scikit-learn's `compute_class_weight` has it; None for ones."""
-    if given is None:
-        return None
-    if given == "balanced":
-        weights = np.array([counted.weights[one] for one in classes.tolist()])
-        return np.asarray(np.sum(weights) / (len(classes) * weights))
-    return np.array([float(given.get(one, 1.0)) for one in classes.tolist()])
-
-
 def _count(_chunk: int, parts: Sequence[Any]) -> Counted:
     y = np.asarray(parts[0])
     weight = np.ones(y.size) if len(parts) == 1 else np.asarray(parts[1], dtype=np.float64)
     if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
         raise ValueError("y holds NaN or infinity; every row needs a class.")
-    if weight.size != y.size or not np.all(weight >= 0):
-        raise ValueError("sample_weight must have a number of at least 0 for each row.")
+    if weight.size != y.size or not np.all((weight >= 0) & (weight <= MOST_WEIGHT)):
+        raise ValueError(f"sample_weight must have a number from 0 to {MOST_WEIGHT:g} for each row.")
     classes, codes = np.unique(y, return_inverse=True)
     return Counted([y.size], dict(zip(classes.tolist(), np.bincount(codes, weight).tolist(), strict=True)))
 

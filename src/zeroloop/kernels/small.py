@@ -88,7 +88,8 @@ def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> Diag
     v = dense_terms(block, centre, slice(None))
     curvature = _curvature(block, coef @ v)
     v *= v
-    return DiagonalSums(block.total_weight, curvature @ v.T, curvature**2 @ (v**2).T)
+    with np.errstate(over="ignore", invalid="ignore"):  # of fourth powers: whoever asks looks
+        return DiagonalSums(block.total_weight, curvature @ v.T, curvature**2 @ (v**2).T)
 
 
 def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre: FloatArray) -> VectorSums:

@@ -10,6 +10,39 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 
+# Of a column's range and values: their squares, summed over rows, neither vanish nor overflow. (Heavy weights, or very
+# many rows, may overflow all the same, which the sums show.)
+SMALLEST, LARGEST = 1e-152, 1e153
+LEAST_WEIGHT, MOST_WEIGHT = 1e-50, 1e50  # of all rows, and of one
+SAME = 4 * np.finfo(np.float64).eps  # relative: values this close differ by the rounding of how they were computed
+NO_SPREAD = 1e-14  # a deviation below this part of the range is rounding: all weight lies on one value
+
+
+def is_constant(low: float, high: float) -> bool:
+    """Return whether a column of that range has one value, to rounding."""
+    return bool(high / 2 - low / 2 <= SAME * max(abs(low / 2), abs(high / 2)))
+
+
+def out_of_range(low: float, high: float, squares: float = 0.0) -> str | None:
+    """Return what is wrong with a column, and what to do, as the end of a sentence; None if nothing.
+
+    Args:
+        low: its least value.
+        high: its greatest.
+        squares: their weighted squared deviations, summed.
+
+    """
+    if not (max(abs(low), abs(high)) < LARGEST and squares < math.inf):
+        largest = max(low, high, key=abs)
+        what = f"holds {largest:g}" if math.isfinite(largest) else f"holds numbers beyond {LARGEST:g}"
+        return f"{what}, whose square overflows; give it a larger unit."
+    if not is_constant(low, high) and high - low < SMALLEST:
+        return (
+            f"holds numbers from {low:g} to {high:g}, which are {high - low:g} apart, and squares of such differences "
+            "vanish; give it a smaller unit."
+        )
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -34,15 +67,10 @@ class Moments:
                 self.squares + other.squares + delta * delta * self.weight * share,
             )
 
-    def scale(self, weight: FloatArray | None = None) -> FloatArray:
-        """Return the standard deviation, `sqrt(squares / weight)`, with 1 for a constant column.
-
-        `weight` replaces the columns' own, as when missing values were filled with the mean. A deviation at
-        the level of rounding (1e-13 of the mean) is none.
-        """
-        total = self.weight if weight is None else weight
-        deviation = np.sqrt(self.squares / np.where(total > 0, total, 1.0))
-        return np.where(deviation > 1e-13 * np.abs(self.mean), deviation, 1.0)
+    def deviation(self) -> FloatArray:
+        """Return the standard deviation, 0 without weight; see `zeroloop.units` for how far it is to be trusted."""
+        deviation: FloatArray = np.sqrt(self.squares / np.where(self.weight > 0, self.weight, 1.0))
+        return deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +157,9 @@ class Described:
     def deviation(self, weight: float) -> float:
         """Return the standard deviation where `weight` is that of all rows, the mean standing in for missing ones.
 
-        1 for a constant column; a deviation at the level of rounding (1e-13 of the mean) is none.
+        0 where all weight lies on one value, to rounding.
         """
-        deviation = math.sqrt(self.squares / weight) if weight > 0 else 0.0
-        return deviation if deviation > 1e-13 * abs(self.mean) else 1.0
+        if weight <= 0 or is_constant(self.low, self.high):
+            return 0.0
+        deviation = math.sqrt(self.squares / weight)
+        return deviation if deviation > NO_SPREAD * (self.high - self.low) else 0.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.curvature import curvatures
 from zeroloop.solvers.line_search import SHORTEST, backtrack, only_rounding_left, outcome_without_step
 
 PATIENCE = 0.1  # a step that must be shorter comes from a poor guess of the Hessian: ask for a better one first
@@ -76,7 +77,7 @@ def lbfgs(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int)
     if objective.n_outputs > 1 and theta.size // objective.n_outputs <= MOST_SHARED_COEFS:
         return _with_shared_hessian(objective, theta, at, tol, max_iter)
     diagonal = objective.hessian_diagonal(theta).values
-    inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
+    inverse = 1.0 / curvatures(diagonal)
     return descend(objective, theta, at, lambda gradient: inverse * gradient, tol=tol, max_iter=max_iter)
 
 

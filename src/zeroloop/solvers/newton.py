@@ -6,11 +6,8 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.curvature import curvatures, shortest_step
 from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
-
-# Added to the diagonal, relative to it: leaves a direction in which the columns repeat each other (a singular
-# Hessian) a small step instead of a huge one, and costs Newton's last digits nothing.
-RIDGE = 1e-13
 
 
 def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int) -> Solution:
@@ -60,17 +57,9 @@ def _polished(objective: Objective, solution: Solution, direction: FloatArray) -
 
 
 def newton_direction(at: Evaluation) -> FloatArray:
-    """Return Newton's direction `-(H + ridge diag(H))^-1 gradient`, with more ridge until it points downhill."""
-    diagonal = np.diag(at.hessian)
-    ridge = RIDGE
-    while ridge < 1.0:
-        damped = at.hessian.copy()
-        damped.flat[:: len(damped) + 1] += ridge * diagonal + np.finfo(np.float64).tiny
-        try:
-            direction: FloatArray = -np.linalg.solve(damped, at.gradient).astype(np.float64, copy=False)
-        except np.linalg.LinAlgError:
-            direction = np.full_like(at.gradient, np.nan)
+    """Return Newton's direction `-H^-1 gradient`, 0 along what has no curvature; it points downhill."""
+    if np.all(np.isfinite(at.hessian)):
+        direction = -shortest_step(at.hessian, at.gradient)
         if np.all(np.isfinite(direction)) and at.gradient @ direction < 0:
             return direction
-        ridge *= 100
-    return -at.gradient
+    return -at.gradient / curvatures(np.diag(at.hessian))

@@ -6,6 +6,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.curvature import curvatures
 from zeroloop.solvers.lbfgs import MOST_SHARED_COEFS, Precondition, shared_inverse
 from zeroloop.solvers.line_search import AIM, backtrack, only_rounding_left, outcome_without_step
 
@@ -49,7 +50,7 @@ def _preconditioner(objective: Objective, theta: FloatArray) -> Precondition:
     if objective.n_outputs > 1 and theta.size // objective.n_outputs <= MOST_SHARED_COEFS:
         return shared_inverse(objective, theta)
     diagonal = objective.hessian_diagonal(theta).values
-    inverse = 1.0 / np.where(diagonal > 0, diagonal, 1.0)
+    inverse = 1.0 / curvatures(diagonal)
     return lambda gradient: inverse * gradient
 
 

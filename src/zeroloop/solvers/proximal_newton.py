@@ -8,6 +8,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.curvature import is_curved
 from zeroloop.solvers.line_search import AIM, BLUR, SHORTEST, SUFFICIENT, outcome_without_step, rounding
 from zeroloop.solvers.sampled_newton import Contraction, Start, start_on_samples
 
@@ -179,7 +180,7 @@ def _solved(
     x: FloatArray, gradient: FloatArray, hessian: FloatArray, l1: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> FloatArray:
     """Return the model's optimum over the coefficients off zero and within bounds, or as far to it as signs hold."""
-    free = ((x != 0) | (l1 == 0)) & (x > lower) & (x < upper)
+    free = ((x != 0) | (l1 == 0)) & (x > lower) & (x < upper) & is_curved(np.diag(hessian))
     if not np.any(free):
         return x
     part = hessian[np.ix_(free, free)].copy()

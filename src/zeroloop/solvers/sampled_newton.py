@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
+from zeroloop.solvers.curvature import to_ones
 from zeroloop.solvers.lbfgs import Precondition, descend
 from zeroloop.solvers.line_search import AIM
 
@@ -191,6 +192,8 @@ def _with_rare(hessian: FloatArray, exact: FloatArray, rare: NDArray[np.bool_]) 
 
 
 def _inverse_of(hessian: FloatArray) -> Precondition:
-    ridge = 1e-10 * np.diag(hessian) + np.finfo(np.float64).tiny
-    inverse = np.linalg.inv(hessian + np.diag(ridge))
+    scaled, unit = to_ones(hessian)
+    scaled.flat[:: len(scaled) + 1] += np.where(unit > 0, 1e-10, 1.0)
+    unit = np.where(unit > 0, unit, 1.0)
+    inverse = np.linalg.inv(scaled) * np.outer(unit, unit)
     return lambda gradient: inverse @ gradient

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
+from zeroloop.kernels.totals import out_of_range
 from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.row_numbers import FEWEST_COUNTED, counts
@@ -135,13 +135,12 @@ def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
         n = f"{column.n_missing:,} row{'s' if column.n_missing != 1 else ''}"
         raise DataError(f"The offset column {name!r} has no value in {n}; fill them, or use missing='drop'.")
     numbers = measured.numbers[name]
-    deviation = numbers.deviation(numbers.weight)
-    if not math.isfinite(deviation):
+    if out_of_range(numbers.low, numbers.high) is not None:
         raise DataError(f"The offset column {name!r} holds {max(numbers.low, numbers.high, key=abs):g}; is it a logit?")
     return Numeric(
         name=name,
         mean=numbers.mean,
-        scale=deviation,
+        scale=numbers.deviation(numbers.weight) or 1.0,
         missing=0,
         decimals=None if column.decimals == NOT_DECIMAL else column.decimals,
     )
@@ -215,6 +214,10 @@ def _learn_column(
         sparse = measured.sparse[name]
         if not np.any(sparse.largest > 0):
             return LeftOut(name, "no value but 0 in any training row")
+        for j in np.flatnonzero(sparse.largest > 0).tolist():
+            why = out_of_range(0.0, float(sparse.largest[j]))
+            if why is not None:
+                raise DataError(f"Column {name!r}, index {j}, {why}")
         scale = np.where(sparse.largest > 0, sparse.largest, 1.0)
         return SparseColumn(name, tuple(scale.tolist()), tuple(sparse.deviations.tolist()))
     if column.n_missing == n_rows:
@@ -222,9 +225,14 @@ def _learn_column(
     if "categorical" in kinds or asked:
         return _learn_levels(name, column, asked, n_rows, reference)
     numbers = measured.numbers[name]
+    why = out_of_range(numbers.low, numbers.high, numbers.squares)
+    if why is not None:
+        raise DataError(f"Column {name!r} {why}")
+    deviation = numbers.deviation(numbers.weight + measured.missing[name])
+    if deviation == 0.0 and column.n_missing == 0:
+        every = "in every training row" if numbers.low == numbers.high else "to rounding, in every row with weight"
+        return LeftOut(name, f"constant, {numbers.mean:g} {every}")
     if numbers.low == numbers.high:
-        if column.n_missing == 0:
-            return LeftOut(name, f"constant, {numbers.low:g} in every training row")
         # One value or none: the column says only whether it is there, which is what levels say.
         level = int(numbers.low) if numbers.low.is_integer() else numbers.low
         return Categorical(
@@ -235,12 +243,8 @@ def _learn_column(
             missing=column.n_missing,
             reference=reference,
         )
-    deviation = numbers.deviation(numbers.weight + measured.missing[name])
-    if not math.isfinite(deviation):
-        largest = max(numbers.low, numbers.high, key=abs)
-        raise DataError(f"Column {name!r} holds {largest:g}, whose square overflows; give it a larger unit.")
     decimals = None if column.decimals == NOT_DECIMAL else column.decimals
-    return Numeric(name=name, mean=numbers.mean, scale=deviation, missing=column.n_missing, decimals=decimals)
+    return Numeric(name=name, mean=numbers.mean, scale=deviation or 1.0, missing=column.n_missing, decimals=decimals)
 
 
 def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, reference: bool) -> Categorical | LeftOut:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.select import statistics
+from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
 from zeroloop.tables.schema import Level, Missing
 
@@ -252,7 +253,7 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: b
         gaps: whether weights may be missing, because such rows are dropped.
 
     Raises:
-        DataError: for a weight that is no finite number of at least 0, naming column and row.
+        DataError: for a weight that is no number from 0 to `MOST_WEIGHT`, naming column and row.
 
     """
     if name is None:
@@ -260,14 +261,15 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: b
     if kind_of(batch.schema.field(name).type) != "numeric":
         raise DataError(f"The weights column {name!r} holds {describe(batch[name].type)}; it must hold numbers.")
     weight: FloatArray = numbers(batch[name], name, first_row)[0].astype(np.float64, copy=False)
-    bad = weight < 0 if gaps else ~(weight >= 0)
+    bad = (weight < 0) | (weight > MOST_WEIGHT) if gaps else ~((weight >= 0) & (weight <= MOST_WEIGHT))
     if np.any(bad):
         row = int(np.argmax(bad))
         missing = bool(np.isnan(weight[row]))
+        limit = f" and at most {MOST_WEIGHT:g}" if weight[row] > MOST_WEIGHT else ""
         found, way = ("no value", ", or use missing='drop'") if missing else (f"{weight[row]:g}", "")
         raise DataError(
             f"The weights column {name!r} holds {found} in row {first_row + row + 1}; "
-            f"a weight must be a number of at least 0 (0 leaves the row out){way}."
+            f"a weight must be a number of at least 0 (0 leaves the row out){limit}{way}."
         )
     return weight
 
