@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import socket
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +24,7 @@ import pytest
 import zeroloop
 from zeroloop.errors import OutputError
 from zeroloop.outputs import PREFIX, STALE, check_writable, replacing
+from zeroloop.tables import many_files
 
 MAIN = "from zeroloop.cli import main; main()"
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -476,3 +479,119 @@ def test_a_path_is_written_and_shown_though_its_chart_fails(here: Path) -> None:
     )
     assert done.stdout.startswith("[{")
     assert pc.read_csv(here / "p.csv").num_rows
+
+
+TEXTS = [
+    "00001", "12345678901234567890", "NA", "1.10", "True", "true", "2020-01-01", "2020-01-01T00:00:00Z", "a,b",
+    'say "hi"', "", " x ", "1e5", "nan", "null", "0x10", "two\nlines", "+5", "-0", ".5", "1_000", "é",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_kept_columns_of_csv_are_copied_as_they_stand(ending: str, tmp_path: Path) -> None:
+    """Also where a column looks like numbers for longer than a block, and is a feature too."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for day, n in (("01", 40_000), ("10", 5_000)):
+        place = tmp_path / "d" / f"day={day}"
+        place.mkdir(parents=True)
+        with (place / "d.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["y", "x", "id", "text"])
+            for i in range(n):
+                text = "7" if i < n - 500 else TEXTS[rng.integers(len(TEXTS))]
+                row = [str(i % 2), f"{rng.standard_normal():.6f}0", f"{i:020d}", text]
+                writer.writerow(row)
+                rows.append([*row[1:], day])
+    model = zeroloop.train(str(tmp_path / "d"), "y", features=["x"])
+    out = tmp_path / f"out.{ending}"
+    assert zeroloop.predict_file(model, str(tmp_path / "d"), out, keep=["x", "id", "text", "day"]) == len(rows)
+    if ending == "csv":
+        with out.open(newline="") as file:
+            kept = [row[:4] for row in list(csv.reader(file))[1:]]
+        np.testing.assert_allclose(
+            pc.read_csv(out, parse_options=pc.ParseOptions(newlines_in_values=True))["probability"].to_numpy(),
+            model.predict_proba(str(tmp_path / "d"))[:, 1],
+        )
+    else:
+        columns = [pq.read_table(out)[name].to_pylist() for name in ("x", "id", "text", "day")]
+        kept = [[value or "" for value in row] for row in zip(*columns, strict=True)]
+    assert kept == rows
+
+
+def test_kept_columns_of_parquet_keep_their_type(tmp_path: Path) -> None:
+    rows = table().append_column("id", pa.array(range(2**62, 2**62 + 400))).append_column("s", pa.array(["007"] * 400))
+    rows = rows.append_column("when", pa.array([0] * 400, pa.timestamp("us", "UTC")))
+    pq.write_table(rows, tmp_path / "d.parquet")
+    model = zeroloop.train(rows, "y", features=["x"])
+    zeroloop.predict_file(model, str(tmp_path / "d.parquet"), tmp_path / "o.parquet", keep=["id", "s", "when"])
+    assert pq.read_table(tmp_path / "o.parquet").select(["id", "s", "when"]).equals(rows.select(["id", "s", "when"]))
+
+
+def colliding() -> dict[str, pa.Table]:
+    base = table()
+    x = np.asarray(base["x"])
+    gaps = pa.array(x, mask=np.arange(400) % 7 == 0)
+    return {
+        "g=a": base.append_column("g=a", pa.array(x**2)),
+        "gaps is missing": base.append_column("gaps", gaps).append_column("gaps is missing", pa.array(x**2)),
+        "(intercept)": base.append_column("(intercept)", pa.array(x**2)),
+        "h is missing": base.append_column("h", pa.array(["u", "v", None, "u"] * 100)).append_column(
+            "h is missing", pa.array(x**2)
+        ),
+        "a=b=c": base.append_column("a=b", pa.array(["c", "d"] * 200)).append_column("a", pa.array(["b=c", "e"] * 200)),
+    }
+
+
+@pytest.mark.parametrize("name", colliding())
+@pytest.mark.parametrize("kind", ["arrow", "csv", "parquet", "pandas", "polars"])
+def test_two_terms_of_one_name_are_refused_before_the_fit(name: str, kind: str, tmp_path: Path) -> None:
+    rows: object = colliding()[name]
+    assert isinstance(rows, pa.Table)
+    if kind == "csv":
+        pc.write_csv(rows, tmp_path / "d.csv")
+        rows = str(tmp_path / "d.csv")
+    elif kind == "parquet":
+        pq.write_table(rows, tmp_path / "d.parquet")
+        rows = str(tmp_path / "d.parquet")
+    elif kind == "pandas":
+        rows = rows.to_pandas()
+    elif kind == "polars":
+        import polars as pl
+
+        rows = pl.from_arrow(rows)
+    with pytest.raises(zeroloop.ZeroloopError, match="Two terms would be named") as said:
+        zeroloop.train(rows, "y")
+    assert repr(name) in str(said.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
+def test_a_file_that_changes_while_it_is_scanned_is_refused(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"d.{ending}"
+    rows = pa.concat_tables([table(seed=seed) for seed in range(200)])
+
+    def write() -> None:
+        if ending == "csv":
+            pc.write_csv(rows, path)
+        elif ending == "parquet":
+            pq.write_table(rows, path, row_group_size=10_000)
+        else:
+            with pa.ipc.new_file(path, rows.schema) as writer:
+                writer.write_table(rows)
+
+    write()
+    known = many_files.file_batches
+
+    def growing(*given: Any) -> Iterator[Any]:
+        """Yield what is read; once there is something, the file grows."""
+        for i, piece in enumerate(known(*given)):
+            if i == 0:
+                with path.open("ab") as file:
+                    file.write(b"1,2,a\n")
+            yield piece
+
+    monkeypatch.setattr(many_files, "file_batches", growing)
+    with pytest.raises(zeroloop.ZeroloopError, match="changed since this run found it"):
+        zeroloop.train(str(path), "y")

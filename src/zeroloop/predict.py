@@ -21,6 +21,7 @@ from zeroloop.resources import Resources
 from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
+from zeroloop.tables.verbatim import as_they_stand, taker
 from zeroloop.tables.write import check_table_path, replacing_folder, write_batches, write_to_folder
 
 PREDICTION = "prediction"
@@ -51,7 +52,8 @@ def predict_file(
         data: a table with the model's features.
         path: ends in .parquet or .csv; an existing file is replaced in one step, at the end. On a cluster a folder,
             which ends in .parquet, that all workers and this process see; or a URI of one that is empty.
-        keep: columns of `data` to copy.
+        keep: columns of `data` to copy: from CSV files their characters as they stand, an empty field as null; from
+            other tables their values with their type.
         interval: confidence of an interval for each probability, such as 0.95; None for none.
         threads: None for every core.
         scheduler: of a Dask cluster whose workers read the rows and write the predictions; see `zeroloop.train`.
@@ -112,7 +114,8 @@ def _write_part(table: RawTable, model: Model, wanted: Wanted, folder: str) -> T
 
 
 def _schema(model: Model, table: RawTable, wanted: Wanted) -> pa.Schema:
-    kept = [(name, table.schema.field(name).type) for name in wanted.keep if name in table.schema.names]
+    columns = as_they_stand(table, [name for name in wanted.keep if name in table.schema.names]) or table
+    kept = [(name, columns.schema.field(name).type) for name in wanted.keep if name in table.schema.names]
     added = [*((name, pa.float64()) for name in wanted.added(model)), (PREDICTION, _levels(model).type)]
     return pa.schema([*kept, *added])
 
@@ -127,8 +130,15 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     schema = _schema(model, table, wanted)
     errors = wanted.interval is not None
-    for scored in model.scored(table, keep=wanted.keep, errors=errors, threads=threads, progress=progress, tally=tally):
-        kept = (scored.batch[name].cast(schema.field(name).type) for name in wanted.keep)
+    model.columns_read(table, False, wanted.keep)  # says which column is missing
+    text = as_they_stand(table, wanted.keep)
+    take = None if text is None else taker(text, wanted.keep)
+    keep = wanted.keep if take is None else ()
+    for scored in model.scored(table, keep=keep, errors=errors, threads=threads, progress=progress, tally=tally):
+        if take is None:
+            kept = [scored.batch[name].cast(schema.field(name).type) for name in keep]
+        else:
+            kept = take(scored.batch.num_rows)
         yield pa.record_batch([*kept, *_predictions(model, scored, wanted.interval)], schema=schema)
 
 

@@ -50,6 +50,7 @@ class CsvOptions:
         text: columns to read as text whatever they hold.
         na: words that stand for a missing value, besides those known.
         not_na: words that do not.
+        verbatim: whether columns are read as their characters stand there, an empty field alone as missing.
 
     Raises:
         OptionError: for an encoding that Python does not know, or a delimiter that is no single character.
@@ -66,6 +67,7 @@ class CsvOptions:
     text: frozenset[str] = frozenset()
     na: frozenset[str] = frozenset()
     not_na: frozenset[str] = frozenset()
+    verbatim: bool = False
 
     def __post_init__(self) -> None:
         if self.encoding is not None:

@@ -85,9 +85,10 @@ def csv_batches(
     done = 0
     while True:
         as_text = {name for name in columns if pt.is_string(types[name]) or (name in written and _numeric(types[name]))}
-        asked = {name: pa.string() if name in as_text else types[name] for name in columns}
+        asked = {name: pa.string() if name in as_text or options.verbatim else types[name] for name in columns}
+        as_text = set() if options.verbatim else as_text
         try:
-            with _open(file, plan, asked, list(columns), BLOCK_BYTES) as opened:
+            with _open(file, plan, asked, list(columns), BLOCK_BYTES, verbatim=options.verbatim) as opened:
                 for batch in _skip(opened.reader, done):
                     arrays = []
                     for name in columns:
@@ -248,7 +249,9 @@ def _open(
     columns: list[str] | None,
     block_bytes: int,
     threads: bool = True,
+    verbatim: bool = False,
 ) -> Iterator[_Opened]:
+    nulls = plan.words.text if not types else plan.words.numbers
     dialect = plan.dialect
     with (
         file.open() as source,
@@ -268,8 +271,9 @@ def _open(
             convert_options=csv.ConvertOptions(
                 column_types=dict(types),
                 include_columns=columns,
-                strings_can_be_null=not types,
-                null_values=plan.words.text if not types else plan.words.numbers,
+                strings_can_be_null=not types or verbatim,
+                quoted_strings_can_be_null=not verbatim,
+                null_values=[""] if verbatim else nulls,
             ),
         ) as reader,
     ):
