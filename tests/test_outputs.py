@@ -24,7 +24,6 @@ import pytest
 import zeroloop
 from zeroloop.errors import OutputError
 from zeroloop.outputs import PREFIX, STALE, check_writable, replacing
-from zeroloop.tables import many_files
 
 MAIN = "from zeroloop.cli import main; main()"
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -582,7 +581,7 @@ def test_a_file_that_changes_while_it_is_scanned_is_refused(
                 writer.write_table(rows)
 
     write()
-    known = many_files.file_batches
+    from zeroloop.tables.formats import file_batches as known
 
     def growing(*given: Any) -> Iterator[Any]:
         """Yield what is read; once there is something, the file grows."""
@@ -592,6 +591,6 @@ def test_a_file_that_changes_while_it_is_scanned_is_refused(
                     file.write(b"1,2,a\n")
             yield piece
 
-    monkeypatch.setattr(many_files, "file_batches", growing)
+    monkeypatch.setattr("zeroloop.tables.many_files.file_batches", growing)
     with pytest.raises(zeroloop.ZeroloopError, match="changed since this run found it"):
         zeroloop.train(str(path), "y")
