@@ -71,7 +71,7 @@ def test_constant_columns_have_zero_and_leave_the_others_alone(seed: int, solver
     for l1_ratio in (0.0, 0.5, 1.0) if solver in ("auto", "proximal-newton", "coordinate-descent") else (0.0,):
         factors, bounds = np.ones(Z.shape[1]), (-0.6, 2.0)
         factors[constant] = 0.0
-        options: dict[str, Any] = {"solver": solver, "l1_ratio": l1_ratio, "C": 0.5, "tol": 1e-9}
+        options = {"solver": solver, "l1_ratio": l1_ratio, "C": 0.5, "tol": 1e-9}
         if l1_ratio:
             options["bounds"] = bounds
         fit = zeroloop.LogisticRegression(**options, penalty_factors=factors).fit(Z, y)
@@ -223,7 +223,7 @@ def test_class_weights_are_scikit_learn_s_or_refused(seed: int) -> None:
     fit = zeroloop.LogisticRegression(class_weight=given).fit(X, y, sample_weight)
     same = zeroloop.LogisticRegression().fit(X, y, sample_weight * [by_class[one] for one in y.tolist()])
     np.testing.assert_allclose(fit.coef_, same.coef_, rtol=1e-9)
-    bad = [math.nan, math.inf, -math.inf, -1.0, "2", None, 1e60, np.float64("nan"), [1]][seed % 9]
+    bad: Any = [math.nan, math.inf, -math.inf, -1.0, "2", None, 1e60, np.float64("nan"), [1]][seed % 9]
     label = labels[int(rng.integers(len(labels)))]
     with pytest.raises(ValueError, match=rf"^class_weight of {re.escape(repr(label))} is .*; it must be a number"):
         zeroloop.LogisticRegression(class_weight={label: bad}).fit(X, y)

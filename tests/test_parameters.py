@@ -200,20 +200,23 @@ def test_the_choice_is_scikit_learns(seed: int) -> None:
 
 
 def test_numbers_of_a_path() -> None:
-    assert len(logistic_path(X, Y, Cs=np.int64(5)).Cs) == 5
-    given = logistic_path(X, Y, Cs=np.array([1, 10]), l1_ratio=np.float32(1), n_jobs=np.int64(1), penalty_factors=1)
+    path: Any = logistic_path  # of values that a type checker would refuse
+    assert len(path(X, Y, Cs=np.int64(5)).Cs) == 5
+    given = path(X, Y, Cs=np.array([1, 10]), l1_ratio=np.float32(1), n_jobs=np.int64(1), penalty_factors=1)
     same = logistic_path(X, Y, Cs=[1.0, 10.0])
     np.testing.assert_array_equal(given.coef, same.coef)
     np.testing.assert_array_equal(logistic_path(X, Y, Cs=3, n_jobs=-1).coef, logistic_path(X, Y, Cs=3).coef)
 
 
 def test_text_of_a_fold_of_words_is_no_number() -> None:
+    one: Any = LogisticRegression
+    several: Any = LogisticRegressionCV
     with pytest.raises(OptionError, match=r"Cs is \['1e-3'\]; it must hold numbers, and nothing else"):
-        LogisticRegressionCV(Cs=["1e-3"]).fit(X, Y)
+        several(Cs=["1e-3"]).fit(X, Y)
     with pytest.raises(OptionError, match="bounds has 3 parts; it must be two"):
-        LogisticRegression(bounds=[0, 0, 0]).fit(X, Y)
+        one(bounds=[0, 0, 0]).fit(X, Y)
     with pytest.raises(TypeError, match="The 'max_iter' parameter of LogisticRegression must be an int"):
-        LogisticRegression(max_iter=100.0).fit(X, Y)  # scikit-learn's error is a TypeError too
+        one(max_iter=100.0).fit(X, Y)  # scikit-learn's error is a TypeError too
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zeroloop.after_fit import attempted, save
 from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
@@ -241,7 +243,7 @@ def train(
             roles
             | asked
             | asdict(options)
-            | {"C": C, "Cs": int(Cs) if isinstance(Cs, Integral) else list(map(float, Cs))}
+            | {"C": C, "Cs": int(Cs) if isinstance(Cs, Integral) else np.asarray(Cs, dtype=np.float64).tolist()}
         )
         kept = Checkpoint(Path(checkpoint), run_identity(table, {name: str(value) for name, value in how.items()}))
         return kept
