@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
+from zeroloop.plain_text import plain
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -43,7 +44,7 @@ def named_legend(axes: Axes, artists: Sequence[Artist], names: Sequence[str], **
     legend = axes.legend(artists, list(map(str, range(len(names)))), **how)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
-        text.set_text(name)
+        text.set_text(plain(name))
 
 
 def load_matplotlib() -> Any:

@@ -18,6 +18,7 @@ from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, fit_grid, fits_wanted, numbers_of
 from zeroloop.labels import count_labels
 from zeroloop.objective import Units
+from zeroloop.plain_text import plain
 from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
@@ -108,7 +109,7 @@ class Path:
             place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
             named_legend(axes, artists, [self.terms[j] for j in named], **place, frameon=False, fontsize=8)
             if n_outputs > 1:
-                axes.set_title(f"class {self.classes[k]}", loc="left", fontsize=10).set_parse_math(False)
+                axes.set_title(plain(f"class {self.classes[k]}"), loc="left", fontsize=10).set_parse_math(False)
             counts = axes.twiny()
             counts.set_xscale("log")
             counts.set_xlim(axes.get_xlim())

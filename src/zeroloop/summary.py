@@ -9,6 +9,7 @@ from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
 from zeroloop.model import Model
+from zeroloop.plain_text import plain
 from zeroloop.tables.schema import INTERCEPT
 from zeroloop.training_record import Training
 
@@ -71,7 +72,7 @@ class Summary:
             lines += ["", *map(columns_test_text, self.tests)]
         if self.notes:
             lines += ["", *self.notes]
-        return "\n".join(lines).strip()
+        return "\n".join(map(plain, lines)).strip()
 
     @property
     def n_intercepts(self) -> int:

@@ -13,11 +13,13 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from zeroloop.estimates import troubles
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
 from zeroloop.paths import Path
+from zeroloop.plain_text import plain
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
 from zeroloop.summary import NAMES, NO_HELD_OUT, Summary, columns_test_text, dropped_text, figure_text, p_text
@@ -28,8 +30,25 @@ STRONGEST = 10  # terms shown after a fit
 SHOWN_OF_PATH, NEW_TERMS = 12, 4
 SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
 
-# Piped into a file or a program, tables are not cut to a terminal's width.
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+class PlainConsole(Console):
+    """A console to which text is nothing but text: no markup, no emoji, nothing that a terminal acts on.
+
+    Every name comes through here. What is to have a style is given as `styled`.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """Return text as rich prints it."""
+        return super().render_str(plain(text), **options | {"markup": False, "emoji": False, "highlight": False})
+
+
+# Piped into a file or a program, tables are not cut to a terminal's width, however long a name is.
+console = PlainConsole(soft_wrap=True, width=None if sys.stdout.isatty() else 100_000)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Return a line of parts, each plain text, or text and the style it has."""
+    return Text.assemble(*(plain(one) if isinstance(one, str) else (plain(one[0]), one[1]) for one in parts))
 
 
 class ProgressBar:
@@ -40,13 +59,13 @@ class ProgressBar:
     """
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = PlainConsole(stderr=True)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
-            TextColumn("{task.fields[amount]}"),
+            TextColumn("{task.fields[amount]}", markup=False),
             TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            TextColumn("left", markup=False),
         )
         self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=4)
         self._task = self._bar.add_task("starting", total=None, amount="")
@@ -86,16 +105,20 @@ def show_training(model: Model) -> None:
     """Print what was read, each column's part, the fit, and the held-out scores."""
     training = model.training
     console.print(
-        f"Read [bold]{training.data}[/]: {training.rows_read:,} rows; {training.rows:,} to train on"
-        + (f", {training.held_out_rows:,} held out" if training.held_out_rows else "")
-        + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
-        + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else "")
+        styled(
+            "Read ",
+            (training.data, "bold"),
+            f": {training.rows_read:,} rows; {training.rows:,} to train on"
+            + (f", {training.held_out_rows:,} held out" if training.held_out_rows else "")
+            + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
+            + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else ""),
+        )
     )
     if training.dropped_incomplete:
-        console.print(_plain(dropped_text(training)))
-    console.print(f"Encoded rows: {_plain(training.storage)}")
+        console.print(dropped_text(training))
+    console.print(f"Encoded rows: {training.storage}")
     for one in training.skipped:
-        console.print(f"[yellow]Skipped[/] {_plain(one['path'])}: {_plain(one['reason'])}")
+        console.print(styled(("Skipped", "yellow"), f" {one['path']}: {one['reason']}"))
     console.print(_target(model))
     console.print(_columns_table(model))
     seconds = ", ".join(f"{name} {value:.2f} s" for name, value in training.seconds.items())
@@ -104,10 +127,13 @@ def show_training(model: Model) -> None:
     penalty = "no penalty" if np.isinf(training.C) else f"C = {training.C:.4g}"
     penalty += f", l1_ratio = {training.l1_ratio:g}" if training.l1_ratio > 0 else ""
     penalty += ", each class against the rest" if training.multi_class == "ovr" and len(model.coef) > 1 else ""
-    state = "converged" if training.converged else "[bold red]not converged[/]"
     console.print(
-        f"Fit by {training.solver}, {penalty}: {state} in {_passes(training.passes)}, mean log loss "
-        f"{training.loss:.6f}, max |gradient| {training.gradient_norm:.1e} ({seconds})"
+        styled(
+            f"Fit by {training.solver}, {penalty}: ",
+            "converged" if training.converged else ("not converged", "bold red"),
+            f" in {_passes(training.passes)}, mean log loss {training.loss:.6f}, max |gradient| "
+            f"{training.gradient_norm:.1e} ({seconds})",
+        )
     )
     if model.held_out:
         show_scores(model.held_out, f"{model.held_out['rows']:,} held-out rows")
@@ -120,13 +146,13 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
     if not summary.figures:
         show_terms(model, most)
         if most is None:
-            console.print(*map(_plain, summary.notes), sep="\n")
+            console.print(*summary.notes, sep="\n")
         return
     if most is None:
         table = _table("The fit", ["", ">"])
         table.show_header = False
         for name, value in summary.figures.items():
-            table.add_row(NAMES[name], _plain(figure_text(name, value)))
+            table.add_row(NAMES[name], figure_text(name, value))
         console.print(table)
     header = summary.header()
     first = header.index("coef")
@@ -140,15 +166,15 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
     title = f"{len(shown) - 1} strongest of {n_terms - 1} terms" if len(shown) < n_terms else f"{n_terms} terms"
     table = _table(title, [name if i < first else f">{name}" for i, name in enumerate(header)])
     for term in shown:
-        table.add_row(*map(_plain, summary.row(term)))
+        table.add_row(*summary.row(term))
     console.print(table)
     for test in summary.tests:
-        console.print(_plain(columns_test_text(test)))
+        console.print(columns_test_text(test))
     warned = troubles(model.estimates) if most is not None else []
     for note in summary.notes:
         if note in (NO_HELD_OUT, dropped_text(model.training), *warned):
             continue  # said of the training, or when it was done
-        console.print(f"[yellow]Note:[/] {_plain(note)}")
+        console.print(styled(("Note:", "yellow"), f" {note}"))
 
 
 def show_effects(effects: pa.Table, level: float) -> None:
@@ -158,7 +184,7 @@ def show_effects(effects: pa.Table, level: float) -> None:
     titles = [*named, "term", "change", ">effect", ">std. error", ">z", ">p", f">{level * 100:.4g}% interval"]
     table = _table("Average marginal effects on the probability", titles)
     for row in rows:
-        words = [_plain(str(row[name])) for name in (*named, "term", "change")]
+        words = [str(row[name]) for name in (*named, "term", "change")]
         effect = "-" if row["effect"] is None else f"{row['effect']:.5g}"
         if row["std_err"] is None:
             table.add_row(*words, effect, "no finite estimate", "", "", "")
@@ -197,12 +223,12 @@ def show_terms(model: Model, most: int | None = None) -> None:
     title += f"; {zero} of them 0" if zero else ""
     table = _table(title, [*(["class"] if several else []), "term", ">coef", ">odds ratio", ">odds ratio a std. dev."])
     for k in range(len(coef)):
-        named = [_plain(str(levels[k]))] if several else []
+        named = [str(levels[k])] if several else []
         table.add_row(*named, terms[0], f"{coef[k, 0]:.5g}", "", "")
     for k, j in places:
-        named = [_plain(str(levels[k]))] if several else []
+        named = [str(levels[k])] if several else []
         value = coef[k, j]
-        table.add_row(*named, _plain(terms[j]), f"{value:.5g}", _ratio(value), _ratio(value * deviations[j]))
+        table.add_row(*named, terms[j], f"{value:.5g}", _ratio(value), _ratio(value * deviations[j]))
     console.print(table)
 
 
@@ -229,28 +255,30 @@ def show_path(path: Path) -> None:
         known |= off_zero[i]
         strongest = new[np.argsort(-np.max(np.abs(path.coef[i] * path.scale), axis=0)[new], kind="stable")]
         names = ", ".join(path.terms[j] for j in strongest[:NEW_TERMS]) + (", ..." if new.size > NEW_TERMS else "")
-        state = "" if path.converged[i] else "  [bold red]not converged[/]"
+        state = () if path.converged[i] else (("  not converged", "bold red"),)
         explained = f"{path.deviance_explained[i]:.2%}"
-        table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, _plain(names) + state)
+        table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, styled(names, *state))
     console.print(table)
     if not np.all(path.converged):
-        console.print(f"[bold red]{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged[/]")
+        said = f"{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged"
+        console.print(styled((said, "bold red")))
 
 
 def _passes(n: int) -> str:
     return f"{n} pass{'es' if n != 1 else ''}"
 
 
-def _target(model: Model) -> str:
+def _target(model: Model) -> Text:
     target, shares = model.schema.target, model.training.shares
     if len(target.levels) == 2:
         negative, positive = target.levels
-        return (
-            f"Target [bold]{_plain(target.name)}[/]: the model gives the probability of {positive!r} "
-            f"(against {negative!r}); base rate {shares[1]:.1%}"
+        return styled(
+            "Target ",
+            (target.name, "bold"),
+            f": the model gives the probability of {positive!r} (against {negative!r}); base rate {shares[1]:.1%}",
         )
     listed = ", ".join(f"{level!r} {share:.1%}" for level, share in zip(target.levels, shares, strict=True))
-    return f"Target [bold]{_plain(target.name)}[/]: the model gives the probability of each class ({_plain(listed)})"
+    return styled("Target ", (target.name, "bold"), f": the model gives the probability of each class ({listed})")
 
 
 def show_race(results: Sequence[Result], n_examples: int, n_features: int) -> None:
@@ -285,19 +313,17 @@ def _columns_table(model: Model) -> Table:
     table = _table("Columns", ["column", "kind", "detail"])
     for numeric in schema.numeric:
         gaps = "; missing values have a term" if numeric.missing else ""
-        table.add_row(_plain(numeric.name), "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
+        table.add_row(numeric.name, "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
     if schema.sparse is not None:
-        table.add_row(
-            _plain(schema.sparse.name), "sparse", f"{schema.n_sparse:,} columns, scaled by their largest value"
-        )
+        table.add_row(schema.sparse.name, "sparse", f"{schema.n_sparse:,} columns, scaled by their largest value")
     for column in schema.categorical:
         count = len(column.levels)
         detail = f"{count:,} level{'s' if count != 1 else ''}"
         detail += "; rarer ones pooled" * (column.other > 0) + "; missing values are a level" * (column.missing > 0)
         detail += f"; reference {column.levels[0]}" if column.reference else ""
-        table.add_row(_plain(column.name), "categorical", _plain(detail))
+        table.add_row(column.name, "categorical", detail)
     for left_out in schema.left_out:
-        table.add_row(_plain(left_out.name), "[yellow]left out[/]", _plain(left_out.reason))
+        table.add_row(left_out.name, styled(("left out", "yellow")), left_out.reason)
     return table
 
 
@@ -307,11 +333,6 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     for name in columns:
         table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", no_wrap=True)
     return table
-
-
-def _plain(text: str) -> str:
-    """Return text that rich prints as it is, brackets included."""
-    return text.replace("[", "\\[")
 
 
 def _score(value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from zeroloop.commands import signals
+from zeroloop.plain_text import one_line
 
 app = typer.Typer(
     add_completion=False,
@@ -28,7 +29,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*arguments, **options)
         except KeyboardInterrupt as error:
-            print(f"zeroloop: {' '.join(str(error).split()) or 'Interrupted.'}", file=sys.stderr)
+            print(f"zeroloop: {one_line(error) or 'Interrupted.'}", file=sys.stderr)
             raise typer.Exit(signals.exit_code()) from None
 
     app.command()(run)

@@ -214,7 +214,7 @@ def path(
     from zeroloop.outputs import check_writable
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.tables.write import check_table_path, write_rows
-    from zeroloop.terminal import ProgressBar, console, show_path
+    from zeroloop.terminal import ProgressBar, console, show_path, styled
 
     if plot is not None:
         check_chart_path(plot)
@@ -257,4 +257,4 @@ def path(
         return
     for file in (out, plot):
         if file is not None:
-            console.print(f"Wrote [bold]{file}[/]")
+            console.print(styled("Wrote ", (str(file), "bold")))

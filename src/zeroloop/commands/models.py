@@ -50,14 +50,14 @@ def predict(
     """
     from zeroloop.model import load
     from zeroloop.tables.conflicts import check_outputs
-    from zeroloop.terminal import console
+    from zeroloop.terminal import console, styled
 
     check_outputs({"out": out}, data, models=[model])
     rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
     else:
-        console.print(f"Wrote [bold]{out}[/]: {rows:,} predictions")
+        console.print(styled("Wrote ", (str(out), "bold"), f": {rows:,} predictions"))
 
 
 @command
@@ -144,7 +144,7 @@ def report(
     from zeroloop.report.page import report as write_report
     from zeroloop.resources import Resources
     from zeroloop.tables.conflicts import check_outputs
-    from zeroloop.terminal import ProgressBar, console
+    from zeroloop.terminal import ProgressBar, console, styled
 
     check_outputs({"out": out}, data, models=[model])
     with ProgressBar() as bar:
@@ -154,4 +154,4 @@ def report(
             data,
             Resources(threads=threads, memory=memory, spill=spill, progress=bar, scheduler=scheduler),
         )
-    console.print(f"Wrote [bold]{out}[/]: open it in a browser")
+    console.print(styled("Wrote ", (str(out), "bold"), ": open it in a browser"))

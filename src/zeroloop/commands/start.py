@@ -34,7 +34,7 @@ def ladder(
     """
     from zeroloop.ladder.race import find_rung, made_data, race, source_code
     from zeroloop.progress import Work
-    from zeroloop.terminal import ProgressBar, console, show_race
+    from zeroloop.terminal import ProgressBar, console, show_race, styled
 
     if show is not None:
         print(source_code(find_rung(show)), end="")
@@ -57,7 +57,7 @@ def ladder(
         return
     show_race(results, examples, features)
     if plot is not None:
-        console.print(f"Drew [bold]{plot}[/]")
+        console.print(styled("Drew ", (str(plot), "bold")))
 
 
 @command
@@ -69,7 +69,7 @@ def demo(threads: Threads = None) -> None:
     from zeroloop.model import load
     from zeroloop.outputs import check_writable
     from zeroloop.tables.conflicts import check_outputs
-    from zeroloop.terminal import console
+    from zeroloop.terminal import console, styled
 
     model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")
     report = Path("flights-report.html")
@@ -80,5 +80,5 @@ def demo(threads: Threads = None) -> None:
         check_outputs(outputs, str(flights))
         trained(str(flights), model, False, target="late", report=report, threads=threads)
         rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
-    console.print(f"Wrote [bold]{predictions}[/]: {rows:,} predictions")
+    console.print(styled("Wrote ", (str(predictions), "bold"), f": {rows:,} predictions"))
     console.print(f"Next: zeroloop summary {model}")

@@ -13,7 +13,7 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     """Train, save and show a model; `options` are those of `zeroloop.train`."""
     from zeroloop import training
     from zeroloop.summary import summarise
-    from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training
+    from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training, styled
 
     report = options.get("report")
     before = _when(report)
@@ -24,9 +24,9 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     else:
         show_training(model)
         show_summary(model, summarise(model), STRONGEST)
-        console.print(f"Saved [bold]{out}[/]")
+        console.print(styled("Saved ", (str(out), "bold")))
         if report is not None and _when(report) != before:  # else a warning has said why
-            console.print(f"Wrote [bold]{report}[/]: open it in a browser")
+            console.print(styled("Wrote ", (str(report), "bold"), ": open it in a browser"))
 
 
 def _when(path: Path | None) -> tuple[int, int] | None:

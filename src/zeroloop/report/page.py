@@ -23,6 +23,7 @@ from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
 from zeroloop.outputs import check_writable, replacing
+from zeroloop.plain_text import plain
 from zeroloop.prepared import PreparedTable
 from zeroloop.reading import MANY_ROWS
 from zeroloop.report import charts
@@ -137,7 +138,9 @@ def rows_of(table: PreparedTable) -> Scored:
 
 def write_page(model: Model, rows: Scored, path: Path) -> None:
     """Write the page of a model and rows to score it on."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     here = files("zeroloop.report")
     context = _context(model, rows) | {
         "style": Markup((here / "page.css").read_text("utf-8")),
@@ -146,6 +149,11 @@ def write_page(model: Model, rows: Scored, path: Path) -> None:
     page = environment.from_string((here / "page.html").read_text("utf-8")).render(context)
     with replacing(path) as file:
         file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be any bytes
+
+
+def _shown(value: Any) -> Any:
+    """Return what the page shows of a value: text as it is, but nothing that hides or turns what follows."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _context(model: Model, rows: Scored) -> dict[str, Any]:

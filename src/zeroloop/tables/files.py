@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,7 +58,11 @@ class File:
 
         """
         self.check_unchanged()
-        return pa.OSFile(self.place) if self.filesystem is None else self.filesystem.open_input_file(self.place)
+        return (
+            pa.OSFile(os.fsencode(self.place))
+            if self.filesystem is None
+            else self.filesystem.open_input_file(self.place)
+        )
 
     def check_unchanged(self) -> None:
         """Check that the file is still the one that was found: before it is read, and when all of it has been.
