@@ -22,7 +22,7 @@ class State(StrEnum):
     OFFSET = "offset"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Separation:
     """That the likelihood has no maximum.
 

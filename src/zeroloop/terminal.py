@@ -37,7 +37,7 @@ class PlainConsole(Console):
     Every name comes through here. What is to have a style is given as `styled`.
     """
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Return text as rich prints it."""
         return super().render_str(plain(text), **options | {"markup": False, "emoji": False, "highlight": False})
 
