@@ -19,11 +19,12 @@ demo: .venv/installed
 test: lint types
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
-# About ten minutes. Other cases with FIRST=: the seed of the first one.
+# Some twenty minutes. Other cases with FIRST=: the seed of the first one.
 FIRST ?= 100000
 fuzz: .venv/tested
 	ZEROLOOP_FUZZ=6000 ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup \
 	    tests/test_fuzz_tables.py tests/test_fuzz_options.py tests/test_damage.py
+	ZEROLOOP_KILLS=20 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/test_killed.py tests/test_resume.py
 
 lint: .venv/tested
 	$(BIN)/ruff check .

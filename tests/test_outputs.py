@@ -594,3 +594,87 @@ def test_a_file_that_changes_while_it_is_scanned_is_refused(
     monkeypatch.setattr("zeroloop.tables.many_files.file_batches", growing)
     with pytest.raises(zeroloop.ZeroloopError, match="changed since this run found it"):
         zeroloop.train(str(path), "y")
+
+
+def parts(place: Path, names: Sequence[str]) -> None:
+    for i, name in enumerate(names):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table(seed=i), place / name)
+
+
+@pytest.mark.parametrize("how", ["folder", "glob"])
+def test_links_are_followed_by_folders_and_globs_alike(how: str, tmp_path: Path) -> None:
+    """To files and to folders, each once: also where a link leads round in a circle."""
+    parts(tmp_path, ["data/a.parquet", "data/sub/b.parquet", "other/c.parquet", "other/deep/d.parquet"])
+    (tmp_path / "data" / "linked").symlink_to("../other")
+    (tmp_path / "data" / "e.parquet").symlink_to("../other/c.parquet")
+    (tmp_path / "data" / "sub" / "circle").symlink_to("..")
+    given = str(tmp_path / "data") + ("/**/*.parquet" if how == "glob" else "")
+    assert zeroloop.train(given, "y").training.rows_read == 5 * 400
+
+
+@pytest.mark.parametrize("how", ["folder", "glob"])
+@pytest.mark.parametrize("what", ["dangling", "loop", "fifo", "unreadable"])
+def test_data_that_cannot_be_read_is_said(what: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts(tmp_path, ["data/a.parquet", "data/sub/b.parquet"])
+    bad = tmp_path / "data" / "sub" / "bad.parquet"
+    if what == "dangling":
+        bad.symlink_to("nowhere.parquet")
+    elif what == "loop":
+        bad.symlink_to("bad.parquet")
+    elif what == "fifo":
+        os.mkfifo(bad)
+    else:  # root may read whatever it is, so permission is refused by hand
+        bad = tmp_path / "data" / "shut"
+        bad.mkdir()
+        access, listdir = os.access, os.listdir
+
+        def refuse(path: Any) -> list[str]:
+            if str(path).rstrip("/") == str(bad):
+                raise PermissionError(13, "Permission denied")
+            return listdir(path)
+
+        monkeypatch.setattr(os, "listdir", refuse)
+        monkeypatch.setattr(os, "access", lambda path, mode: str(path).rstrip("/") != str(bad) and access(path, mode))
+    given = str(tmp_path / "data") + ("/**/*.parquet" if how == "glob" else "")
+    with pytest.raises(
+        zeroloop.ZeroloopError, match=f"{bad.name}: (a link|cannot be read|no file but|the folder cannot)"
+    ):
+        zeroloop.train(given, "y")
+    with pytest.warns(zeroloop.ZeroloopWarning, match=f"Skipped .*{bad.name}"):
+        assert zeroloop.train(given, "y", skip_bad_files=True).training.rows_read == 800
+
+
+def test_a_store_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zeroloop.tables import files
+
+    def silent(uri: str) -> Any:
+        time.sleep(0.5)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(files, "SILENT", 0.1)
+    monkeypatch.setattr(files, "filesystem_of", silent)
+    with (
+        pytest.warns(zeroloop.ZeroloopWarning, match="no answer yet"),
+        pytest.raises(zeroloop.ZeroloopError, match="no route to host"),
+    ):
+        zeroloop.train("gs://bucket/d.parquet", "y")
+    assert "retry_limit_seconds=10" in files._impatient("gs://bucket/d.parquet")
+    assert files._impatient("gs://b/d?retry_limit_seconds=60") == "gs://b/d?retry_limit_seconds=60"
+    assert files._impatient("s3://bucket/d.parquet") == "s3://bucket/d.parquet"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_while_another_thread_fits_can_fit() -> None:
+    """The lock about BLAS is held when the process forks: in the child nobody would ever give it back."""
+    from zeroloop.sources import threads
+
+    with threads._held.lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends the child if it hangs
+            with threads.one_blas_thread():
+                fits = threads._held.fits
+            os._exit(0 if fits == 1 and threads._held.fits == 0 else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -83,7 +83,7 @@ def _local_files(given: Sequence[str], data: Any) -> Iterator[str]:
         try:
             scheme = path.partition("://")[0] if "://" in path else ""
             if scheme in ("", "file", "local"):
-                yield from (file.place for file in find_files(path))
+                yield from (file.place for file in find_files(path) if not file.broken)
         except (ZeroloopError, OSError, ValueError):
             continue
     if not isinstance(data, str | list | tuple):

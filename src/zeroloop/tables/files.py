@@ -6,6 +6,8 @@ import glob
 import io
 import os
 import re
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,14 +17,16 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError, DataError, MissingFileError, ZeroloopError
+from zeroloop.errors import BadFileError, DataError, MissingFileError, ZeroloopError, ZeroloopWarning
 from zeroloop.tables import svmlight
+from zeroloop.tables.search import Found, by_glob, in_folder
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
 """What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's word for a missing key
 
+SILENT, GIVES_UP = 5.0, 10.0  # seconds without an answer from a store, until it is said, and until it is an error
 LARGE = 2**32  # bytes of one array: a damaged size is nearly always above, a batch's nearly always below
 
 Key = tuple[str, str | None]
@@ -39,6 +43,7 @@ class File:
         size: in bytes.
         modified: when it was last changed, in nanoseconds; None where its filesystem does not say.
         keys: name and value of each level of a hive-partitioned folder above it.
+        broken: why it cannot be read, where the search has seen that already.
 
     """
 
@@ -48,6 +53,7 @@ class File:
     size: int
     modified: int | None
     keys: tuple[Key, ...] = ()
+    broken: str = ""
 
     def open(self) -> pa.NativeFile:
         """Open the file for reading at any place.
@@ -71,6 +77,8 @@ class File:
             BadFileError: when it is gone, or of another size or time.
 
         """
+        if self.broken:
+            raise BadFileError(self.path, self.broken)
         now = _found(self.filesystem, self.place)
         if now is None:
             raise MissingFileError(self.path, "the file is gone since this run found it; put it back, or start anew.")
@@ -113,15 +121,11 @@ def find_files(given: str) -> list[File]:
 def _find_local(given: str) -> list[File]:
     place = Path(given)
     if place.is_dir():
-        paths = [path for path in sorted(place.rglob("*")) if is_data(path.relative_to(place).parts)]
-        files = [_local(path, path.relative_to(place).parts) for path in paths if path.is_file()]
-        return _some(files, given, folder=True)
+        return _some([_searched(one) for one in in_folder(place, is_data)], given, folder=True)
     if place.exists():
         return [_local(place)]
     if glob.has_magic(given):
-        root = Path(given[: min(given.find(sign) for sign in "*?[" if sign in given)]).parts
-        paths = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
-        return _some([_local(path, path.parts[len(root) :]) for path in paths if path.is_file()], given, folder=False)
+        return _some([_searched(one) for one in by_glob(given)], given, folder=False)
     raise DataError(f"{given or 'The path is empty'}: no such file or folder.")
 
 
@@ -137,6 +141,14 @@ def is_data(parts: Sequence[str]) -> bool:
     """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
     hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
     return not hidden and parts[-1].lower().endswith(SUFFIXES)
+
+
+def _searched(found: Found) -> File:
+    if not found.broken:
+        return _local(found.path, found.below)
+    path = str(found.path)
+    keys = _keys(found.below)
+    return File(path=path, place=path, filesystem=None, size=0, modified=None, keys=keys, broken=found.broken)
 
 
 def _local(path: Path, below: Sequence[str] = ()) -> File:
@@ -157,11 +169,32 @@ def _keys(parts: Sequence[str]) -> tuple[Key, ...]:
     return tuple((name, None if value == NO_PARTITION else unquote(value)) for name, _, value in pairs)
 
 
-def _find_remote(uri: str) -> list[File]:
-    filesystem, place = filesystem_of(uri)
-    prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
+def _impatient(uri: str) -> str:
+    """Return a URI whose store gives up after some seconds without an answer: Google's tries for minutes by default."""
+    if not uri.startswith(("gs://", "gcs://")) or "retry_limit_seconds=" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds={GIVES_UP:g}"
+
+
+@contextmanager
+def _waiting(uri: str) -> Iterator[None]:
+    """Say of a store that does not answer that it is waited for."""
+    text = f"{uri}: no answer yet after {SILENT:g} seconds; is there a network, and is the address right?"
+    timer = threading.Timer(SILENT, warnings.warn, (text, ZeroloopWarning))
+    timer.daemon = True
+    timer.start()
     try:
-        return _listed(filesystem, place, prefix, uri)
+        yield
+    finally:
+        timer.cancel()
+
+
+def _find_remote(uri: str) -> list[File]:
+    try:
+        with _waiting(uri):
+            filesystem, place = filesystem_of(uri)
+            prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
+            return _listed(filesystem, place, prefix, uri)
     except DataError:
         raise
     except Exception as error:  # fsspec's filesystems raise what they like
@@ -213,7 +246,7 @@ def filesystem_of(uri: str) -> tuple[Any, str]:
     try:
         # A pattern's signs are not allowed in a URI: look up what stands before them.
         start = uri[: min(uri.find(sign) for sign in "*?[" if sign in uri)].rpartition("/")[0] if marked else uri
-        filesystem, place = pafs.FileSystem.from_uri(start)
+        filesystem, place = pafs.FileSystem.from_uri(_impatient(start))
         return filesystem, place + uri[len(start) :] if marked else place
     except pa.ArrowInvalid:
         pass
