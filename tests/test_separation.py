@@ -332,6 +332,30 @@ def test_what_is_said_is_what_the_rows_show() -> None:
     assert separation.causes == ("all rows with x > 0 have y 0",)
 
 
+@pytest.mark.parametrize("strictly", [True, False])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_limit_that_is_said_is_one_of_the_rows(seed: int, strictly: bool) -> None:
+    rng = np.random.default_rng([SEED, 77, seed])
+    start = rng.choice([0.0, 1990.0, 1e6, 1_700_000_000.0, -123_456_789.0])
+    x = start + np.arange(20) * rng.choice([1e-3, 0.1, 1.0, 7.0]) + rng.random()
+    cut, turned = int(rng.integers(5, 15)), bool(rng.integers(2))
+    y = (np.arange(20) >= cut).astype(int)
+    if not strictly:
+        x, y = np.append(x, x[cut]), np.append(y, 0)
+    y = 1 - y if turned else y
+    separation = free(pd.DataFrame({"x": x, "y": y})).needed_estimates().separation
+    assert separation is not None
+    assert separation.causes
+    for cause in separation.causes:
+        words = cause.removesuffix(", and no others do").split()
+        assert words[:4] == ["all", "rows", "with", "x"]
+        meant = x > float(words[5]) if words[4] == ">" else x < float(words[5])
+        assert np.any(meant), cause
+        assert set(y[meant]) == {int(words[-1])}, cause
+        if strictly:
+            assert np.array_equal(meant, y == int(words[-1])), cause
+
+
 def test_a_steep_slope_is_a_maximum() -> None:
     rng = np.random.default_rng(4)
     x = np.append(np.round(rng.uniform(-1, 1, 300), 2), [0.01, -0.01])

@@ -82,15 +82,28 @@ def _numbers(source: Source, schema: Schema) -> list[str]:
             if n_classes == 2 and k == 0 and apart:
                 continue  # what is said of class 1, "and no others do", says it of class 0
             if above:
-                causes.append(_limit(column.name, ">", float(high), target.name, level, apart))
+                causes.append(_limit(column.name, ">", float(high), float(least[k, j]), target.name, level, apart))
             elif below:
-                causes.append(_limit(column.name, "<", float(low), target.name, level, apart))
+                causes.append(_limit(column.name, "<", float(low), float(greatest[k, j]), target.name, level, apart))
     return causes
 
 
-def _limit(column: str, sign: str, value: float, target: str, level: object, strictly: bool) -> str:
+def _limit(column: str, sign: str, value: float, nearest: float, target: str, level: object, strictly: bool) -> str:
     complete = ", and no others do" if strictly else ""
-    return f"all rows with {column} {sign} {value:g} have {target} {level!r}{complete}"
+    return f"all rows with {column} {sign} {_between(value, nearest)} have {target} {level!r}{complete}"
+
+
+def _between(value: float, nearest: float) -> str:
+    """Return a limit in the fewest digits that leave the other classes' value on its side, and the class's on its own.
+
+    With six digits "x > 1.7e+09" may be true of all rows. Where both values are the same only that itself will do.
+    """
+    for digits in range(6, 17):
+        text = f"{value:.{digits}g}"
+        limit = float(text)
+        if limit == value or value < limit < nearest or nearest < limit < value:
+            return text
+    return f"{value!r}"
 
 
 def _combination(schema: Schema, direction: FloatArray) -> str:
