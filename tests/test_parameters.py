@@ -53,7 +53,9 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{name}={value!r}" for name, value in WRONG])
+@pytest.mark.parametrize(
+    ("name", "value"), WRONG, ids=[f"{name}={repr(value).partition(' at 0x')[0]}" for name, value in WRONG]
+)
 def test_what_no_parameter_may_be(name: str, value: Any) -> None:
     for estimator in (LogisticRegression(**ONE), LogisticRegressionCV(**MANY)):
         if name in estimator.get_params():
