@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-import zipfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from zeroloop.blocks import Block, Source, Sums, TableSource
-from zeroloop.errors import CheckpointError, OutputError
+from zeroloop.errors import CheckpointError, OutputError, ZeroloopWarning
 from zeroloop.kernels.totals import DiagonalSums, VectorSums
 from zeroloop.outputs import is_temporary, replacing
 from zeroloop.sources.over import Over
@@ -28,10 +28,11 @@ from zeroloop.sources.together import Parts
 
 S = TypeVar("S")
 
-FORMAT, FORMAT_VERSION = "zeroloop checkpoint", 1
+FORMAT, FORMAT_VERSION = "zeroloop checkpoint", 2
 HEADER = "run.json"
 OWN_NAMES = re.compile(r"run\.json|(scan|pass-\d{6,})\.npz")
 SCAN = "scan"
+DIGEST_BYTES = 32  # of SHA-256, after a record's content
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (Sums, DiagonalSums, VectorSums, Parts)}
 
 
@@ -62,6 +63,7 @@ class Checkpoint:
                 f"{folder}: the checkpoint is of another run ({_difference(found.get('run', {}), self._run)}); "
                 "name another folder, or remove this one to start anew."
             )
+        self._identity = json.dumps(self._run, sort_keys=True).encode()
         self.n_passes = 0  # kept of this run, replayed or made
 
     def _header(self) -> dict[str, Any] | None:
@@ -70,9 +72,9 @@ class Checkpoint:
             return None
         try:
             found = json.loads(path.read_text("utf-8"))
-            if not isinstance(found, dict) or found.get("format") != FORMAT:
+            if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("run"), dict):
                 raise ValueError("no checkpoint of zeroloop")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(
                 f"{path}: cannot be read ({error}); name another folder for the checkpoint, or remove this one."
             ) from error
@@ -112,14 +114,28 @@ class Checkpoint:
         return (self.folder / f"{SCAN}.npz").exists()
 
     def load(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return a record and its arrays; None where it was never kept, or was cut short."""
+        """Return a record and its arrays; None where it was never kept, or is damaged, or another in its place.
+
+        Then it is made anew, to the same bits, and kept.
+        """
+        path = self.folder / f"{name}.npz"
         try:
-            stored = io.BytesIO((self.folder / f"{name}.npz").read_bytes())
-            with np.load(stored, allow_pickle=False) as content:
-                arrays = {key: content[key] for key in content.files}
-                return json.loads(str(arrays.pop("record"))), arrays
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            stored = path.read_bytes()
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from error
+        content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
+        if self._digest(name, content) != digest:
+            warnings.warn(
+                f"{path}: the record is damaged, or not of this run or place; it is made anew.",
+                ZeroloopWarning,
+                stacklevel=2,
+            )
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as parts:
+            arrays = {key: parts[key] for key in parts.files}
+        return json.loads(str(arrays.pop("record"))), arrays
 
     def save(self, name: str, record: dict[str, Any], arrays: dict[str, Any]) -> None:
         """Keep a record, JSON-able, and its arrays, in one step.
@@ -132,6 +148,15 @@ class Checkpoint:
         np.savez(content, record=np.array(json.dumps(record)), **arrays)
         with replacing(self.folder / f"{name}.npz") as file:
             file.write(content.getbuffer())
+            file.write(self._digest(name, content.getbuffer()))
+
+    def _digest(self, name: str, content: bytes | memoryview) -> bytes:
+        """Return what tells a record that is whole, of this run and in its place, from any other."""
+        digest = hashlib.sha256()
+        for part in (self._identity, name.encode(), content):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+        return digest.digest()
 
     def once(self, asked: str, make: Callable[[], S]) -> S:
         """Return the next pass's result: what was kept of it, or else what `make` makes, which is then kept.
