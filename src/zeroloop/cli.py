@@ -1,12 +1,12 @@
 """The command line: parse, call, print; exit codes.
 
-0: done. 2: something a person can put right, said in one line on standard error. 130: interrupted; 143 and 129:
+0: done, also where the reader of standard output, such as `head`, has seen enough. 2: something a person can put right,
+said in one line on standard error, or on standard output where that is closed or full. 130: interrupted; 143 and 129:
 ended by SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from contextlib import suppress
@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from zeroloop.commands import learn, models, signals, start
+from zeroloop.commands import learn, models, signals, start, streams
 from zeroloop.commands.app import app as app
 from zeroloop.errors import ZeroloopError
 from zeroloop.plain_text import one_line, plain
@@ -33,37 +33,48 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    streams.prepare()
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", UserWarning)
     signals.handle()
+    code = _run()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except (SystemExit, KeyboardInterrupt):
-        if signals.is_ending():  # wherever it came, also before a command had begun
-            sys.exit(signals.exit_code())
-        raise
+        sys.stdout.flush()
+    except streams.ReaderGone:
+        streams.give_up()
+    except streams.StdoutError as error:
+        code = code or _failed(one_line(error))
+        streams.give_up()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    """Run the command; return its exit code."""
+    try:
+        return app(standalone_mode=False) or 0
+    except SystemExit as end:
+        return signals.exit_code() if signals.is_ending() else end.code
+    except KeyboardInterrupt:  # before a command had begun
+        return signals.exit_code()
+    except streams.ReaderGone:
+        streams.give_up()
+        return 0
     except _UsageProblem as error:
         said = StringIO()
         error.show(said)
-        print("\n".join(plain(line) for line in said.getvalue().rstrip().split("\n")), file=sys.stderr)
-        sys.exit(error.exit_code)
-    except ZeroloopError as error:
-        print(f"zeroloop: error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        streams.say("\n".join(plain(line) for line in said.getvalue().rstrip().split("\n")))
+        return int(error.exit_code)
+    except (ZeroloopError, streams.StdoutError) as error:
+        return _failed(one_line(error))
     except MemoryError as error:
-        print(
-            f"zeroloop: error: out of memory ({one_line(error) or 'no more can be had'}); give --memory "
-            "less, or use fewer columns.",
-            file=sys.stderr,
+        return _failed(
+            f"out of memory ({one_line(error) or 'no more can be had'}); give --memory less, or use fewer columns."
         )
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:  # a path that no check has met: too long, forbidden, on a disk that fails
         name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
-        print(
-            f"zeroloop: error: {one_line(name)} {one_line(error.strerror or error)}; name another path.",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        return _failed(f"{one_line(name)} {one_line(error.strerror or error)}; name another path.".strip())
+
+
+def _failed(reason: str) -> int:
+    streams.say(f"zeroloop: error: {reason}")
+    return 2

@@ -132,11 +132,22 @@ class Shape:
             raise OptionError("Bounds must include 0: every lower bound at most 0, every upper bound at least 0.")
 
     def penalty(self, C: float, l1_ratio: float, weight: float, scale: FloatArray) -> Penalty:
-        """Return the penalty on theta that `C` and `l1_ratio` make of rows with so much weight."""
-        strength = self.factor / (C * weight)
-        l1 = l1_ratio * strength * self.unit / scale
-        l2 = (1 - l1_ratio) * strength * (self.unit / scale) ** 2
+        """Return the penalty on theta that `C` and `l1_ratio` make of rows with so much weight.
+
+        Raises:
+            OptionError: when it is no finite number.
+
+        """
+        with np.errstate(all="ignore"):
+            strength = self.factor / (np.float64(C) * weight)
+            l1 = l1_ratio * strength * self.unit / scale
+            l2 = (1 - l1_ratio) * strength * (self.unit / scale) ** 2
         l1[0] = l2[0] = 0.0
+        if not (np.isfinite(l1).all() and np.isfinite(l2).all()):
+            raise OptionError(
+                f"C is {C:g}: with these weights and penalty factors the penalty is more than any number holds; "
+                "give a larger C."
+            )
         with np.errstate(invalid="ignore"):
             lower, upper = (np.where(bound == 0, 0.0, bound * scale) for bound in (self.lower, self.upper))
         lower[0], upper[0] = -np.inf, np.inf
@@ -297,10 +308,33 @@ def fit(
         ]
         coef = np.concatenate([one.coef for one in fits])
         solutions = tuple(solution for one in fits for solution in one.solutions)
-        return Fit(
-            coef=coef, solver=fits[0].solver, solutions=solutions, passes=sum(one.passes for one in fits), labels=labels
+        return _finite(
+            Fit(
+                coef=coef,
+                solver=fits[0].solver,
+                solutions=solutions,
+                passes=sum(one.passes for one in fits),
+                labels=labels,
+            )
         )
-    return _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow)
+    return _finite(_fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow))
+
+
+def _finite(found: Fit) -> Fit:
+    """Return a fit all of whose numbers are numbers.
+
+    Raises:
+        OptionError: for one that has left what float64 holds.
+
+    """
+    last = found.worst.last
+    if np.all(np.isfinite(found.coef)) and np.isfinite([found.loss, found.value, last.gradient_norm]).all():
+        return found
+    way = "a smaller learning_rate" if found.solver == "gradient-descent" else "another solver, or a stronger penalty"
+    raise OptionError(
+        f"solver {found.solver!r}: after {found.passes} passes the coefficients or their loss are more than any number "
+        f"holds; use {way}."
+    )
 
 
 def narrowed(

@@ -216,7 +216,7 @@ class Objective:
         l2 = self.penalty.l2
         penalised = l2 > 0
         twice_gap = float(np.sum(at.gradient[penalised] ** 2 / l2[penalised]))
-        allowed = (DIGITS_LOST * tol) ** 2
+        allowed = min(DIGITS_LOST * tol, 1.0) ** 2  # beyond 1 no digit is asked for
         return twice_gap <= max(allowed * float(np.sum(l2 * theta * theta)), TINY_GAP)
 
     def _pass(self, statistic: Callable[[Block], S]) -> S:

@@ -64,6 +64,20 @@ class TableRows(Protocol):
         """Say where the rows are."""
 
 
+def check_resources(resources: Resources) -> None:
+    """Check, before any work, what is to be used.
+
+    Raises:
+        OptionError: for what is no size, or a number of threads below 1.
+        OutputError: for a folder to spill into that does not exist or cannot be written in.
+
+    """
+    thread_count(resources.threads)
+    memory_budget(resources.memory)
+    if resources.scheduler is None and resources.spill != NO_SPILL:  # else the folder is the workers'
+        spill_folder(resources.spill)
+
+
 class RowsHere:
     """A table's rows in this process: in memory, in a spill file, or read again in each pass.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import typer
 
-from zeroloop.commands import signals
+from zeroloop.commands import signals, streams
 from zeroloop.plain_text import one_line
 
 app = typer.Typer(
@@ -29,7 +28,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*arguments, **options)
         except KeyboardInterrupt as error:
-            print(f"zeroloop: {one_line(error) or 'Interrupted.'}", file=sys.stderr)
+            streams.say(f"zeroloop: {one_line(error) or 'Interrupted.'}")
             raise typer.Exit(signals.exit_code()) from None
 
     app.command()(run)

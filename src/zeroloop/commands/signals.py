@@ -1,13 +1,16 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what was being written is removed, what was kept is said."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command alike: what was being written is removed, what was kept is said."""
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 
-ENDING = ("SIGTERM", "SIGHUP")
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+IMPATIENT = 3  # signals after which a process ends without tidying up
 
 _received: int | None = None
+_n_received = 0
 
 
 def handle() -> None:
@@ -29,7 +32,10 @@ def is_ending() -> bool:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    global _received
+    global _received, _n_received
+    _n_received += 1
     if _received is None:  # a second one must not interrupt the tidying up
         _received = number
         raise KeyboardInterrupt
+    if _n_received >= IMPATIENT:
+        os._exit(exit_code())

@@ -25,7 +25,7 @@ from zeroloop.model import Model
 from zeroloop.outputs import check_writable, replacing
 from zeroloop.plain_text import plain
 from zeroloop.prepared import PreparedTable
-from zeroloop.reading import MANY_ROWS
+from zeroloop.reading import MANY_ROWS, check_resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import IN_MEMORY, command_of, fingerprint
@@ -95,10 +95,12 @@ def report(
 
     Raises:
         OutputError: when the file cannot be written.
-        OptionError: without data where none are known.
+        OptionError: without data where none are known, and for resources out of their range.
         DataError: for data that the model cannot be scored on.
 
     """
+    if resources is not None:
+        check_resources(resources)
     check_page_path(Path(path))
     check_outputs({"out": path}, data)
     write_page(model, scored_rows(model, data, resources), Path(path))

@@ -68,8 +68,15 @@ class Checkpoint:
 
     def _header(self) -> dict[str, Any] | None:
         path = self.folder / HEADER
-        if not path.exists():
+        try:
+            path.stat()
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered, a null character
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise OutputError(
+                f"checkpoint: the folder {_short(str(self.folder))!r} cannot be used ({reason})."
+            ) from error
         try:
             found = json.loads(path.read_text("utf-8"))
             if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("run"), dict):

@@ -123,6 +123,11 @@ def _find_local(given: str) -> list[File]:
     if place.is_dir():
         return _some([_searched(one) for one in in_folder(place, is_data)], given, folder=True)
     if place.exists():
+        if not place.is_file():
+            raise DataError(
+                f"{given}: is a pipe or a device, which can be read only once, and a table is read several times; "
+                "write it to a file first."
+            )
         return [_local(place)]
     if glob.has_magic(given):
         return _some([_searched(one) for one in by_glob(given)], given, folder=False)
