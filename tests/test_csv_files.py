@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 import zeroloop
+from hostile import CASES, FIRST_SEED
 from zeroloop.errors import BadFileError, ZeroloopWarning
 from zeroloop.tables.csv_dialect import CsvOptions, find_dialect
 from zeroloop.tables.written_numbers import NumberFormat, chosen_format, possible_formats, to_numbers
@@ -194,7 +195,8 @@ def spelled(value: Decimal, form: NumberFormat) -> str:
     return text.translate({ord(","): form.thousands, ord("."): form.decimal})
 
 
-@settings(max_examples=300, deadline=None)
+@seed(FIRST_SEED)
+@settings(max_examples=CASES or 300, deadline=None)
 @given(
     st.lists(st.decimals(-(10**9), 10**9, places=2, allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
     st.sampled_from(FORMS),
