@@ -377,7 +377,7 @@ def _line(content: bytes, number: int, line: bytes) -> bytes:
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "cut short": (_cut, "the file is damaged or cut short"),
     "a bad row group": (_damage_row_group, "the file is damaged or cut short"),
-    "no file of ours": (lambda path: path.write_bytes(b"\0\1\2" * 99), "neither CSV, Parquet, Arrow IPC"),
+    "no file of ours": (lambda path: path.write_bytes(b"\0\1\2" * 99), "it is of no kind that is read"),
     "empty": (lambda path: path.write_bytes(b""), "the file is empty"),
     "a column less": (_rewrite(lambda t: t.drop_columns(["size"])), "it lacks 'size'"),
     "a column more": (_rewrite(lambda t: t.append_column("z", t["size"])), "it adds 'z'"),

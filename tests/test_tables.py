@@ -455,7 +455,7 @@ def csv(path: Path, text: str | bytes) -> Path:
         ("bought,x\n", "a header and no rows"),
         ("bought,x\n1,2\n3,4,5\n", r"line 3: Expected 2 columns, got 3"),
         ("bought,bought\n1,2\n", "the column 'bought' is there twice"),
-        (b"bought,x\n1,\x00\x00\n", "neither CSV, Parquet, Arrow IPC"),
+        (b"bought,x\n1,\x00\x00\n", "it is of no kind that is read"),
         (b"PAR1 and then nothing of the kind", "damaged or cut short"),
         (b"ARROW1\0\0 and then nothing of the kind", "damaged or cut short"),
         (gzip.compress(b"bought,x\n" + b"1,2\n" * 9000, mtime=0)[:-30], r"damaged or cut short|cannot be read"),

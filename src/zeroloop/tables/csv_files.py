@@ -129,7 +129,7 @@ def _numeric(data_type: pa.DataType) -> bool:
 def _plan(file: File, options: CsvOptions) -> Plan:
     """Return how a file is to be read, as its head says."""
     for size in HEAD_BYTES:
-        with file.open() as source, _decompressed(source) as stream:
+        with file.open() as source, file.unpacked(source) as stream:
             head = stream.read(size)
         dialect = find_dialect(file.path, head, len(head) < size, options)
         twice = next((name for name, n in Counter(dialect.names).items() if n > 1), None)
@@ -255,7 +255,7 @@ def _open(
     dialect = plan.dialect
     with (
         file.open() as source,
-        _decompressed(source) as plain,
+        file.unpacked(source) as plain,
         csv.open_csv(
             _table(plain, dialect),
             read_options=csv.ReadOptions(
@@ -278,12 +278,6 @@ def _open(
         ) as reader,
     ):
         yield _Opened(reader, source)
-
-
-def _decompressed(source: pa.NativeFile) -> pa.NativeFile:
-    start = source.read(2)
-    source.seek(0)
-    return pa.CompressedInputStream(source, "gzip") if start == b"\x1f\x8b" else source
 
 
 def _table(stream: pa.NativeFile, dialect: Dialect) -> pa.NativeFile:

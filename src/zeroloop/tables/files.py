@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import io
 import os
 import re
 import threading
@@ -18,11 +17,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from zeroloop.errors import BadFileError, DataError, MissingFileError, ZeroloopError, ZeroloopWarning
-from zeroloop.tables import svmlight
+from zeroloop.tables.kinds import ENDINGS, IN_WORDS, is_data
+from zeroloop.tables.packed import DAMAGED, packing_of, unpacked
 from zeroloop.tables.search import Found, by_glob, in_folder
-
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".arrow", ".feather", ".ipc", *svmlight.SUFFIXES)
-"""What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # Hive's word for a missing key
 
@@ -89,15 +86,17 @@ class File:
                 "start anew when it is complete.",
             )
 
-    def stream(self) -> Any:
-        """Open the file for Python's own readers, buffered."""
-        return io.BufferedReader(self.open())
+    def unpacked(self, source: pa.NativeFile) -> pa.NativeFile:
+        """Return what is in the file, opened as `source`, as a stream; the file itself where it is not packed."""
+        return unpacked(source, self.path, ENDINGS)
 
-    def head(self, n_bytes: int) -> bytes:
-        """Return the first bytes."""
-        with self.open() as file:
-            content: bytes = file.read(n_bytes)
-            return content
+    def head(self, n_bytes: int) -> tuple[str | None, bytes]:
+        """Return how the file is packed, None where it is not, and the first bytes of what is in it."""
+        with self.open() as source:
+            packing = packing_of(source.read(n_bytes))
+            source.seek(0)
+            with self.unpacked(source) as file:
+                return packing, file.read(n_bytes)
 
 
 def find_files(given: str) -> list[File]:
@@ -136,16 +135,10 @@ def _find_local(given: str) -> list[File]:
 
 def _some(files: list[File], given: str, folder: bool) -> list[File]:
     if not files and folder:
-        raise DataError(f"{given}: the folder holds no file ending in {', '.join(SUFFIXES)}.")
+        raise DataError(f"{given}: the folder holds no file ending in {IN_WORDS}, packed (.gz, .zip) or not.")
     if not files:
         raise DataError(f"{given}: no file matches the pattern.")
     return files
-
-
-def is_data(parts: Sequence[str]) -> bool:
-    """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
-    hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
-    return not hidden and parts[-1].lower().endswith(SUFFIXES)
 
 
 def _searched(found: Found) -> File:
@@ -311,10 +304,12 @@ def reading(path: str, what: str = "the file") -> Iterator[None]:
         raise BadFileError(path, reason) from error
     except pa.ArrowException as error:
         raise BadFileError(path, f"{what} is damaged or cut short ({first_line(error)}).") from error
+    except DAMAGED as error:
+        raise BadFileError(path, f"{what} is damaged or cut short ({first_line(error)}).") from error
     except UnicodeDecodeError as error:
         raise BadFileError(path, f"text in it is no UTF-8 ({error.reason}: {error.object[:40]!r}).") from error
     except OSError as error:
-        damaged = "page integrity" in str(error) or "orrupt" in str(error) or "ecompress" in str(error)
+        damaged = any(word in str(error) for word in ("page integrity", "orrupt", "ompress", "inflate"))
         fault = f"{what} is damaged or cut short" if damaged else "cannot be read"
         raise BadFileError(path, f"{fault} ({error.strerror or first_line(error)}).") from error
     except ZeroloopError:
