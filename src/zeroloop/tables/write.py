@@ -152,7 +152,7 @@ def check_table_path(path: Path) -> None:
 
     """
     if path.suffix.lower() not in (".parquet", ".csv"):
-        raise OutputError(f"{path}: predictions are written as .parquet or .csv; name the file so.")
+        raise OutputError(f"{path}: a table is written as .parquet or .csv; name the file so.")
     check_writable(path)
 
 
