@@ -218,11 +218,11 @@ def test_uris_open_files_folders_and_globs(scheme: str, tmp_path: Path) -> None:
     order = pa.concat_tables([table.slice(0, 25_000), table.slice(50_000), table.slice(25_000, 25_000)])
     model = zeroloop.train(order.append_column("k", pa.array([0] * 45_000 + [1] * 25_000)), "y")
     try:
-        for place in (f"{uri}/*/*.parquet", [f"{uri}/k=0/part-0.parquet"]):
-            found = zeroloop.train(place, "y", **WHERE["partly decoded again"])
-            if isinstance(place, str):
-                assert same(found, model)
-        assert zeroloop.train(f"{uri}/k=1", "y").training.rows_read == 25_000
+        parts = [f"{uri}/k={i % 2}/part-{i}.parquet" for i in (0, 2, 1)]
+        for place in (f"{uri}/*/*.parquet", [f"{uri}/k=0", f"{uri}/k=1/*"], parts):
+            assert same(zeroloop.train(place, "y", **WHERE["partly decoded again"]), model)
+        with pytest.warns(ZeroloopWarning, match="'k' is left out: constant, 1 in every"):
+            assert zeroloop.train(f"{uri}/k=1", "y").training.rows_read == 25_000
         assert same(zeroloop.train(f"{uri}/one.csv.gz", "y", **WHERE["spilled"]), zeroloop.train(table, "y"))
         with pytest.raises(DataError, match=r"part-9.parquet: no such file or folder"):
             zeroloop.train(f"{uri}/part-9.parquet", "y")

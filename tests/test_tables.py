@@ -132,8 +132,12 @@ def test_a_folder_and_a_glob_are_their_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("not data")
     (tmp_path / "_SUCCESS.csv").write_text("")
     whole = trained(table).coef.tobytes()
-    assert trained(tmp_path).coef.tobytes() == whole
     assert trained(str(tmp_path / "**" / "[abc].*")).coef.tobytes() == whole
+    with pytest.raises(DataError, match=r"several kinds \(2 \.csv, 1 \.parquet\), which may be the same rows more"):
+        trained(tmp_path)
+    (tmp_path / "b.parquet").unlink()
+    write_csv(table.slice(100, 200), tmp_path / "b.csv")
+    assert trained(tmp_path).coef.tobytes() == whole
 
 
 def test_recut_gives_batches_of_one_size() -> None:

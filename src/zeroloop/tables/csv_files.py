@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.types as pt
 
-from zeroloop.errors import BadFileError
+from zeroloop.errors import BadFileError, EmptyFileError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.csv_columns import (
     CANONICAL,
@@ -141,7 +141,7 @@ def _plan(file: File, options: CsvOptions) -> Plan:
                 inferred = opened.reader.schema
                 rows = any(batch.num_rows for batch in opened.reader) if _all_null(inferred) else True
             if not rows:
-                raise BadFileError(file.path, "the file has a header and no rows.")
+                raise EmptyFileError(file.path, "the file has a header and no rows.")
             with _open(file, nothing, dict.fromkeys(inferred.names, pa.binary()), None, size) as opened:
                 first = opened.reader.read_next_batch()
             break
@@ -376,7 +376,7 @@ def _explained(file: File, plan: Plan, error: pa.ArrowInvalid) -> BadFileError:
     """Return the error for a file that does not parse."""
     message = str(error).splitlines()[0]
     if "Empty CSV" in message:
-        return BadFileError(
+        return EmptyFileError(
             file.path, "the file has a header and no rows." if plan.dialect.first_line else "the file is empty."
         )
     if "CSV parse error" in message:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import block_rows
-from zeroloop.errors import BadFileError
+from zeroloop.errors import BadFileError, EmptyFileError
 from zeroloop.tables import svmlight
 from zeroloop.tables.csv_dialect import CsvOptions, is_wide_text
 from zeroloop.tables.csv_files import csv_batches, csv_schema
@@ -23,6 +24,7 @@ PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk
 
 Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
 STARTS: dict[bytes, Format] = {b"PAR1": "parquet", b"ARROW1": "ipc", b"\xff\xff\xff\xff": "stream"}
+PART = "part-"  # begins the names of files that are parts of a table
 NAMES = {"parquet": "Parquet", "ipc": "Arrow", "stream": "Arrow"}
 
 
@@ -49,7 +51,9 @@ def format_of(file: File) -> Format:
     """
     packing, head = file.head(4096)
     if not head:
-        raise BadFileError(file.path, "the file is empty.")
+        # Spark and Hadoop leave such files where a part has no rows; elsewhere it is more likely that rows were lost.
+        bad = EmptyFileError if Path(file.path).name.startswith(PART) else BadFileError
+        raise bad(file.path, "the file is empty.")
     if is_svmlight(file.path):
         return "svmlight"
     for start, kind in STARTS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from zeroloop.tables import packed
 
@@ -57,6 +58,17 @@ def is_data(parts: Sequence[str]) -> bool:
     """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
     hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
     return not hidden and parts[-1].lower().endswith(ENDINGS)
+
+
+def ending_of(path: str) -> str:
+    """Return how a file's name ends, by which kinds are told apart: the first way to write it, and how it is packed."""
+    plain, _, packing = (
+        path.lower().rpartition(".") if path.lower().endswith(packed.SUFFIXES) else (path.lower(), "", "")
+    )
+    for endings in (TEXT | BINARY).values():
+        if plain.endswith(endings):
+            return endings[0] + ("." + packing if packing else "")
+    return PurePath(path).suffix
 
 
 def is_svmlight(path: str) -> bool:

@@ -15,7 +15,8 @@ import pyarrow as pa
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
 from zeroloop.tables.columns import describe
-from zeroloop.tables.files import filesystem_of, first_line
+from zeroloop.tables.files import first_line
+from zeroloop.tables.remote import filesystem_of
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
