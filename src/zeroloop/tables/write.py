@@ -15,8 +15,7 @@ import pyarrow as pa
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
 from zeroloop.tables.columns import describe
-from zeroloop.tables.files import first_line
-from zeroloop.tables.remote import filesystem_of
+from zeroloop.tables.files import filesystem_of, first_line
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -48,8 +47,8 @@ def check_types(path: Path, schema: pa.Schema) -> None:
         one = pa.schema([field])
         try:
             with _writer(path, io.BytesIO(), one) as writer:
-                for n in (0, 1):
-                    writer.write_table(pa.Table.from_arrays([pa.nulls(n, field.type)], schema=one))
+                writer.write_table(one.empty_table())
+                writer.write_table(pa.Table.from_arrays([pa.nulls(1, field.type)], schema=one))
         except (pa.ArrowException, OSError) as error:  # in memory: Arrow says so of some decimals
             raise OutputError(
                 f"{path}: column {field.name!r} holds {describe(field.type)}, which a {path.suffix} file cannot hold "
@@ -153,7 +152,7 @@ def check_table_path(path: Path) -> None:
 
     """
     if path.suffix.lower() not in (".parquet", ".csv"):
-        raise OutputError(f"{path}: a table is written as .parquet or .csv; name the file so.")
+        raise OutputError(f"{path}: predictions are written as .parquet or .csv; name the file so.")
     check_writable(path)
 
 
