@@ -11,7 +11,6 @@ import copy
 import gzip
 import io
 import json
-import os
 import random
 import subprocess
 import sys
@@ -30,9 +29,6 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import feather
-
-CASES = int(os.environ.get("ZEROLOOP_FUZZ", "0"))
-"""Cases of each fuzzer; 0 for as many as the tests always run."""
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

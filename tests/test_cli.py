@@ -221,12 +221,37 @@ def test_usage_errors_exit_with_2(folder: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_the_flights_are_written(flights: str, tmp_path: Path) -> None:
+    done = run("data", "my flights.csv", cwd=tmp_path)
+    assert done.stdout.splitlines()[1] == "Next: zeroloop train 'my flights.csv' --target late"
+    assert run("data", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "flights.parquet").read_bytes() == Path(flights).read_bytes()
+    read, written = pacsv.read_csv(tmp_path / "my flights.csv"), pq.read_table(flights)
+    assert read.num_rows == written.num_rows
+    for name in written.column_names:
+        assert read[name].cast(written[name].type).to_pylist() == written[name].to_pylist(), name
+    assert error("data", "flights.xlsx", cwd=tmp_path) == (
+        "flights.xlsx: a table is written as .parquet or .csv; name the file so."
+    )
+
+
+def test_the_demo_writes_over_no_other_table(tmp_path: Path) -> None:
+    (tmp_path / "flights.parquet").write_text("mine")
+    assert error("demo", cwd=tmp_path) == (
+        "flights.parquet: is there already, and is another table; run the demo in another folder."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["flights.parquet"]
+    assert (tmp_path / "flights.parquet").read_text() == "mine"
+
+
+def test_demo(flights: str, tmp_path: Path) -> None:
     done = run("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "327,346 rows" in done.stdout
     assert "Next: zeroloop summary flights-model.json" in done.stdout
     assert pq.read_table(tmp_path / "flights-predictions.parquet").num_rows == 327_346
+    assert (tmp_path / "flights.parquet").read_bytes() == Path(flights).read_bytes()
+    assert "zeroloop train flights.parquet --target late" in (tmp_path / "flights-report.html").read_text()
     model = zeroloop.load(tmp_path / "flights-model.json")
     assert model.held_out is not None
     assert model.held_out["log_loss"] < model.held_out["base_rate"]["log_loss"]

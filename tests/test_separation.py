@@ -227,6 +227,15 @@ def disagreements(seed: int) -> list[str]:
     digits = 1e-8 + 1e-15 * condition  # what float64 leaves of an inverse, of theirs and of ours
     if not np.isclose(estimates.log_likelihood, log_likelihood, rtol=1e-8, atol=1e-9):
         wrong.append(f"log-likelihood is {estimates.log_likelihood}, should be {log_likelihood}")
+    loss, training = -log_likelihood / np.sum(weight), model.training
+    last = training.history[-1]["loss"]  # a pass short of infinity
+    for name, found, off in (
+        ("loss", training.loss, 1e-9),
+        ("objective", training.objective, 1e-9),
+        ("last", last, 1e-5),
+    ):
+        if not np.isclose(found, loss, rtol=1e-8, atol=off):
+            wrong.append(f"{name} is {found}, should be {loss}")
     terms = pd.DataFrame(model.terms().to_pylist())
     kept = np.tile(~aliased, len(states) // n_coefs)
     coef, error = terms.coef.to_numpy()[kept], terms.std_err.to_numpy(dtype=float)[kept]
@@ -266,6 +275,27 @@ def test_a_column_of_which_only_separated_rows_tell() -> None:
     assert [test.likelihood_ratio for test in model.needed_estimates().tests] == pytest.approx([0, 0], abs=1e-9)
     for row in model.marginal_effects().to_pylist():
         assert (row["effect"], row["std_err"], row["p"]) == (None, None, None)
+
+
+def test_what_is_recorded_is_of_all_rows() -> None:
+    data = pd.DataFrame({"a": [1] * 6 + [0] * 6, "b": [0, 1] * 6, "y": [1] * 6 + [0, 1, 0, 1, 0, 1]})
+    data.loc[11, "b"] = 0
+    for weight in (1.0, 2.5):
+        model = free(data.assign(w=weight), weights="w", weight_type="frequency")
+        z = data[["a", "b"]] @ model.coef[0, 1:] + model.coef[0, 0]
+        loss = np.mean(np.logaddexp(0, np.where(data.y == 1, -z, z)))
+        assert (model.training.loss, model.training.objective) == pytest.approx((loss, loss), rel=1e-12)
+        assert model.training.history[-1]["loss"] == pytest.approx(loss, rel=1e-12)
+        assert model.training.gradient_norm < 1e-12
+        assert model.needed_estimates().log_likelihood == pytest.approx(-12 * weight * loss, rel=1e-12)
+        # The loss is also what tells whether rows are those of the fit.
+        without = free(data.assign(w=weight)[["a", "y", "w"]], weights="w", weight_type="frequency")
+        found = model.test("b", data=data.assign(w=weight))
+        ratio = 2 * (model.needed_estimates().log_likelihood - without.needed_estimates().log_likelihood)
+        assert found.likelihood_ratio == pytest.approx(ratio, rel=1e-9)
+    complete = free(pd.DataFrame({"x": [1, 2, 3, 4], "y": [0, 0, 1, 1]}))
+    assert (complete.training.loss, complete.training.objective, complete.training.gradient_norm) == (0, 0, 0)
+    assert "Deviance: 0\n" in str(complete.summary())
 
 
 def test_two_levels_without_events_of_which_one_is_the_reference() -> None:

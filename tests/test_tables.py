@@ -132,8 +132,12 @@ def test_a_folder_and_a_glob_are_their_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("not data")
     (tmp_path / "_SUCCESS.csv").write_text("")
     whole = trained(table).coef.tobytes()
-    assert trained(tmp_path).coef.tobytes() == whole
     assert trained(str(tmp_path / "**" / "[abc].*")).coef.tobytes() == whole
+    with pytest.raises(DataError, match=r"several kinds \(2 \.csv, 1 \.parquet\), which may be the same rows more"):
+        trained(tmp_path)
+    (tmp_path / "b.parquet").unlink()
+    write_csv(table.slice(100, 200), tmp_path / "b.csv")
+    assert trained(tmp_path).coef.tobytes() == whole
 
 
 def test_recut_gives_batches_of_one_size() -> None:
@@ -453,9 +457,9 @@ def csv(path: Path, text: str | bytes) -> Path:
     [
         ("", "the file is empty"),
         ("bought,x\n", "a header and no rows"),
-        ("bought,x\n1,2\n3,4,5\n", r"line 3 has 3 values, and rows have 2: '3,4,5'"),
+        ("bought,x\n1,2\n3,4,5\n", r"line 3: Expected 2 columns, got 3"),
         ("bought,bought\n1,2\n", "the column 'bought' is there twice"),
-        (b"bought,x\n1,\x00\x00\n", "neither CSV, Parquet, Arrow IPC"),
+        (b"bought,x\n1,\x00\x00\n", "it is of no kind that is read"),
         (b"PAR1 and then nothing of the kind", "damaged or cut short"),
         (b"ARROW1\0\0 and then nothing of the kind", "damaged or cut short"),
         (gzip.compress(b"bought,x\n" + b"1,2\n" * 9000, mtime=0)[:-30], r"damaged or cut short|cannot be read"),

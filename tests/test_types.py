@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import zeroloop
-from zeroloop.errors import DataError, OutputError
+from zeroloop.errors import DataError, OutputError, ZeroloopWarning
 
 N = 120
 LATE = pa.array(["no", "yes", "no"] * (N // 3))
@@ -64,6 +64,49 @@ def test_int8_from_end_to_end_is_not_wrapped() -> None:
     assert zeroloop.train(pa.table({"z": values, "x": X}), "z").schema.target.levels == (-128, 127)
 
 
+@pytest.mark.parametrize("role", ["target", "categorical"])
+def test_an_infinite_number_is_no_class_and_no_level(role: str) -> None:
+    values = pa.array([float("inf"), 1.0, 2.0] * (N // 3))
+    table = pa.table({"late": LATE, "x": X, "z": values})
+    options: dict[str, Any] = {"target": "z"} if role == "target" else {"target": "late", "categorical": ["z"]}
+    with pytest.raises(DataError, match=r"Column 'z' holds inf; every number must be finite\. Correct the value, or"):
+        zeroloop.train(table, **options)
+
+
+@pytest.mark.parametrize("value", [2.0**53, 2.0**63, 2.0**64, 1e100])
+def test_whole_floats_beyond_whole_numbers_are_levels(value: float, tmp_path: Any) -> None:
+    table = pa.table({"late": LATE, "x": X, "z": pa.array([value, -1.0] * (N // 2))})
+    model = trained(table["z"], categorical=["z"])
+    model.save(tmp_path / "m.json")
+    again = zeroloop.load(tmp_path / "m.json")
+    assert again.schema.categorical[0].levels == (-1, value)
+    np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
+    alone = trained(pa.array([value, None] * (N // 2)))  # of one value and gaps: levels too
+    alone.save(tmp_path / "m.json")
+    assert zeroloop.load(tmp_path / "m.json").schema == alone.schema
+
+
+def test_a_column_set_aside_is_no_level_either() -> None:
+    values = pa.array([None, 1] * (N // 2))
+    with pytest.warns(ZeroloopWarning, match="Column 'z' is left out: constant"):
+        model = trained(values, categorical=["z"], missing="drop")
+    assert [one.name for one in model.schema.left_out] == ["z"]
+    assert model.training.rows == trained(X, missing="drop").training.rows
+
+
+def test_maps_of_zeros_are_left_out() -> None:
+    maps = pa.array([[(1, 0.0)]] * N, pa.map_(pa.int32(), pa.float64()))
+    with pytest.warns(ZeroloopWarning, match=r"Column 'z' is left out: no value but 0 in any training row\."):
+        model = trained(maps)
+    assert model.predict_proba(pa.table({"x": X, "z": maps})).shape == (N, 2)
+
+
+def test_a_table_without_rows_is_said_whatever_it_holds() -> None:
+    union = pa.UnionArray.from_dense(pa.array([], pa.int8()), pa.array([], pa.int32()), [pa.array([]), pa.array([])])
+    with pytest.raises(DataError, match="Column 'z' is named categorical and holds values of type dense_union"):
+        zeroloop.train(pa.table({"y": pa.array([], pa.int8()), "z": union}), "y", categorical=["z"])
+
+
 NUMBERS = [float(i % 7) for i in range(N)]
 
 
@@ -99,8 +142,9 @@ TEXTS = ["red", "green", "blue", "red"] * (N // 4)
             pa.array([2, 1, 0, 3] * (N // 4), pa.int8()), pa.array(["blue", "green", "red", "red", "never"])
         ),
         pa.RunEndEncodedArray.from_arrays(np.arange(1, N + 1, dtype=np.int32), pa.array(TEXTS)).slice(0, N),
+        pa.RunEndEncodedArray.from_arrays(np.arange(1, N + 1, dtype=np.int32), pa.array(TEXTS, pa.string_view())),
     ],
-    ids=["large", "view", "dictionary", "repeated", "run ends"],
+    ids=["large", "view", "dictionary", "repeated", "run ends", "run ends of views"],
 )
 def test_text_is_levels_however_it_is_held(other: pa.Array) -> None:
     expected = trained(pa.array(TEXTS), test_fraction=0)

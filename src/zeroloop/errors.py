@@ -6,6 +6,7 @@
     ├── OptionError (ValueError)  an option out of its range: C = -1, tol = nan
     ├── DataError (ValueError)    the data: a column, a row, a value
     │   └── BadFileError          a file that cannot be read, or not with the others
+    │       ├── EmptyFileError    a file without rows, which is none where others have some
     │       └── MissingFileError  a file that is gone
     ├── CheckpointError           a checkpoint that does not belong to this run
     ├── ClusterError              a Dask cluster that cannot be reached, does not fit, or is lost
@@ -53,6 +54,10 @@ class BadFileError(DataError):
 
     def __reduce__(self) -> tuple[type[BadFileError], tuple[str, str]]:
         return type(self), (self.path, self.reason)  # as it was made, when it travels
+
+
+class EmptyFileError(BadFileError):
+    """A file of a table that has no rows, and no types of columns either; it is bad where all are."""
 
 
 class MissingFileError(BadFileError):

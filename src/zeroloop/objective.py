@@ -119,6 +119,16 @@ class Evaluation:
         """`max |slope|`, what the stop is decided on."""
         return float(np.max(np.abs(self.slope), initial=0.0))
 
+    def of_part(self, share: float) -> Evaluation:
+        """Return what this says of all rows, where it is of a share of their weight and the others add nothing."""
+        return Evaluation(
+            value=share * self.value,
+            loss=share * self.loss,
+            gradient=share * self.gradient,
+            hessian=share * self.hessian,
+            slope=share * self.slope,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Diagonal:

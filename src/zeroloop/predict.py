@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import OptionError, dask_extra
+from zeroloop.errors import DataError, OptionError, dask_extra
 from zeroloop.estimates import reach_of
 from zeroloop.model import Model, Scored, Tally
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
 from zeroloop.tables.conflicts import check_outputs
+from zeroloop.tables.files import first_line
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tables.verbatim import as_they_stand, taker
@@ -136,10 +137,24 @@ def _batches(
     keep = wanted.keep if take is None else ()
     for scored in model.scored(table, keep=keep, errors=errors, threads=threads, progress=progress, tally=tally):
         if take is None:
-            kept = [scored.batch[name].cast(schema.field(name).type) for name in keep]
+            kept = [_copied(scored.batch, name, schema.field(name).type) for name in keep]
         else:
             kept = take(scored.batch.num_rows)
         yield pa.record_batch([*kept, *_predictions(model, scored, wanted.interval)], schema=schema)
+
+
+def _copied(batch: pa.RecordBatch, name: str, data_type: pa.DataType) -> pa.Array:
+    """Return a column as the file has it."""
+    column = batch[name]
+    if column.type == data_type:  # Arrow's own cast breaks slices of some types
+        return column
+    try:
+        return column.cast(data_type)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"Column {name!r} holds {column.type} in some rows and {data_type} in others, which no column of a file "
+            f"holds ({first_line(error)}); leave it out of keep, or convert it."
+        ) from error
 
 
 def probability_columns(model: Model, interval: bool = False) -> list[str]:

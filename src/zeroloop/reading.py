@@ -346,4 +346,4 @@ def _rows_to_sample(scanned: Scan, n_rows: int | None) -> int:
 def _empty(table: RawTable, roles: Roles) -> pa.RecordBatch:
     """Return no rows: an empty table still has columns to learn the schema's error from."""
     fields = [field for field in table.schema if field.name in roles.read]
-    return pa.RecordBatch.from_pylist([], pa.schema(fields))
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in fields], schema=pa.schema(fields))

@@ -138,7 +138,7 @@ def fit_figures(estimates: Estimates) -> dict[str, Any]:
     if e.degrees_of_freedom is not None:
         figures["degrees_of_freedom"] = e.degrees_of_freedom
     figures |= {"observations": e.n, "parameters": k, "log_likelihood": e.log_likelihood}
-    figures |= {"null_deviance": -2 * e.null_log_likelihood, "deviance": -2 * e.log_likelihood}
+    figures |= {"null_deviance": -2 * e.null_log_likelihood, "deviance": -2 * e.log_likelihood + 0.0}  # no -0
     if e.compares_likelihoods:
         statistic = max(2 * (e.log_likelihood - e.null_log_likelihood), 0.0)
         df = k - e.n_outputs

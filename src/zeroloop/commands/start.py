@@ -1,8 +1,9 @@
-"""Where to start: `zeroloop ladder` and `zeroloop demo`."""
+"""Where to start: `zeroloop data`, `zeroloop demo` and `zeroloop ladder`."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,6 +17,8 @@ from zeroloop.commands.options import (
     Threads,
 )
 from zeroloop.commands.work import predicted, trained
+
+FLIGHTS = files("zeroloop") / "data" / "flights.parquet"
 
 
 @command
@@ -61,24 +64,60 @@ def ladder(
 
 
 @command
+def data(
+    out: Annotated[Path, typer.Argument(help="Where to write, .parquet or .csv.")] = Path("flights.parquet"),
+) -> None:
+    """Write the embedded flights to a file, to try things on.
+
+    327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
+
+    Example: zeroloop data flights.csv
+    """
+    from zeroloop.tables.read import open_table
+    from zeroloop.tables.write import check_table_path, write_batches
+    from zeroloop.terminal import console, styled
+
+    check_table_path(out)
+    if out.suffix.lower() == ".parquet":
+        _copy_flights(out)
+    else:
+        with as_file(FLIGHTS) as flights:
+            table = open_table(str(flights))
+            write_batches((read.rows for read in table.batches(table.schema.names)), table.schema, out)
+    console.print(styled("Wrote ", (str(out), "bold")))
+    console.print(styled(f"Next: zeroloop train {shlex.quote(str(out))} --target late"))
+
+
+@command
 def demo(threads: Threads = None) -> None:
-    """Train on the embedded flights and write model, report and predictions into the current folder.
+    """Train on the embedded flights and write them, model, report and predictions into the current folder.
 
     327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
     """
+    from zeroloop.errors import OutputError
     from zeroloop.model import load
     from zeroloop.outputs import check_writable
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import console, styled
 
-    model, predictions = Path("flights-model.json"), Path("flights-predictions.parquet")
-    report = Path("flights-report.html")
+    flights, model = Path("flights.parquet"), Path("flights-model.json")
+    report, predictions = Path("flights-report.html"), Path("flights-predictions.parquet")
     outputs = {"the model": model, "the report": report, "the predictions": predictions}
     for path in outputs.values():
         check_writable(path)
-    with as_file(files("zeroloop") / "data" / "flights.parquet") as flights:
-        check_outputs(outputs, str(flights))
-        trained(str(flights), model, False, target="late", report=report, threads=threads)
-        rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
+    if not flights.exists():
+        _copy_flights(flights)
+    elif flights.read_bytes() != FLIGHTS.read_bytes():
+        raise OutputError(f"{flights}: is there already, and is another table; run the demo in another folder.")
+    check_outputs(outputs, str(flights))
+    trained(str(flights), model, False, target="late", report=report, threads=threads)
+    rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
     console.print(styled("Wrote ", (str(predictions), "bold"), f": {rows:,} predictions"))
     console.print(f"Next: zeroloop summary {model}")
+
+
+def _copy_flights(out: Path) -> None:
+    from zeroloop.outputs import replacing
+
+    with replacing(out) as file:
+        file.write(FLIGHTS.read_bytes())

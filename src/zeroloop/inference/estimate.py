@@ -30,7 +30,7 @@ from zeroloop.inference.statistics import row_totals
 from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
 from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
-from zeroloop.objective import Objective, Outcome, Solution, Units
+from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.schema import Schema
 
@@ -134,6 +134,15 @@ class Rows:
     def of_other_fits(self) -> Rows:
         """Return the same rows for a further fit."""
         return replace(self, on_pass=self.on_other_pass)
+
+    def that_remain(self, source: TableSource, share: float) -> Rows:
+        """Return those of the rows that are not told without doubt; their passes are told of as passes over all."""
+
+        def on_pass(passes: int, evaluation: Evaluation) -> None:
+            assert self.on_pass is not None
+            self.on_pass(passes, evaluation.of_part(share))
+
+        return replace(self, source=source, on_pass=None if self.on_pass is None else on_pass)
 
     def fit(self, options: Options, held: FloatArray | None) -> Fit:
         """Return the fit of the coefficients that are not held."""
@@ -247,7 +256,7 @@ def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml")
         fitted = rows.fit(options, held)
         limit = settle(
             rows.source,
-            lambda source: replace(rows, source=source).objective(options, held),
+            lambda source, share: rows.that_remain(source, share).objective(options, held),
             centre=rows.units.centre,
             unit=1 / rows.units.scale,
             squares=looked.columns.squares,
@@ -256,7 +265,8 @@ def _maximum(rows: Rows, options: Options, held: FloatArray, method: str = "ml")
         )
         before = fitted.solutions[0]
         outcome = Outcome.CONVERGED if limit.settled else before.outcome
-        solution = Solution(limit.theta, limit.at.at, before.n_iter, outcome)
+        at = limit.at.at.of_part(limit.weight / float(totals[1]))
+        solution = Solution(limit.theta, at, before.n_iter, outcome)
         passes = fitted.passes + limit.passes
         fitted = replace(fitted, coef=objective.coef(limit.theta), solutions=(solution,), passes=passes)
     fitted = replace(fitted, passes=fitted.passes + looked.passes)

@@ -42,6 +42,7 @@ class Limit:
     Attributes:
         theta: `(n_theta,)`, so far along the recessions that what is told without doubt has probability 1.
         at: what was found there, of the rows that remain.
+        weight: theirs.
         inverse: of the information of the parameters `kept`; None where it is not positive definite.
         kept: `(n,)`, which parameters the rows that remain tell apart.
         whole: all rows.
@@ -58,6 +59,7 @@ class Limit:
 
     theta: FloatArray
     at: Refined
+    weight: float
     inverse: Inverse | None
     kept: NDArray[np.bool_]
     whole: TableSource
@@ -102,7 +104,7 @@ class _Counted:
 
 def settle(
     source: TableSource,
-    objective_over: Callable[[TableSource], Objective],
+    objective_over: Callable[[TableSource, float], Objective],
     *,
     centre: FloatArray,
     unit: FloatArray,
@@ -114,7 +116,7 @@ def settle(
 
     Args:
         source: the rows.
-        objective_over: makes the objective of some of them.
+        objective_over: makes the objective of some of them, given how much of the weight these have.
         centre: `(n_x,)`, of the columns of numbers.
         unit: `(n_coefs,)`, coefficient = parameter * unit.
         squares: `(n_coefs,)`, weighted sum of each column's squares, in those units.
@@ -122,7 +124,7 @@ def settle(
         theta: `(n_theta,)`, where to start.
 
     """
-    objective = objective_over(source)
+    objective = objective_over(source, 1.0)
     n_outputs = max(objective.n_outputs - 1, 1)
     space = Space(free=objective.free, unit=unit[objective.free], n_outputs=n_outputs, n_coefs=source.n_coefs)
     frame = Frame(centre=centre, n_rows=source.n_rows)
@@ -164,9 +166,9 @@ def settle(
             break
         kept = rest.kept
         remaining = source.viewed(partial(rows_that_remain, frame=frame, n_outputs=n_outputs))
-        objective = objective_over(remaining)
         left = counted.reduce(partial(_totals_of_rest, frame=frame, n_outputs=n_outputs))
         weight = float(left[1])
+        objective = objective_over(remaining, weight / float(totals[1]))
         mean_squares = rest.squares / left[0]
         refined = refine(objective, theta, part[kept], FEW_STEPS + MANY_STEPS, patient=n_outputs > 1)
         if n_outputs > 1:  # the fit of what remains may have taken from what is told without doubt
@@ -177,6 +179,7 @@ def settle(
     return Limit(
         theta=_pushed(counted, objective, theta, part, space, frame) if frame.recessions else theta,
         at=refined,
+        weight=weight,
         inverse=inverted,
         kept=kept,
         whole=source,
@@ -199,6 +202,7 @@ def settled_at(source: TableSource, objective: Objective, solution: Solution, un
     return Limit(
         theta=solution.theta,
         at=Refined(theta=solution.theta, at=solution.last, last=nothing, moved=nothing, settled=solution.converged),
+        weight=weight,
         inverse=inverse(solution.last.hessian[np.ix_(part, part)] * weight),
         kept=np.ones(part.size, dtype=bool),
         whole=source,

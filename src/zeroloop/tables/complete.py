@@ -100,6 +100,7 @@ def without_features(roles: Roles, names: Collection[str]) -> Roles:
     return replace(
         roles,
         features=tuple(name for name in roles.features if name not in names),
+        categorical=tuple(name for name in roles.categorical if name not in names),
         needed=tuple(name for name in roles.needed if name not in names),
     )
 

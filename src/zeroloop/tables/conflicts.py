@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.errors import OutputError, ZeroloopError
-from zeroloop.tables.files import find_files, is_data
+from zeroloop.tables.find import find_files
+from zeroloop.tables.kinds import is_data
 
 Identity = tuple[int, int, str]
 

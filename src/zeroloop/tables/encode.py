@@ -225,10 +225,10 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         at = draft.row(int(np.argmin(complete))) + 1
         raise DataError(f"Row {at} has a missing value, and the model was trained with missing='error'; fill it.")
     pairs = np.concatenate(marks, axis=1) if marks else np.empty((2, 0), np.int32)
-    sparse = draft.sparse
-    if sparse is not None:
+    sparse = None if schema.sparse is None else draft.sparse  # a column of zeros alone is left out
+    if schema.sparse is not None and sparse is not None:
         sparse, n_unseen = _within(sparse, schema.n_sparse)
-        surprises.unseen[f"indices of {schema.features[len(names)]}"] += n_unseen
+        surprises.unseen[f"indices of {schema.sparse.name}"] += n_unseen
     block = Block(
         numeric=numeric,
         codes=codes,

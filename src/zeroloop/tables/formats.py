@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import block_rows
-from zeroloop.errors import BadFileError
+from zeroloop.errors import BadFileError, EmptyFileError
 from zeroloop.tables import svmlight
-from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.csv_dialect import CsvOptions, is_wide_text
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
-from zeroloop.tables.text_encoding import is_wide_text
+from zeroloop.tables.kinds import READ, foreign, is_svmlight
+from zeroloop.tables.packed import packing_of
 
 PARQUET_BLOCKS = 4  # decoded at once: of fewer, more would lie in two pieces and be copied
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
 
 Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
+STARTS: dict[bytes, Format] = {b"PAR1": "parquet", b"ARROW1": "ipc", b"\xff\xff\xff\xff": "stream"}
+PART = "part-"  # begins the names of files that are parts of a table
+NAMES = {"parquet": "Parquet", "ipc": "Arrow", "stream": "Arrow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +49,25 @@ def format_of(file: File) -> Format:
         BadFileError: for a file that is empty or of no format known.
 
     """
-    head = file.head(4096)
+    packing, head = file.head(4096)
     if not head:
-        raise BadFileError(file.path, "the file is empty.")
-    if svmlight.is_svmlight(file.path):
+        # Spark and Hadoop leave such files where a part has no rows; elsewhere it is more likely that rows were lost.
+        bad = EmptyFileError if Path(file.path).name.startswith(PART) else BadFileError
+        raise bad(file.path, "the file is empty.")
+    if is_svmlight(file.path):
         return "svmlight"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith(b"ARROW1"):
-        return "ipc"
-    if head.startswith(b"\xff\xff\xff\xff"):
-        return "stream"
-    if b"\0" in head and not head.startswith(b"\x1f\x8b") and not is_wide_text(head):
-        raise BadFileError(
-            file.path,
-            "neither CSV, Parquet, Arrow IPC (Feather 2) nor libsvm (named .svm); convert it to one of them.",
-        )
+    for start, kind in STARTS.items():
+        if head.startswith(start):
+            if packing is not None:
+                raise BadFileError(file.path, f"it holds a file of {NAMES[kind]}, packed by {packing}; unpack it.")
+            return kind
+    if packing_of(head) is not None:
+        raise BadFileError(file.path, f"it holds a packed file, packed again by {packing}; unpack it once.")
+    other = foreign(head)
+    if other is not None:
+        raise BadFileError(file.path, other)
+    if b"\0" in head and not is_wide_text(head):
+        raise BadFileError(file.path, f"it is of no kind that is read ({READ}); convert it to one of them.")
     return "csv"
 
 
@@ -125,9 +133,9 @@ def _pieces(
                     yield done, Piece(valid(batch.select(columns)), source.tell())
                     done += batch.num_rows
         case "svmlight":
-            with file.stream() as source:
+            with file.open() as source, file.unpacked(source) as stream:
                 done = 0
-                for batch in svmlight.svmlight_batches(source, file.path, columns):
+                for batch in svmlight.svmlight_batches(stream, file.path, columns):
                     yield done, Piece(batch, source.tell())
                     done += batch.num_rows
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,7 @@ from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema,
 
 MOST_CLASSES = 100  # of a target
 MOST_LEVELS = 1_000  # a column of text with more keeps the most frequent and pools the rest
+MOST_WHOLE = 2**63  # floats from here on stay what they are
 SMALLEST_IDENTIFIER = 20  # distinct values from which a column where most rows differ is taken for an identifier
 
 
@@ -161,7 +163,7 @@ def _no_rows(scanned: Scan, roles: Roles) -> str:
 
 def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
     name = roles.target
-    values = _tidy(scanned.target, scanned.target_order.values)
+    values = _tidy(name, scanned.target, scanned.target_order.values)
     if not values:
         raise DataError(f"The target {name!r} has no value in any row; a target needs two.")
     if len(values) == 1:
@@ -234,7 +236,7 @@ def _learn_column(
         return LeftOut(name, f"constant, {numbers.mean:g} {every}")
     if numbers.low == numbers.high:
         # One value or none: the column says only whether it is there, which is what levels say.
-        level = int(numbers.low) if numbers.low.is_integer() else numbers.low
+        level = int(numbers.low) if _is_whole(numbers.low) else numbers.low
         return Categorical(
             name=name,
             levels=(level,),
@@ -258,7 +260,7 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
             name,
             f"an identifier: {n_values:,} values in {here:,} rows; name it categorical to use it all the same",
         )
-    levels = _tidy(counts, column.order.values)
+    levels = _tidy(name, counts, column.order.values)
     if len(levels) > MOST_LEVELS:
         by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in order
         frequent = set(by_count[:MOST_LEVELS])
@@ -274,12 +276,28 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
     )
 
 
-def _tidy(values: Iterable[Level], order: Sequence[Level] | None) -> list[Level]:
-    """Return distinct values in a given order, else sorted; numbers are ints where all of them are whole."""
+def _tidy(name: str, values: Iterable[Level], order: Sequence[Level] | None) -> list[Level]:
+    """Return distinct values of a column in a given order, else sorted; numbers are ints where all of them are whole.
+
+    Raises:
+        DataError: for an infinite number, which no file of a model can hold as a level.
+
+    """
     found = list(values)
+    numbers = [value for value in found if isinstance(value, float)]
+    for value in numbers:
+        if math.isinf(value):
+            raise DataError(
+                f"Column {name!r} holds {value}; every number must be finite. Correct the value, or leave it empty to "
+                "count as missing."
+            )
     if any(isinstance(value, str) for value in found):
         found = [str(value) for value in found]
-    elif not all(isinstance(value, bool) for value in found) and all(float(value).is_integer() for value in found):
+    elif not all(isinstance(value, bool) for value in found) and all(map(_is_whole, numbers)):
         found = [int(value) for value in found]
     place = {value: i for i, value in enumerate(order or ())}
     return sorted(found, key=place.__getitem__) if all(value in place for value in found) else sorted(found)
+
+
+def _is_whole(value: float) -> bool:
+    return value.is_integer() and abs(value) < MOST_WHOLE

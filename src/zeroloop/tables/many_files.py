@@ -9,11 +9,12 @@ from itertools import accumulate
 
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError, DataError
+from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
-from zeroloop.tables.files import File, partitioned, reading
+from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
+from zeroloop.tables.hive import partitioned
 from zeroloop.tables.plain_types import plain_type
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.row_numbers import index_columns, notes, with_notes
@@ -91,33 +92,49 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
         BadFileError: for a file that cannot be read, or whose columns are not the first one's; unless it is skipped.
 
     """
-    keys, files = partitioned(files)
-    unified = _Unified(tuple(field.name for field in keys))
-    opened: list[Opened] = []
-    index: list[str] = []
-    said: list[str] = []
+    opened: list[tuple[File, pa.Schema, tuple[int, ...] | None]] = []
     skipped: list[Skipped] = []
+    empty: list[EmptyFileError] = []
     for file in files:
         try:
             with reading(file.path):
-                schema, groups = file_schema(file, options)
-                unified.add(file.path, schema)
+                opened.append((file, *file_schema(file, options)))
+        except EmptyFileError as error:
+            empty.append(error)
+        except BadFileError as error:
+            if not skip_bad_files:
+                raise
+            skipped.append(Skipped(error.path, error.reason))
+    if not opened and empty:
+        raise empty[0]
+    own = {name for _, schema, _ in opened for name in schema.names}
+    named = [
+        replace(one, keys=(*((name, value) for name, value in one.outer_keys if name not in own), *one.keys))
+        for one, _, _ in opened
+    ]
+    keys, named = partitioned(named, options.text | options.categorical)
+    unified = _Unified(tuple(field.name for field in keys))
+    rows: list[Opened] = []
+    index: list[str] = []
+    said: list[str] = []
+    for file, (_, schema, groups) in zip(named, opened, strict=True):
+        try:
+            unified.add(file.path, schema)
         except BadFileError as error:
             if not skip_bad_files:
                 raise
             skipped.append(Skipped(error.path, error.reason))
             continue
-        opened.append(Opened(file, {}, groups))
+        rows.append(Opened(file, {}, groups))
         index += index_columns(schema)
         said += [f"{file.path}: {one}." for one in notes(schema)]
-    if not opened:
+    if not rows:
         raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
     fields = [*unified.fields(), *keys]
-    for one in opened:
+    for one in rows:
         one.types.update((field.name, field.type) for field in fields)
-    return table_of(
-        FileRows(tuple(opened), options=options), name, with_notes(pa.schema(fields), said, index), tuple(skipped)
-    )
+    found = FileRows(tuple(rows), options=options)
+    return table_of(found, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
 
 
 def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skipped, ...] = ()) -> RawTable:

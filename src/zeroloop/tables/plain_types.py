@@ -67,7 +67,7 @@ def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     if pt.is_run_end_encoded(column.type):
         # Arrow's own decoding knows few types of values.
         runs = np.searchsorted(column.run_ends, column.offset + np.arange(1, len(column) + 1))
-        return _plain(column.values.take(pa.array(runs)), data_type)
+        return _plain(column.values, data_type).take(pa.array(runs))
     if pt.is_dictionary(column.type):
         values = _plain(column.dictionary, _plain_type(column.type.value_type))
         levels = pa.DictionaryArray.from_arrays(column.indices, values, ordered=column.type.ordered)

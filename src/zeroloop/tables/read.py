@@ -13,12 +13,15 @@ import pyarrow as pa
 
 from zeroloop.errors import DataError, ZeroloopWarning
 from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
-from zeroloop.tables.files import find_files, first_line, reading
+from zeroloop.tables.delta import dataset_of
+from zeroloop.tables.files import first_line, reading
+from zeroloop.tables.find import find_files
 from zeroloop.tables.formats import Piece, valid
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.row_numbers import notes
+from zeroloop.tables.table_logs import LoggedTableError
 
 TableLike: TypeAlias = Any
 """A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
@@ -37,11 +40,18 @@ def open_table(data: TableLike, options: CsvOptions = AS_FOUND, skip_bad_files: 
         DataError: when there is nothing to read, or not as one table.
 
     """
-    if isinstance(data, str | PathLike):
-        return _said(open_files(find_files(str(data)), str(data), options, skip_bad_files))
-    if isinstance(data, list | tuple) and data and all(isinstance(item, str | PathLike) for item in data):
-        files = [file for item in data for file in find_files(str(item))]
-        name = str(data[0]) if len(data) == 1 else f"{len(files)} files"
+    given = [str(data)] if isinstance(data, str | PathLike) else data
+    if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
+        try:
+            files = [file for item in given for file in find_files(str(item))]
+        except LoggedTableError as error:
+            table = _of_dataset(dataset_of(str(given[0]) if len(given) == 1 else "", error), str(given[0]))
+            return replace(table, schema=plain_schema(table.schema))
+        many = f"{len(files):,} files"
+        name = many if len(given) > 1 else str(given[0]) if len(files) == 1 else f"{given[0]} ({many})"
+        twice = repeated([file.path for file in files])
+        if twice is not None:
+            warnings.warn(f"{twice}: is named more than once, and so read.", ZeroloopWarning, stacklevel=3)
         return _said(open_files(files, name, options, skip_bad_files))
     with reading("the table", "it"):
         table = _open_memory(data)
@@ -64,23 +74,7 @@ def _open_memory(data: TableLike) -> RawTable:
     import pyarrow.dataset as ds
 
     if isinstance(data, ds.Dataset):
-
-        def of_dataset(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            # Batches decoded ahead are memory that no budget knows of.
-            plainly = isinstance(getattr(data, "format", None), ds.IpcFileFormat) and not data._scan_options
-            if plainly:  # the scanner does not look at what such a file holds: a damaged one ends the process
-                for fragment in data.get_fragments():
-                    yield from _of_ipc(fragment, data.schema, columns)
-            else:
-                yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
-
-        return RawTable(
-            name="the dataset",
-            schema=data.schema,
-            n_bytes=0,
-            n_rows=None,
-            read=_from_batches("the dataset", of_dataset),
-        )
+        return _of_dataset(data, "the dataset")
     if isinstance(data, pa.RecordBatchReader):
         return _open_reader(data)
     duckdb = sys.modules.get("duckdb")  # whoever holds a relation has imported it
@@ -95,6 +89,21 @@ def _open_memory(data: TableLike) -> RawTable:
         raise DataError(f"The column {twice!r} is there twice; rename one.")
     select = _from_batches("the table", lambda columns: table.select(list(columns)).to_batches())
     return RawTable(name="the table", schema=table.schema, n_bytes=0, n_rows=len(table), read=select)
+
+
+def _of_dataset(data: Any, name: str) -> RawTable:
+    import pyarrow.dataset as ds
+
+    def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        # Batches decoded ahead are memory that no budget knows of.
+        plainly = isinstance(getattr(data, "format", None), ds.IpcFileFormat) and not data._scan_options
+        if plainly:  # the scanner does not look at what such a file holds: a damaged one ends the process
+            for fragment in data.get_fragments():
+                yield from _of_ipc(fragment, data.schema, columns)
+        else:
+            yield from data.to_batches(columns=list(columns), batch_readahead=4, fragment_readahead=1)
+
+    return RawTable(name=name, schema=data.schema, n_bytes=0, n_rows=None, read=_from_batches(name, batches))
 
 
 def _of_ipc(fragment: Any, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

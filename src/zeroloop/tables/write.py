@@ -15,7 +15,8 @@ import pyarrow as pa
 from zeroloop.errors import OutputError
 from zeroloop.outputs import check_writable, replacing
 from zeroloop.tables.columns import describe
-from zeroloop.tables.files import filesystem_of, first_line
+from zeroloop.tables.files import first_line
+from zeroloop.tables.remote import filesystem_of
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -47,8 +48,8 @@ def check_types(path: Path, schema: pa.Schema) -> None:
         one = pa.schema([field])
         try:
             with _writer(path, io.BytesIO(), one) as writer:
-                writer.write_table(one.empty_table())
-                writer.write_table(pa.Table.from_arrays([pa.nulls(1, field.type)], schema=one))
+                for n in (0, 1):
+                    writer.write_table(pa.Table.from_arrays([pa.nulls(n, field.type)], schema=one))
         except (pa.ArrowException, OSError) as error:  # in memory: Arrow says so of some decimals
             raise OutputError(
                 f"{path}: column {field.name!r} holds {describe(field.type)}, which a {path.suffix} file cannot hold "
@@ -152,7 +153,7 @@ def check_table_path(path: Path) -> None:
 
     """
     if path.suffix.lower() not in (".parquet", ".csv"):
-        raise OutputError(f"{path}: predictions are written as .parquet or .csv; name the file so.")
+        raise OutputError(f"{path}: a table is written as .parquet or .csv; name the file so.")
     check_writable(path)
 
 

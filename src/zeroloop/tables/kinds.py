@@ -1,0 +1,90 @@
+"""Which kinds of file hold tables: how they are named, how they begin, and what is to be done about others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from zeroloop.tables import packed
+
+TEXT = {
+    "CSV": (".csv", ".tsv"),
+    "libsvm": (".svm", ".libsvm", ".svmlight"),
+}
+"""Kinds of text by the ends of their names, which may be packed."""
+
+BINARY = {
+    "Parquet": (".parquet", ".pq"),
+    "Arrow": (".arrow", ".feather", ".ipc"),
+}
+"""Other kinds by the ends of their names."""
+
+READ = "CSV, Parquet, Arrow IPC (Feather 2) and libsvm (named .svm)"
+"""What is read, in words."""
+
+
+def _endings(plain: Sequence[str]) -> tuple[str, ...]:
+    return tuple(ending + packing for ending in plain for packing in ("", *packed.SUFFIXES))
+
+
+SVMLIGHT = _endings(TEXT["libsvm"])
+TEXT_ENDINGS = tuple(ending for endings in TEXT.values() for ending in _endings(endings))
+ENDINGS = (*TEXT_ENDINGS, *(ending for endings in BINARY.values() for ending in endings))
+"""What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
+
+IN_WORDS = ", ".join(ending for endings in (TEXT | BINARY).values() for ending in endings)
+
+FOREIGN = (
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
+    (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it"),
+    (257, b"ustar", "a tar archive", "unpack it, and name the files in it"),
+    (0, b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (8, b"DUCK", "a DuckDB database", "write the table with COPY ... TO 'NAME.parquet'"),
+    (0, b"\x89HDF\r\n", "an HDF5 file", "write its table as Parquet (pandas.read_hdf, then to_parquet)"),
+    (0, b"\x93NUMPY", "a NumPy array", "give the array to zeroloop.LogisticRegression, or write a table as Parquet"),
+    (0, b"RDX", "R's own format", "write the table with write.csv or arrow::write_parquet"),
+    (0, b"X\n\0\0\0", "R's own format", "write the table with write.csv or arrow::write_parquet"),
+    (0, b"<stata_dta>", "a Stata file", "write it as Parquet (pandas.read_stata, then to_parquet)"),
+    (0, b"$FL", "an SPSS file", "write it as Parquet (pandas.read_spss, then to_parquet)"),
+    (84, b"SAS FILE", "a SAS file", "write it as Parquet (pandas.read_sas, then to_parquet)"),
+    (0, b"FEA1", "a Feather file of version 1", "write it as Parquet (pandas.read_feather, then to_parquet)"),
+    (0, b"\x80\x04\x95", "a Python pickle", "write its table as Parquet"),
+    (0, b"\x80\x05\x95", "a Python pickle", "write its table as Parquet"),
+)
+"""(offset, bytes there, what such a file is, what to do) of files that hold tables, or often do, and are not read."""
+
+
+def is_data(parts: Sequence[str]) -> bool:
+    """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
+    hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    return not hidden and parts[-1].lower().endswith(ENDINGS)
+
+
+def ending_of(path: str) -> str:
+    """Return how a file's name ends, by which kinds are told apart: the first way to write it, and how it is packed."""
+    plain, _, packing = (
+        path.lower().rpartition(".") if path.lower().endswith(packed.SUFFIXES) else (path.lower(), "", "")
+    )
+    for endings in (TEXT | BINARY).values():
+        if plain.endswith(endings):
+            return endings[0] + ("." + packing if packing else "")
+    return PurePath(path).suffix
+
+
+def is_svmlight(path: str) -> bool:
+    """Return whether a file is named as a libsvm file is."""
+    return path.lower().endswith(SVMLIGHT)
+
+
+def foreign(head: bytes) -> str | None:
+    """Return what a file is that holds no table that is read, and what to do about it; None where that is not known."""
+    if b"\0" in head:  # which no text holds, however it begins
+        for at, start, what, way in FOREIGN:
+            if head[at:].startswith(start):
+                return f"it is {what}, which is not read; {way}."
+    page = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:100].lower()
+    if page.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, perhaps with an error or a table on it; get the table as CSV."
+    if page.startswith(b"<?xml"):
+        return "it is XML, which is not read; get the table as CSV."
+    return "it is a PDF, which is not read; get the table as CSV." if page.startswith(b"%pdf-") else None

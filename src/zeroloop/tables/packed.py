@@ -1,0 +1,84 @@
+"""Packed files, read as what is in them, piece by piece: gzip, bzip2, xz, Zstandard, LZ4, and zip of one table.
+
+They are known by their first bytes. Of a zip archive the one member is read that holds a table, by its name, or that is
+the only one.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import zipfile
+import zlib
+from typing import Any
+
+import pyarrow as pa
+
+from zeroloop.errors import BadFileError
+
+STARTS = {
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "empty zip",
+}
+BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")  # a block, or the end of an empty file
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
+DAMAGED = (EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+"""What Python's own decompressors raise of damaged files; Arrow's raise `OSError`."""
+
+MOST_NAMED = 5  # members of an archive
+
+
+def packing_of(head: bytes) -> str | None:
+    """Return how a file is packed, by its first bytes; None where it is not."""
+    if BZIP2.match(head):
+        return "bz2"
+    return next((packing for start, packing in STARTS.items() if head.startswith(start)), None)
+
+
+def unpacked(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -> pa.NativeFile:
+    """Return what is in a file, as a stream; the file itself where it is not packed.
+
+    Args:
+        source: the file, at its start.
+        path: its name, for messages.
+        table_endings: how the names of tables end, for archives.
+
+    Raises:
+        BadFileError: for an archive of several tables, or a locked one.
+
+    """
+    packing = packing_of(source.read(16))
+    source.seek(0)
+    match packing:
+        case None:
+            return source
+        case "xz":
+            return pa.PythonFile(lzma.LZMAFile(source), mode="r")
+        case "empty zip":
+            raise BadFileError(path, "the archive holds no file.")
+        case "zip":
+            return pa.PythonFile(_member(source, path, table_endings), mode="r")
+        case _:
+            return pa.CompressedInputStream(source, packing)
+
+
+def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -> Any:
+    archive = zipfile.ZipFile(source)
+    # macOS keeps what it knows of each file in members of their own.
+    files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+    files = [one for one in files if not one.filename.rpartition("/")[2].startswith(".")]
+    tables = [one for one in files if one.filename.lower().endswith(table_endings)] or files
+    if len(tables) != 1:
+        names = ", ".join(one.filename for one in tables[:MOST_NAMED]) + (", ..." if len(tables) > MOST_NAMED else "")
+        found = f"{len(tables)} files ({names})" if tables else "no file"
+        raise BadFileError(path, f"the archive holds {found}, and one table is read; unpack the one that is meant.")
+    if tables[0].flag_bits & 0x1:
+        raise BadFileError(path, "the archive is locked by a password; unpack it first.")
+    try:
+        return archive.open(tables[0])
+    except NotImplementedError as error:  # of how its members are packed
+        raise BadFileError(path, f"the archive is packed in a way that cannot be read ({error}); unpack it.") from error
