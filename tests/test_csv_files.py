@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -19,6 +20,7 @@ import zeroloop
 from hostile import CASES, FIRST_SEED
 from zeroloop.errors import BadFileError, ZeroloopWarning
 from zeroloop.tables.csv_dialect import CsvOptions, find_dialect
+from zeroloop.tables.read import open_table
 from zeroloop.tables.written_numbers import NumberFormat, chosen_format, possible_formats, to_numbers
 
 ROWS = 300
@@ -179,7 +181,8 @@ def test_years_are_names(names: list[str]) -> None:
 def test_what_is_said_of_a_file_is_not_looked_for() -> None:
     head = "1|2\n3|4\n".encode("utf-16-be")
     options = CsvOptions(encoding="utf-16-be", delimiter="|", header=False)
-    assert find_dialect("f", head, True, options).sample == (("1", "2"), ("3", "4"))
+    dialect = find_dialect("f", head, True, options)
+    assert (dialect.names, dialect.first_line, dialect.said) == (("column1", "column2"), 0, ())
     for wrong, problem in [({"encoding": "utf-99"}, "not known"), ({"delimiter": ";;"}, "one character")]:
         with pytest.raises(zeroloop.ZeroloopError, match=problem):
             CsvOptions(**wrong)  # type: ignore[arg-type]
@@ -209,7 +212,7 @@ def test_numbers_are_read_in_the_format_they_are_written_in(
     found = possible_formats(texts)
     assert form in found
     # Two decimals are never taken for thousands: any format that fits reads the same numbers.
-    chosen, guessed = chosen_format(found, None)
+    chosen, guessed = chosen_format(found, texts, None, ".")
     numbers, strays = to_numbers(pa.array(texts), chosen)
     assert not guessed
     assert not np.any(strays)
@@ -229,4 +232,120 @@ def test_a_delimiter_is_found_in_any_encoding(encoding: str, delimiter: str) -> 
     dialect = find_dialect("f", codecs.encode(text, encoding), True, CsvOptions())
     assert dialect.names == tuple(names)
     assert dialect.delimiter == delimiter
-    assert dialect.sample == tuple(tuple(line) for line in lines[1:])
+    assert dialect.said == (() if encoding.startswith("utf") else dialect.said[:1])
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "said"),
+    [
+        ("a;b\n1.234;x\n5.678;y\n", [1234.0, 5678.0], True),
+        ('a,b\n"1,234",x\n"5,678",y\n', [1234.0, 5678.0], True),
+        ("a,b\n1.234,x\n5.678,y\n", [1.234, 5.678], True),
+        ("a;b;c\n1.234;x;0,5\n5.678;y;1,5\n", [1234.0, 5678.0], False),
+        ("a;b\n1.234;x\n0.678;y\n", [1.234, 0.678], False),
+        ("a;b\n1.234;x\n1.234.567;y\n", [1234.0, 1234567.0], False),
+        ("a\tb\n1,234\tx\n5,67\ty\n", [1.234, 5.67], False),
+    ],
+)
+def test_a_mark_that_may_be_either_is_read_by_habit_and_said(
+    text: str, values: list[float], said: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "marks.csv"
+    path.write_text(text)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = open_table(path)
+    found = [batch.rows["a"].to_pylist() for batch in table.batches(["a"])]
+    assert found == [values]
+    shown = re.findall(r"\d[.,]\d{3}", text)[0]
+    assert [str(one.message).partition(", where")[0] for one in caught] == [
+        f"{path}: column 'a' holds {shown!r}"
+    ] * said
+
+
+LATE = 20_000  # rows, more than are looked at first
+
+
+@pytest.mark.parametrize(
+    ("late", "values"),
+    [
+        (["1,5", "2,25"], [1.5, 2.25]),
+        (["1.5", "2.25"], [1.5, 2.25]),
+        (["1.234,5"], [1234.5]),
+        (["12345678901234567890"], [12345678901234567890.0]),
+    ],
+)
+def test_a_later_way_of_writing_numbers_is_found(late: list[str], values: list[float], tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    path.write_text("a;b\n" + "7;x\n" * LATE + "".join(f"{value};x\n" for value in late))
+    table = open_table(path)
+    found = [v for batch in table.batches(["a"]) for v in batch.rows["a"].to_pylist()]
+    assert found == [7.0] * LATE + values
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "problem"),
+    [
+        ("7", "1.234", "begins with whole numbers and holds '1.234' further down, where the point may stand between"),
+        ("12345", "00501", "holds '00501' in row 20,001, and whole numbers of 5 digits in its first rows: a code"),
+        ("7", "n/k", "holds numbers, but for 1 of 20,001 values ('n/k' in row 20,001)"),
+        ("7", "8;9", "line 20,002 has 3 values, and rows have 2: '8;9;x'"),
+    ],
+)
+def test_what_later_rows_leave_open_is_an_error(first: str, late: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    path.write_text("a;b\n" + f"{first};x\n" * LATE + f"{late};x\n")
+    with pytest.raises(BadFileError) as caught:
+        list(open_table(path).batches(["a", "b"]))
+    assert problem in caught.value.reason
+
+
+def test_small_numbers_among_those_of_many_digits_are_no_codes(tmp_path: Path) -> None:
+    path = tmp_path / "ages.csv"
+    path.write_text("age,b\n" + "45,x\n" * LATE + "7,x\n")
+    assert [batch.rows["age"].to_pylist()[-1] for batch in open_table(path).batches(["age"])][-1] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a,b,c\n1,2,3,x\n1,5,6,y\n", "its header has 3 names, and its rows have 4 values; write a name for each."),
+        ("a,b\n1,2,3,x\n4,5,6,y\n", "its header has 2 names, and its rows have 4 values; write a name for each."),
+        ("a,b,c\nm,kg,c\n1,2,x\n4,5,y\n6,7,x\n", "it has two lines that look like names: below 'a, b, c' stands"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_an_error(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text(text)
+    with pytest.raises(BadFileError) as caught:
+        open_table(tmp_path / "short.csv")
+    assert caught.value.reason.startswith(problem)
+
+
+def test_lines_that_begin_with_a_hash_are_comments_only_if_they_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "hash.csv"
+    path.write_text('# by hand, on Monday\n#tag,n,y\n#a,1,0\n# checked\n#b,2,1\n"x\n#y",3,0\n# end\n')
+    (batch,) = open_table(path).batches(["#tag", "n", "y"])
+    assert batch.rows.to_pydict() == {"#tag": ["#a", "#b", "x\n#y"], "n": [1, 2, 3], "y": [0, 1, 0]}
+    given = CsvOptions(comment="%", skip=1)
+    path.write_text('written\n%x\na,b\n1,%2\n%3,4\n"u\n%v",5\n')
+    (batch,) = open_table(path, given).batches(["a", "b"])
+    assert batch.rows.to_pydict() == {"a": ["1", "u\n%v"], "b": ["%2", "5"]}
+
+
+def test_names_of_many_digits_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("id,y\n9007199254740993,0\n9007199254740994,1\n")
+    (batch,) = open_table(path).batches(["id"])
+    assert batch.rows["id"].to_pylist() == ["9007199254740993", "9007199254740994"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "shift_jis", "cp1253"])
+def test_words_of_another_alphabet_are_read_in_it(encoding: str, tmp_path: Path) -> None:
+    cities = {"cp1251": ["Москва", "Казань"], "shift_jis": ["東京都", "大阪府"], "cp1253": ["Αθήνα", "Πειραιάς"]}
+    words = cities[encoding]
+    lines = [f"{i},{words[i % 2]},{i % 3}" for i in range(200)]
+    (tmp_path / "words.csv").write_text("\n".join(["n,city,y", *lines]), encoding=encoding)
+    with pytest.warns(ZeroloopWarning, match="it is no UTF-8 and is read as"):
+        table = open_table(tmp_path / "words.csv")
+    (batch,) = table.batches(["city"])
+    assert set(batch.rows["city"].to_pylist()) == set(words)

@@ -13,7 +13,9 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from zeroloop.tables.csv_dialect import CsvOptions, Dialect
+from zeroloop.tables.missing_words import Words, missing_words
 from zeroloop.tables.written_numbers import (
+    GROUPED,
     Mark,
     NumberFormat,
     chosen_format,
@@ -23,43 +25,13 @@ from zeroloop.tables.written_numbers import (
     to_numbers,
 )
 
-# pandas' list, and what UCI's files, MySQL, SAS and spreadsheets write.
-MISSING = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-    "?", "\\N", "N.A.", "n.a.", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!",
-)  # fmt: skip
-MISSING_NUMBERS = ("-", "--", "---", ".", "..", "missing", "Missing", "MISSING", "na", "NAN", "Null", "none", "NONE")
-"""Missing among numbers; among text they may be levels: + and - are the classes of more than one table."""
-
 MOSTLY = 0.9  # of a head's values: the rest of a column of numbers is damage, above it the column is text
 FEWEST_VALUES = 10  # of which one may be no number
-GROUPED = re.compile(r"^[+-]?\d{1,3}(?:\.\d{3})*$")
-"""Numbers with a point of which it might stand between thousands."""
+LONG = re.compile(r"^[+-]?\d{16,400}$")
+LARGEST_EXACT = 2**53  # whole numbers above it are not all float64
 LEADING_ZERO = re.compile(r"^[+-]?0\d+$")
 CANONICAL = r"^(?:-?[1-9]\d*|0)$"
 """Whole numbers as Python writes them: text that is such a number all through may be read as numbers, nothing lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """Which words stand for a missing value.
-
-    Attributes:
-        text: in any column.
-        numbers: in a column of numbers.
-
-    """
-
-    text: tuple[str, ...]
-    numbers: tuple[str, ...]
-
-
-def missing_words(options: CsvOptions) -> Words:
-    """Return the words that stand for a missing value in the files that options are for."""
-    text = [word for word in dict.fromkeys([*MISSING, *sorted(options.na)]) if word == "" or word not in options.not_na]
-    more = [word for word in MISSING_NUMBERS if word not in options.not_na]
-    return Words(text=tuple(text), numbers=tuple(dict.fromkeys([*text, *more])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +41,18 @@ class CsvColumns:
     Attributes:
         schema: their types.
         written: format of the columns of numbers that pyarrow does not read as they stand.
+        digits: of the columns of whole numbers that all have as many.
+        decimal: the file's decimal mark; None where no column tells.
+        habit: the decimal mark that is more usual in such files.
         said: what a reader should know of them, in words.
 
     """
 
     schema: pa.Schema
     written: dict[str, NumberFormat]
+    digits: dict[str, int]
+    decimal: Mark | None
+    habit: Mark
     said: tuple[str, ...]
 
 
@@ -88,50 +66,54 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, op
         options: what is known of it.
 
     """
-    words = missing_words(options)
-    texts = {field.name: _values(head[field.name], words.numbers) for field in inferred}
+    words = missing_words(options.na, options.not_na)
+    texts = {field.name: without_missing(head[field.name], words.numbers).to_pylist() for field in inferred}
     kept_text = options.text | options.categorical
+    kept_text |= {name for name, values in texts.items() if _are_codes(values)}
     forms: dict[str, list[NumberFormat]] = {}
     points = False  # whether some column has decimal points for sure
     for field in inferred:
+        values = texts[field.name]
         if field.name in kept_text or not _may_be_numbers(field.type):
             continue
-        values = texts[field.name]
-        if any(LEADING_ZERO.match(value) for value in values):
-            continue
-        if pt.is_integer(field.type) or (pt.is_floating(field.type) and not all(map(GROUPED.match, values))):
-            points = points or pt.is_floating(field.type)
+        certain = pt.is_floating(field.type) and not all(re.match(GROUPED, value) for value in values)
+        if pt.is_integer(field.type) or certain:
+            points = points or certain
             continue  # as pyarrow reads them: no mark, or one that can only be a decimal point
         found = possible_formats(values, 1.0 if len(values) < FEWEST_VALUES else MOSTLY)
         if found:
             forms[field.name] = found
-    decimal = options.decimal or _decimal(forms, texts, points, dialect)
+    decimal = options.decimal or _decimal(forms, texts, points)
+    habit: Mark = "," if dialect.delimiter == ";" else "."  # a spreadsheet's, where a comma stands within numbers
     written: dict[str, NumberFormat] = {}
     said: list[str] = []
     schema = inferred
     for i, field in enumerate(inferred):
         values, data_type = texts[field.name], field.type
-        if field.name in kept_text or any(LEADING_ZERO.match(value) for value in values):
+        if field.name in kept_text:
             data_type = data_type if pt.is_null(data_type) and not values else pa.string()
         elif field.name in forms:
-            form, guessed = chosen_format(forms[field.name], decimal)
-            plain = pt.is_integer(data_type) or (form.decimal == "." and _is_native(data_type))
-            if not plain:
+            form, guessed = chosen_format(forms[field.name], values, decimal, habit)
+            if guessed:
+                said.append(_guess(field.name, values, form))
+            if form.decimal != "." or not _is_native(data_type):
                 written[field.name] = form
                 data_type = pa.float64()
-                if guessed:
-                    said.append(_guess(field.name, values, form))
         elif pt.is_null(data_type) and values:
             data_type = pa.string()
         if not data_type.equals(field.type):
             schema = schema.set(i, pa.field(field.name, data_type))
-    return CsvColumns(schema=schema, written=written, said=tuple(said))
+    lengths = {field.name: {len(value) for value in texts[field.name]} for field in schema if pt.is_integer(field.type)}
+    digits = {name: length for name, (length, *others) in lengths.items() if length > 1 and not others}
+    return CsvColumns(schema=schema, written=written, digits=digits, decimal=decimal, habit=habit, said=tuple(said))
 
 
-def _values(column: pa.Array, missing: Collection[str]) -> list[str]:
-    """Return a column's values as text, without those that are missing."""
-    gone = set(missing)
-    return [value for value in tidied(column).to_pylist() if value is not None and value not in gone]
+def _are_codes(values: Sequence[str]) -> bool:
+    """Return whether values are digits, and no numbers: as numbers they would lose zeros, or not be told apart."""
+    if any(LEADING_ZERO.match(value) for value in values):
+        return True
+    n_large = sum(abs(int(value)) > LARGEST_EXACT for value in values if LONG.match(value))
+    return 2 * n_large > len(values)
 
 
 def _is_native(data_type: pa.DataType) -> bool:
@@ -142,22 +124,20 @@ def _may_be_numbers(data_type: pa.DataType) -> bool:
     return _is_native(data_type) or bool(pt.is_string(data_type) or pt.is_binary(data_type) or pt.is_null(data_type))
 
 
-def _decimal(
-    forms: Mapping[str, Sequence[NumberFormat]], texts: Mapping[str, list[str]], points: bool, dialect: Dialect
-) -> Mark | None:
+def _decimal(forms: Mapping[str, Sequence[NumberFormat]], texts: Mapping[str, list[str]], points: bool) -> Mark | None:
     """Return the file's decimal mark, None where its columns do not tell, or not with one voice."""
     marks: set[Mark | None] = {decimal_of(found, texts[name]) for name, found in forms.items()} - {None}
     marks |= {"."} if points else set()
-    if len(marks) == 1:
-        return next(iter(marks))
-    # Semicolons are what spreadsheets put between values where a comma stands within numbers.
-    return "," if not marks and dialect.delimiter == ";" else None
+    return next(iter(marks)) if len(marks) == 1 else None
 
 
 def _guess(name: str, values: Sequence[str], form: NumberFormat) -> str:
-    shown = next((value for value in values if form.thousands in value), values[0])
+    shown = next(value for value in values if "." in value or "," in value)
     number = to_numbers(pa.array([shown]), form)[0][0].as_py()
-    return f"column {name!r} holds {shown!r}, read as {number:.15g}; write more than three decimals if it is not that"
+    return (
+        f"column {name!r} holds {shown!r}, where a mark may stand between thousands or before decimals, and is read as "
+        f"{number:.15g}; write such numbers without marks between thousands to be sure"
+    )
 
 
 def cleaned_text(column: pa.Array, words: Words) -> pa.Array:
@@ -176,3 +156,9 @@ def written_numbers(column: pa.Array, form: NumberFormat, words: Words) -> tuple
     text = tidied(column)
     text = pc.if_else(pc.is_in(text, pa.array(words.numbers, pa.string())), None, text)
     return to_numbers(text, form)
+
+
+def without_missing(column: pa.Array, missing: Collection[str]) -> pa.Array:
+    """Return a column's values as text, tidied, without those that are missing."""
+    text = tidied(column).drop_null()
+    return pc.filter(text, pc.invert(pc.is_in(text, pa.array(list(missing), pa.string()))))

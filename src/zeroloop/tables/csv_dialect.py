@@ -17,22 +17,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zeroloop.errors import BadFileError, OptionError
+from zeroloop.tables.csv_comments import without_comments
+from zeroloop.tables.csv_header import find_header, width_of
+from zeroloop.tables.missing_words import missing_words
+from zeroloop.tables.text_encoding import find_encoding
 from zeroloop.tables.written_numbers import Mark
 
 DELIMITERS = (",", ";", "\t", "|")
-MOST_LINES = 100  # looked at: clevercsv's time grows with them
-MOST_TITLES = 20  # lines above a table
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-UTF8 = ("utf-8", "utf-8-sig", "ascii")
-WESTERN = "cp1252"
-OTHER_ALPHABETS = ("cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
-NUMBER = re.compile(r"^\s*[+-]?[$€£]?\s?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?\s?%?\s*$")
+MOST_LINES = 100  # that clevercsv looks at: its time grows with them
+STEADY = 0.9  # of the lines: the others are titles, footers and damage
+MOST_ROWS = 1_000  # looked at for the header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +92,12 @@ class Dialect:
     Attributes:
         encoding: of its characters.
         delimiter, quote: between values, and around them; no quote is empty.
+        comment: begins lines that are left out; empty for none.
+        hashes: whether lines are left out that begin with # and have fewer values than a row.
         first_line: lines above the first row of values, the header among them.
         names: of its columns.
         unnamed: those of the names that the file does not give.
         row_names: whether the first column holds names of rows: the header, as R writes it, is one name short.
-        comment: begins lines to leave out; empty for none.
-        sample: rows of the file's head, of as many values as there are names.
         said: what a reader should know of it, in words.
 
     """
@@ -111,64 +105,13 @@ class Dialect:
     encoding: str
     delimiter: str
     quote: str
+    comment: str
+    hashes: bool
     first_line: int
     names: tuple[str, ...]
     unnamed: frozenset[str]
     row_names: bool
-    comment: str
-    sample: tuple[tuple[str, ...], ...]
     said: tuple[str, ...]
-
-
-def is_wide_text(head: bytes) -> bool:
-    """Return whether bytes are text of two or four bytes a character, as Excel's "Unicode text" is."""
-    return any(head.startswith(mark) for mark, name in BOMS if name != "utf-8-sig") or _has_empty_halves(head)
-
-
-def _has_empty_halves(head: bytes) -> bool:
-    """Return whether nearly every second byte is 0, as of Latin letters in UTF-16, and the others are characters."""
-    even, odd = head[0::2], head[1::2]
-    return any(a.count(0) > 0.9 * len(a) and b.count(0) == 0 for a, b in ((even, odd), (odd, even)) if len(a) > 1)
-
-
-def find_encoding(head: bytes, given: str | None, whole: bool) -> tuple[str, str | None]:
-    """Return a file's encoding, and what is to be said of it.
-
-    Args:
-        head: the file's first bytes.
-        given: the encoding, where it is known.
-        whole: whether these are all of its bytes; else the last character may be cut.
-
-    """
-    if given is not None:
-        return given, None
-    for mark, name in BOMS:
-        if head.startswith(mark):
-            return name, None
-    if _has_empty_halves(head):  # which of them tells the order of bytes
-        big = head[0::2].count(0) > head[1::2].count(0)
-        return ("utf-16-be" if big else "utf-16-le"), None
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(head, whole)
-    except UnicodeDecodeError:
-        return guessed_encoding(head)
-    return "utf-8", None
-
-
-def guessed_encoding(content: bytes) -> tuple[str, str]:
-    """Return the encoding of bytes that are no UTF-8, and the words for it."""
-    from charset_normalizer import from_bytes
-
-    # What is not ASCII decides; a million digits around it would only take time.
-    lines = [line for line in content.splitlines() if not line.isascii()][:200]
-    best = from_bytes(b"\n".join(lines), cp_isolation=[WESTERN, *OTHER_ALPHABETS]).best()
-    encoding = WESTERN if best is None else best.encoding
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError:  # a byte that Windows-1252 leaves open, or a cut character
-        encoding = "latin-1" if encoding == WESTERN else encoding
-    return encoding, f"it is no UTF-8 and is read as {encoding}; save the file as UTF-8 if characters come out wrong"
 
 
 def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Dialect:
@@ -181,60 +124,66 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         options: what is known of it.
 
     Raises:
-        BadFileError: for a file without a row of values, or whose encoding is another than the one given.
+        BadFileError: for a file without a row of values, whose encoding is another than the one given, or whose header
+            has too few names.
 
     """
-    said = []
     encoding, words = find_encoding(head, options.encoding, whole)
-    if words is not None:
-        said.append(words)
+    said = [] if words is None else [words]
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(head, False).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise BadFileError(path, f"it is not in the encoding {encoding} ({error}); name the right one.") from error
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     if not whole and len(lines) > 1:
-        lines.pop()  # cut
+        text = text.removesuffix(lines.pop())  # cut
     skip = options.skip or 0
     delimiter = options.delimiter
     if options.skip is None and lines and (match := re.match(r'^"?sep=(.)"?\s*$', lines[0])):
         delimiter, skip = delimiter or match.group(1), 1
-    comment = options.comment
-    titles = 0
-    while skip + titles < len(lines) and (
-        not lines[skip + titles].strip()
-        or (comment is None and lines[skip + titles].startswith("#") and _is_comment(lines[skip + titles :]))
-        or (bool(comment) and lines[skip + titles].startswith(str(comment)))
-    ):
-        if comment is None and lines[skip + titles].startswith("#"):
-            comment = "#"
-        titles += 1
-    skip += titles
-    body = [line for line in lines[skip:] if not (comment and line.startswith(comment))]
-    if not body:
+    mark = "#" if options.comment is None else options.comment
+    every = [line for line in lines[skip:] if line.strip()]
+    values = [line for line in every if not (mark and line.startswith(mark))]
+    if options.comment is None and 2 * len(values) < len(every):
+        values = every  # rows that begin with #, or next to none
+    if not values:
         reason = "the file has no table below its titles." if text.strip() else "the file is empty."
         raise BadFileError(path, reason)
-    delimiter, quote = _delimiter(body, delimiter)
-    rows, ends = _rows(body[: 10 * MOST_LINES] if len(body) > 10 * MOST_LINES else body, delimiter, quote)
-    width = _width(rows)
-    if options.skip is None:
-        above = next((i for i, row in enumerate(rows[:MOST_TITLES]) if _fits(row, width, rows[i + 1 :])), 0)
-        if above:
-            last = ends[above - 1]
-            above_it = "line 1 is a title, and is" if last == 1 else f"lines 1 to {last} stand above the table, and are"
-            said.append(f"{above_it} left out")
-            skip += ends[above - 1]
-            rows, ends = rows[above:], [end - ends[above - 1] for end in ends[above:]]
-    return _named(rows, ends, skip, width, encoding, delimiter, quote, comment or "", options, said)
+    delimiter, quote = _delimiter(values, delimiter)
+    rows, _ = read_rows(values[:MOST_ROWS], delimiter, quote)
+    width = width_of(rows)
+    if options.comment:
+        lines = list(io.StringIO(without_comments(text, mark, quote), newline=""))
+    rows, ends = read_rows(lines[skip : skip + MOST_ROWS], delimiter, quote)
+    if options.comment is None:
+        kept = [i for i, row in enumerate(rows) if not is_comment(row[0], len(row), width)]
+        rows, ends = [rows[i] for i in kept], [ends[i] for i in kept]
+    header = find_header(
+        path,
+        rows,
+        ends,
+        width,
+        missing=missing_words(options.na, options.not_na).numbers,
+        given=options.header,
+        titles=options.skip is None,
+    )
+    return Dialect(
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+        comment=options.comment or "",
+        hashes=options.comment is None,
+        first_line=skip + header.first_line,
+        names=header.names,
+        unnamed=header.unnamed,
+        row_names=header.row_names,
+        said=(*said, *header.said),
+    )
 
 
-def _is_comment(lines: Sequence[str]) -> bool:
-    """Return whether a first line that begins with # is a comment above a table, not a header whose first name does."""
-    following = next((line for line in lines[1:] if line.strip() and not line.startswith("#")), None)
-    if following is None:
-        return False
-    counts = [(lines[0].count(mark), following.count(mark)) for mark in DELIMITERS]
-    return all(first != second for first, second in counts if second) or not any(second for _, second in counts)
+def is_comment(text: str, n_values: int, width: int) -> bool:
+    """Return whether a row is a comment that nobody spoke of, by how it begins and how many values it has."""
+    return text.startswith("#") and n_values < width
 
 
 def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
@@ -244,8 +193,10 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
         return given, quote
     some = list(lines[:MOST_LINES])
     text = "".join(some)
-    steady = [mark for mark in DELIMITERS if mark in some[0] and _steady(some, mark)]
-    if len(steady) == 1 and "'" not in text:
+    begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark)) is not None}
+    # A header has seldom as many decimal marks as its rows.
+    steady = [mark for mark in begins if begins[mark] == min(begins.values())]
+    if len(steady) == 1 and not _begins_values(text, steady[0], "'"):
         return steady[0], quote
     if not any(mark in text for mark in (*DELIMITERS, " ", ":")):
         return ",", quote  # a single column
@@ -257,22 +208,30 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
         found = None
     if found is None or not found.delimiter:
         return (steady[0] if steady else max(DELIMITERS, key=some[0].count)), quote
-    return found.delimiter, found.quotechar or quote
+    other = found.quotechar if found.quotechar and _begins_values(text, found.delimiter, found.quotechar) else quote
+    return found.delimiter, other
 
 
-def _steady(lines: Sequence[str], mark: str) -> bool:
-    """Return whether all lines have as many values, more than one, between such delimiters."""
+def _begins_values(text: str, delimiter: str, quote: str) -> bool:
+    """Return whether some value begins with a quote: apostrophes between thousands or letters are none."""
+    return re.search(rf"(?m)(?:^|{re.escape(delimiter)}){re.escape(quote)}", text) is not None
+
+
+def _steady_from(lines: Sequence[str], mark: str) -> int | None:
+    """Return from which line on nearly all have equally many values, more than one, between such delimiters."""
     try:
-        counts = {len(row) for row in csv.reader(io.StringIO("".join(lines)), delimiter=mark) if row}
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
     except csv.Error:
-        return False
-    return len(counts) == 1 and counts != {1}
+        return None
+    most = Counter(counts).most_common(1)[0][0]
+    begin = counts.index(most)
+    return begin if most > 1 and counts.count(most) >= STEADY * (len(counts) - begin) else None
 
 
-def _rows(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[list[str]], list[int]]:
-    """Return the rows that lines hold, and after how many lines each ends."""
+def read_rows(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[list[str]], list[int]]:
+    """Return the rows that lines hold, empty lines apart, and after how many lines each ends."""
     reader = csv.reader(
-        io.StringIO("".join(lines), newline=""),
+        lines,
         delimiter=delimiter,
         quotechar=quote or None,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
@@ -281,115 +240,9 @@ def _rows(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[list[s
     rows, ends = [], []
     try:
         for row in reader:
-            if row:
+            if any(row) or len(row) > 1:
                 rows.append(row)
                 ends.append(reader.line_num)
     except csv.Error:
         pass  # the last one may be cut, and what is wrong in others is said when they are read
     return rows, ends
-
-
-def _width(rows: Sequence[Sequence[str]]) -> int:
-    """Return how many values most rows have, the first apart where there are others."""
-    return Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
-
-
-def _fits(row: Sequence[str], width: int, following: Sequence[Sequence[str]]) -> bool:
-    """Return whether a row may be the first of a table: the header, one name short, or a row of values."""
-    if len(row) == width or not following:
-        return True
-    if len(row) == width - 1:  # as R writes it, or a delimiter at the end of all rows but the header
-        # Unless the next line is the header of what follows it: then this one is a title.
-        return len(following[0]) != width or len(following) < 2 or not _are_names(following[0], following[1:], width)
-    return len(row) == width + 1 and not row[-1].strip()
-
-
-def _named(
-    rows: list[list[str]],
-    ends: list[int],
-    skip: int,
-    width: int,
-    encoding: str,
-    delimiter: str,
-    quote: str,
-    comment: str,
-    options: CsvOptions,
-    said: list[str],
-) -> Dialect:
-    """Return the dialect with the columns' names."""
-    first, values = rows[0], rows[1:]
-    header = options.header
-    if header is None:
-        header = not _is_data(first, values, width)
-        if not header:
-            said.append(
-                f"its first line looks like values ({', '.join(first[:3])}{', ...' if len(first) > 3 else ''}), not "
-                f"names, and is read as such: the columns are called column1 to column{width}; write "
-                "a header above it if it has none"
-            )
-    if not header:
-        values, names = rows, [""] * width
-    else:
-        skip += ends[0]
-        # Blanks after each delimiter are the file's way of writing; those of a single name are its own.
-        spaced = len(first) > 1 and all(name.startswith(" ") for name in first[1:])
-        names = [name.strip() if spaced or not name.strip() else name for name in first]
-    row_names = header and len(names) == width - 1 and not all(_last_empty(row, width) for row in values)
-    if row_names:
-        names = ["", *names]
-    width = max(width, len(names))
-    names += [""] * (width - len(names))
-    unnamed = {i for i, name in enumerate(names) if not name}
-    taken = set(names)
-    for i in sorted(unnamed):
-        name = f"column{i + 1}"
-        while name in taken:
-            name += "_"
-        names[i] = name
-        taken.add(name)
-    return Dialect(
-        encoding=encoding,
-        delimiter=delimiter,
-        quote=quote,
-        first_line=skip,
-        names=tuple(names),
-        unnamed=frozenset(names[i] for i in unnamed) if header else frozenset(),
-        row_names=row_names,
-        comment=comment,
-        sample=tuple(tuple(row) for row in values if len(row) == width),
-        said=tuple(said),
-    )
-
-
-def _are_names(row: Sequence[str], values: Sequence[Sequence[str]], width: int) -> bool:
-    """Return whether a row holds text in a column of numbers."""
-    full = [row for row in values[:MOST_LINES] if len(row) == width]
-    return bool(full) and any(
-        all(NUMBER.match(one[j]) for one in full) and row[j].strip() and not NUMBER.match(row[j]) for j in range(width)
-    )
-
-
-def _last_empty(row: Sequence[str], width: int) -> bool:
-    return len(row) < width or not row[-1].strip()
-
-
-def _is_data(first: Sequence[str], values: Sequence[Sequence[str]], width: int) -> bool:
-    """Return whether a first row holds values, not names.
-
-    It does where it has a number in a column of numbers, unless all of it are whole numbers, which may be names, such
-    as years; and where a name would be there twice.
-    """
-    if len(first) != width or not values:
-        return False
-    full = [row for row in values[:MOST_LINES] if len(row) == width]
-    if not full:
-        return False
-    numeric = [j for j in range(width) if all(NUMBER.match(row[j]) or not row[j].strip() for row in full)]
-    here = [j for j in numeric if NUMBER.match(first[j])]
-    if not here:
-        return False
-    if len(here) == width and len(set(first)) == width and all(value.strip().isdigit() for value in first):
-        # All whole numbers and all different: names such as years rise or fall; a row of counts seldom does.
-        found = [int(value) for value in first]
-        return found not in (sorted(found), sorted(found, reverse=True)) or len(found) < 2
-    return len(here) == len(numeric)

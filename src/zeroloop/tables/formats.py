@@ -13,11 +13,12 @@ import pyarrow as pa
 from zeroloop.blocks import block_rows
 from zeroloop.errors import BadFileError, EmptyFileError
 from zeroloop.tables import svmlight
-from zeroloop.tables.csv_dialect import CsvOptions, is_wide_text
+from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.files import File
 from zeroloop.tables.kinds import READ, foreign, is_svmlight
 from zeroloop.tables.packed import packing_of
+from zeroloop.tables.text_encoding import is_wide_text
 
 PARQUET_BLOCKS = 4  # decoded at once: of fewer, more would lie in two pieces and be copied
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes

@@ -39,6 +39,11 @@ class NumberFormat:
     thousands: str = ""
 
     @property
+    def reads_points(self) -> bool:
+        """Whether there may be a point in a number."""
+        return "." in (self.decimal, self.thousands)
+
+    @property
     def pattern(self) -> str:
         """A regular expression of a whole value: signs, currency and per cent around digits in this format."""
         point, group = re.escape(self.decimal), re.escape(self.thousands)
@@ -52,12 +57,16 @@ class NumberFormat:
 
 
 PLAIN = NumberFormat()
-
-
-def is_written_plainly(values: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which values pyarrow reads as a number as they stand."""
-    plain = re.compile(r"^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$")
-    return np.array([plain.match(value) is not None for value in values], dtype=bool)
+ALL_FORMATS = tuple(
+    sorted(
+        (NumberFormat(decimal=mark, thousands=group) for mark, groups in THOUSANDS.items() for group in groups),
+        key=lambda form: form.thousands != "",  # of formats that fit alike, one without thousands
+    )
+)
+NATIVE = r"^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$"
+"""Numbers that pyarrow reads as they stand."""
+GROUPED = r"^[+-]?\d{1,3}(?:\.\d{3})*$"
+"""Of these those with a point that might stand between thousands, or without one."""
 
 
 def tidied(values: pa.Array) -> pa.Array:
@@ -82,13 +91,11 @@ def possible_formats(values: Sequence[str], share: float = 1.0) -> list[NumberFo
         share: of the values that has to fit.
 
     """
-    forms = [NumberFormat(decimal=mark, thousands=group) for mark, groups in THOUSANDS.items() for group in groups]
-    forms.sort(key=lambda form: form.thousands != "")  # of formats that fit alike, one without thousands
-    counts = {form: sum(fitting(values, form)) for form in forms}
+    counts = {form: sum(fitting(values, form)) for form in ALL_FORMATS}
     most = max(counts.values(), default=0)
     if not values or most < share * len(values):
         return []
-    return [form for form in forms if counts[form] == most]
+    return [form for form in ALL_FORMATS if counts[form] == most]
 
 
 def decimal_of(forms: Sequence[NumberFormat], values: Sequence[str]) -> Mark | None:
@@ -102,24 +109,24 @@ def decimal_of(forms: Sequence[NumberFormat], values: Sequence[str]) -> Mark | N
     return None
 
 
-def chosen_format(forms: Sequence[NumberFormat], decimal: Mark | None) -> tuple[NumberFormat, bool]:
-    """Return the format to read a column by, and whether that was a guess.
+def chosen_format(
+    forms: Sequence[NumberFormat], values: Sequence[str], decimal: Mark | None, habit: Mark
+) -> tuple[NumberFormat, bool]:
+    """Return the format to read a column by, and whether that was a guess, by which its values are others.
 
     Args:
         forms: those that fit it.
+        values: its values.
         decimal: the file's decimal mark, where one is known.
+        habit: the decimal mark that is more usual in such files, where nothing tells.
 
     """
-    agreeing = [form for form in forms if form.decimal == decimal] if decimal is not None else []
-    if agreeing:
-        return agreeing[0], False
-    marks = {form.decimal for form in forms}
-    if len(marks) == 1:
-        return forms[0], False
-    # Only groups of three digits behind a mark, and nothing else in the file tells: thousands, which are far more
-    # often written without decimals than decimals are with exactly three digits.
-    grouped = [form for form in forms if form.thousands]
-    return (grouped or list(forms))[0], bool(grouped)
+    for mark in (decimal, habit):
+        agreeing = [form for form in forms if form.decimal == mark]
+        if agreeing:
+            marked = any(sign in value for value in values for sign in ".,")
+            return agreeing[0], mark != decimal and len(agreeing) < len(forms) and marked
+    return forms[0], False
 
 
 def to_numbers(values: pa.Array, form: NumberFormat) -> tuple[pa.Array, NDArray[np.bool_]]:
