@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit
 from sklearn.utils.class_weight import compute_class_weight
 
 import zeroloop
@@ -242,3 +243,19 @@ def test_weights_beyond_what_can_be_summed(weight: float, what: str) -> None:
     ):
         with pytest.raises(zeroloop.errors.DataError, match=re.escape(what)):
             fit()
+
+
+@pytest.mark.parametrize("seed", range(8 * MORE))
+def test_an_offset_far_from_its_scale_has_its_optimum(seed: int) -> None:
+    """Predictors in the thousands, nearly all told wrongly beyond doubt: the gradient is 0 by another formula."""
+    rng = np.random.default_rng(seed + 500)
+    m, n = int(rng.integers(200, 1000)), int(rng.integers(1, 6))
+    X, y = rng.normal(size=(m, n)), rng.integers(0, 2, m)
+    offset = rng.normal(size=m) * 10.0 ** rng.uniform(2, 5)
+    frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(n)]).assign(offset=offset, y=y)
+    model = zeroloop.train(frame, "y", offset="offset", C=FREE, test_fraction=0)
+    assert model.training.converged
+    A = np.c_[np.ones(m), X]
+    coef = np.array(model.terms()["coef"].to_pylist()[: n + 1])
+    gradient = A.T @ (expit(A @ coef + offset) - y) / m
+    assert np.max(np.abs(gradient)) < 1e-5

@@ -104,7 +104,7 @@ def test_a_stuck_solver_is_not_converged() -> None:
         def is_met(self, theta: NDArray[np.float64], at: Evaluation, tol: float) -> bool:
             return at.gradient_norm <= tol
 
-    solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=5)  # type: ignore[arg-type]
+    solution = newton(Kinked(), np.zeros(1), tol=1e-6, max_iter=50)  # type: ignore[arg-type]
     assert solution.outcome is Outcome.STUCK
     assert not solution.converged
     assert "found no lower point" in solution.outcome.value

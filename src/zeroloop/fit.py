@@ -418,7 +418,8 @@ def _fit_one(
     with one_blas_thread():
         try:
             solution = _solve(solver, objective, theta, options, max_iter, seed, source)
-            if solver == "lbfgs" and options.solver == "auto" and not solution.converged:
+            lost = solver == "sampled-newton" and solution.outcome == Outcome.STUCK
+            if options.solver == "auto" and (lost or (solver == "lbfgs" and not solution.converged)):
                 # Too hard for it, or too slow: what has more work a step needs fewer of them.
                 solver = "newton" if objective.theta_size <= MOST_RESCUED_COEFS else "newton-cg"
                 further = _solve(solver, objective, solution.theta, options, max_iter, seed, source)

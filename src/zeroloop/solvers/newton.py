@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.curvature import curvatures, shortest_step
 from zeroloop.solvers.line_search import backtrack, only_rounding_left, outcome_without_step
+from zeroloop.solvers.trust_region import trust_region
+
+# Where no more of a step is good, or the Hessian is so small beside the gradient, most rows lie on the straight parts
+# of the loss, told wrongly beyond doubt: a step of Newton's has no scale there.
+SHORTEST = 1e-3
+STRAIGHT = 1e-3
 
 
 def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int) -> Solution:
-    """Minimise by Newton's method with a backtracking line search.
+    """Minimise by Newton's method with a backtracking line search, and in a trust region where that leads nowhere.
 
     Choose it where there are at most some hundreds of coefficients: 4 to 10 passes, each with an
     `n_theta`-by-`n_theta` Hessian. scikit-learn's `solver="newton-cholesky"`.
@@ -35,9 +43,15 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
         if objective.is_met(theta, at, tol):
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
         at_floor = only_rounding_left(at, direction, best)
-        step = None if at_floor else backtrack(objective, theta, at, direction, order=2)
+        straight = float(np.max(np.diag(at.hessian), initial=0.0)) < STRAIGHT * at.gradient_norm
+        stop = at_floor or straight
+        step = None if stop else backtrack(objective, theta, at, direction, order=2, shortest=SHORTEST)
         if step is None:
-            return Solution(theta, at, n_iter, outcome_without_step(at))
+            outcome = outcome_without_step(at)
+            if at_floor or outcome != Outcome.STUCK:
+                return Solution(theta, at, n_iter, outcome)
+            rest = trust_region(objective, theta, at, tol=tol, max_iter=max_iter)
+            return replace(rest, n_iter=n_iter + rest.n_iter)
         best = min(best, at.gradient_norm)
         theta, at = step.theta, step.evaluation
     return Solution(theta, at, max_iter, Outcome.CONVERGED if objective.is_met(theta, at, tol) else Outcome.MAX_ITER)
