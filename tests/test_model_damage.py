@@ -51,7 +51,7 @@ def test_mutants_of_models_end_in_a_result_or_an_error() -> None:
 def test_a_format_version_is_a_whole_number(document: Any, tmp_path: Path, version: Any) -> None:
     said = refused(tmp_path, json.dumps(document | {"format_version": version}))
     assert said == (
-        f"`format_version` is {version!r}, and should be a whole number from 1 to 4; train or copy the model again."
+        f"`format_version` is {version!r}, and should be a whole number from 1 to 5; train or copy the model again."
     )
 
 
@@ -60,8 +60,8 @@ def test_a_format_version_is_needed(document: Any, tmp_path: Path) -> None:
     assert refused(tmp_path, json.dumps(document)) == (
         "a zeroloop model without `format_version`; train or copy it again."
     )
-    assert refused(tmp_path, json.dumps(document | {"format_version": 5})) == (
-        "written in format 5, and this zeroloop reads up to 4; update zeroloop."
+    assert refused(tmp_path, json.dumps(document | {"format_version": 6})) == (
+        "written in format 6, and this zeroloop reads up to 5; update zeroloop."
     )
 
 

@@ -172,7 +172,7 @@ def test_kinds_of_columns() -> None:
     reasons = {column.name: column.reason for column in schema.left_out}
     assert reasons == {
         "id": "an identifier: 60 values in 60 rows; name it categorical to use it all the same",
-        "day": "dates or times make no term; derive numbers or levels from them",
+        "day": "constant, the same in every training row",
         "constant": "constant, 7 in every training row",
         "word": "constant, 'same' in every training row",
         "nothing": "no value in any training row",

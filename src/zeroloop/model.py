@@ -251,7 +251,7 @@ class Model:
                 raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
         if labelled:
             check_target(self.schema.target.name, table.schema.field(self.schema.target.name).type)
-        return {*self.schema.features, *needed, *keep}
+        return {*self.schema.sources, *needed, *keep}
 
     def _score(self, read: Batch, labelled: bool, error_of: Callable[..., FloatArray] | None) -> tuple[Scored, int]:
         batch = read.rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from zeroloop.estimates import Estimates, State
 from zeroloop.records import RecordError
-from zeroloop.tables.schema import MISSING_RULES, Level, Schema
+from zeroloop.tables.schema import DATE_PARTS, MISSING_RULES, DateColumn, Level, Schema, is_day
 from zeroloop.training_record import RolesRecord, Training
 
 MOST_DECIMALS = 17  # digits of a float64
@@ -29,6 +29,7 @@ def check_schema(schema: Schema, rows: int) -> None:
     """
     place = "$.schema"
     _unique([schema.target.name, *schema.features], place)
+    _unique([*(name for name in schema.features if name in schema.sources), *schema.parts], place)
     _unique(schema.terms, f"{place} (terms)")
     for at, number in enumerate(schema.numeric):
         here = f"{place}.numeric[{at}]"
@@ -55,8 +56,32 @@ def check_schema(schema: Schema, rows: int) -> None:
         raise RecordError(f"Two or more classes expected - at `{place}.target.levels`")
     _levels(schema.target.levels, f"{place}.target")
     _unique(list(map(str, schema.target.levels)), f"{place}.target.levels")
+    for at, one in enumerate(schema.dates):
+        _date_column(one, schema, f"{place}.dates[{at}]")
     if schema.offset is not None and (not schema.numeric or schema.numeric[-1].name != schema.offset):
         raise RecordError(f"The offset {schema.offset!r} is not the last numeric column - at `{place}.offset`")
+
+
+def _date_column(one: DateColumn, schema: Schema, place: str) -> None:
+    _unique(one.parts, f"{place}.parts")
+    numbers, levels = ([column.name for column in some] for some in (schema.numeric, schema.categorical))
+    for part in one.parts:
+        _one_of(part, DATE_PARTS[one.kind], f"{place}.parts")
+        made = [name for name in one.columns_of(part) if name in numbers or name in levels]
+        if not made:
+            raise RecordError(f"A column {one.columns_of(part)[0]!r} expected - at `{place}.parts`")
+        if any(name in numbers for name in made if name in one.levels):
+            raise RecordError(f"Levels of {made[0]!r} expected - at `{place}.parts`")
+    if not one.parts:
+        raise RecordError(f"A part at least expected - at `{place}.parts`")
+    if one.zone is not None and one.kind != "date":
+        raise RecordError(f"No time zone expected - at `{place}.zone`")
+    counted = one.kind == "date" and "days" in one.parts and one.columns_of("days")[0] in numbers
+    if (one.origin is not None) != counted:
+        raise RecordError(f"The date that days are counted from, and only that, expected - at `{place}.origin`")
+    if one.origin is not None and not is_day(one.origin):
+        raise RecordError(f"A date such as '2024-12-31' expected, got {one.origin!r} - at `{place}.origin`")
+    _one_of(one.written, (None, "dmy", "mdy", "ymd"), f"{place}.written")
 
 
 def check_training(training: Training, schema: Schema) -> None:

@@ -1,11 +1,11 @@
 """Saved models as documents of JSON: written in one step, read with every fault said.
 
-Format version 4::
+Format version 5::
 
     format           "zeroloop model"
-    format_version   4
-    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32, offset: as
-                     `zeroloop.tables.schema`
+    format_version   5
+    schema           numeric, categorical, sparse, left_out, target, weights, missing, float32, offset,
+                     dates: as `zeroloop.tables.schema`
     coefficients     term -> coefficient, in coefficient order, every bit of it; of more than two classes,
                      class -> term -> coefficient
     training         how it was fitted: as `Training`
@@ -16,8 +16,8 @@ Format version 4::
 
 Of floating-point numbers, infinity and NaN, which JSON has none for, are the text "inf", "-inf" and "nan".
 
-Version 1, which knew two classes and an L2 penalty only, version 2, which knew nothing of files left out, and version
-3, which knew no standard errors, are read too.
+Version 1, which knew two classes and an L2 penalty only, version 2, which knew nothing of files left out, version 3,
+which knew no standard errors, and version 4, which knew no dates, are read too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from zeroloop.outputs import replacing
 from zeroloop.records import RecordError, dumped, parse
 
 FORMAT = "zeroloop model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 NO_ESTIMATES = "the model was saved by a version of zeroloop that had none"
 PARTS = ("schema", "coefficients", "training", "held_out", "estimates", "no_estimates")
 
@@ -106,7 +106,7 @@ def _current(document: dict[str, Any], version: int) -> dict[str, Any]:
             document = _from_version_1(document)
         except (KeyError, TypeError, AttributeError) as error:
             raise RecordError(f"{type(error).__name__}: {error}") from error
-    if version < FORMAT_VERSION:
+    if version < 4:
         return {"estimates": None, "no_estimates": NO_ESTIMATES} | document
     return document
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path as FilePath
@@ -199,6 +199,7 @@ def path(
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    dates: Mapping[str, str | Sequence[str]] | None = None,
     weights: str | None = None,
     Cs: int | Sequence[float] = 100,
     l1_ratio: float = 1.0,
@@ -229,6 +230,7 @@ def path(
         features=features,
         drop=drop,
         categorical=categorical,
+        dates=dates,
         weights=weights,
         missing=missing,
         test_fraction=0.0,

@@ -23,6 +23,7 @@ from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
 from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.date_columns import asked_dates, find_dates, with_dates
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
@@ -75,6 +76,7 @@ def prepare_table(
     seed: int,
     offset: str | None = None,
     cluster: str | None = None,
+    dates: Mapping[str, str | Sequence[str]] | None = None,
     reference: bool,
     resources: Resources,
     checkpoint: Callable[[RawTable], Checkpoint] | None = None,
@@ -93,11 +95,12 @@ def prepare_table(
     rows = _rows(data, resources)
     csv = CsvOptions(categorical=frozenset(categorical))
     table = rows.open(data, csv)
+    asked = asked_dates(dates, features, drop, table.schema.names)
     roles = assign_roles(
         table.schema.names,
         target=target,
-        features=features,
-        drop=drop,
+        features=asked.features,
+        drop=asked.drop,
         categorical=categorical,
         weights=weights,
         offset=offset,
@@ -106,10 +109,12 @@ def prepare_table(
         test_fraction=test_fraction,
         seed=seed,
     )
-    roles, of_other_types = without_other(table, without_empty(table, roles))
     index = [] if roles.named else [name for name in index_columns(table.schema) if name in roles.features]
-    index = [name for name in index if name not in (roles.offset, *roles.categorical)]
+    index = [name for name in index if name not in (roles.offset, *roles.categorical, *asked.parts)]
     roles = without_features(roles, index)
+    found = find_dates(table.schema, roles, asked, days_only=reference)
+    roles = with_dates(roles, found, table.schema.names, asked.parts)
+    roles, of_other_types = without_other(table, without_empty(table, roles))
     clock = Clock()
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
@@ -121,7 +126,7 @@ def prepare_table(
         clock.lap("read")
         resources.progress(Work(doing="encoding"))
         schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)
-        schema = with_left_out(schema, set_aside, table.schema.names)
+        schema = with_left_out(schema, set_aside, table.schema.names, found)
         learned = _learned(scanned, schema, rows.sampled(schema), table.skipped, set_aside)
         if kept is not None:
             save_learned(kept, learned, compare=not table.files)
@@ -175,12 +180,13 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
     for option, names in (("penalty_factors", penalty_factors), ("bounds", bounds)):
         for name in names:
             free = [feature for feature in schema.features if feature != schema.offset]
-            if name not in free:
+            if name not in (*free, *schema.parts):
                 raise OptionError(f"{option}: {name!r} is no column that makes terms; these do: {', '.join(free)}.")
     for name, factor in penalty_factors.items():
-        shape.factor[column == name] = factor
+        shape.factor[np.isin(column, schema.made_of([name]))] = factor
     for name, (lower, upper) in bounds.items():
-        shape.lower[column == name], shape.upper[column == name] = lower, upper
+        mine = np.isin(column, schema.made_of([name]))
+        shape.lower[mine], shape.upper[mine] = lower, upper
     return replace(shape)  # checks them
 
 

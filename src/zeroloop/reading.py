@@ -22,6 +22,7 @@ from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, St
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
 from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.dates import with_parts
 from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS
@@ -222,6 +223,7 @@ def read(
     known = frozenset[str]() if no_decimals is None else no_decimals
 
     def one(batch: Batch) -> tuple[Scan, Draft, Draft, Candidates | None, Batch]:
+        batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
         layout = layout_of(batch.rows.schema, roles)
         training, held_out = _drafts(batch, layout, rows, store.has_memory)
@@ -281,6 +283,7 @@ def read_again(
     layout = layout_of_schema(schema, roles.weights, roles.cluster)
 
     def one(batch: Batch) -> tuple[Draft, Draft, Batch]:
+        batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
         return *_drafts(batch, layout, rows, store.has_memory), batch
 
@@ -314,6 +317,7 @@ def reader_of(table: RawTable, roles: Roles, schema: Schema, interner: Interner)
     book, layout = codebook(schema, interner), layout_of_schema(schema, roles.weights, roles.cluster)
 
     def encoded(batch: Batch, part: Part) -> Block:
+        batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
         used = np.flatnonzero(rows.training if part == "training" else rows.held_out)
         made = replace(draft(batch.rows, layout, batch.first_row), labels=rows.labels, classes=rows.classes)
@@ -324,6 +328,11 @@ def reader_of(table: RawTable, roles: Roles, schema: Schema, interner: Interner)
         encoded,
         lambda made: finish(made, schema, book).block,
     )
+
+
+def _with_parts(batch: Batch, roles: Roles) -> Batch:
+    """Return a batch with the parts of its dates."""
+    return replace(batch, rows=with_parts(batch.rows, roles.dates, batch.first_row)) if roles.dates else batch
 
 
 def _drafts(batch: Batch, layout: Layout, rows: Rows, to_keep: bool) -> tuple[Draft, Draft]:

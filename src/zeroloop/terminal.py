@@ -311,8 +311,10 @@ def seconds(value: float) -> str:
 def _columns_table(model: Model) -> Table:
     schema = model.schema
     table = _table("Columns", ["column", "kind", "detail"])
+    origins = schema.origins
     for numeric in schema.numeric:
         gaps = "; missing values have a term" if numeric.missing else ""
+        gaps += f"; counted from {origins[numeric.name]}" if numeric.name in origins else ""
         table.add_row(numeric.name, "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
     if schema.sparse is not None:
         table.add_row(schema.sparse.name, "sparse", f"{schema.n_sparse:,} columns, scaled by their largest value")

@@ -54,6 +54,7 @@ def train(
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    dates: Mapping[str, str | Sequence[str]] | None = None,
     weights: str | None = None,
     weight_type: str = "frequency",
     offset: str | None = None,
@@ -101,6 +102,9 @@ def train(
         features: columns to predict from; by default all others.
         drop: columns to leave out.
         categorical: columns to read as levels whatever their type.
+        dates: by column of dates, the parts to learn from: "days" (since the first), "year", "month", "weekday", "hour"
+            (levels), "month-cycle", "weekday-cycle", "hour-cycle" (sine and cosine); of times of day "hours" (since
+            midnight), "hour" and "hour-cycle". By default the first, and with a penalty the levels that vary.
         weights: a column of row weights.
         weight_type: what they mean to standard errors: "frequency" (so many rows like this one, so that a weight of 2
             is a row given twice) or "sampling" (the row stands for so many of a population it was drawn from: the
@@ -169,7 +173,8 @@ def train(
     """
     named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
     seed = plain(seed)
-    arguments = locals() | {"tests": named}
+    parts = {name: [words] if isinstance(words, str) else list(words) for name, words in (dates or {}).items()}
+    arguments = locals() | {"tests": named, "dates": parts}
     asked_for = {name: plain(arguments[name]) for name in REPRODUCED}
     asked_for = {name: value for name, value in asked_for.items() if value not in (plain(DEFAULTS[name]), [], {})}
     if out is not None:
@@ -208,6 +213,7 @@ def train(
         "features": None if features is None else list(features),
         "drop": list(drop),
         "categorical": list(categorical),
+        "dates": parts,
         "weights": weights,
         "offset": offset,
         "cluster": cluster,
@@ -284,9 +290,9 @@ def train(
 DEFAULTS = {name: one.default for name, one in signature(train).parameters.items()}
 # What decides on a model beside the data, and how it is given on the command line: see `zeroloop.report.provenance`.
 REPRODUCED = (
-    "positive", "features", "drop", "categorical", "weights", "weight_type", "offset", "C", "l1_ratio", "multi_class",
-    "penalty_factors", "bounds", "method", "covariance", "cluster", "degrees_of_freedom", "tests", "solver", "tol",
-    "max_iter", "learning_rate", "missing", "test_fraction", "seed", "max_passes", "skip_bad_files",
+    "positive", "features", "drop", "categorical", "dates", "weights", "weight_type", "offset", "C", "l1_ratio",
+    "multi_class", "penalty_factors", "bounds", "method", "covariance", "cluster", "degrees_of_freedom", "tests",
+    "solver", "tol", "max_iter", "learning_rate", "missing", "test_fraction", "seed", "max_passes", "skip_bad_files",
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ class RolesRecord(TypedDict, total=False):
     features: list[str] | None
     drop: list[str]
     categorical: list[str]
+    dates: dict[str, list[str]]
     weights: str | None
     missing: str
     test_fraction: float

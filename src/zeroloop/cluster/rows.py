@@ -47,7 +47,7 @@ class RowsOnCluster:
         """Have the workers read a table; return what it holds."""
         parts = self._table.parts(table, roles.read)
         recipe = self._recipe(roles)
-        if any(pa.types.is_float32(table.schema.field(name).type) for name in roles.features):
+        if any(pa.types.is_float32(table.schema.field(name).type) for name in roles.read):
             looked = self._table.over("look", _look, parts[:1], recipe)
             recipe = replace(recipe, no_decimals=self._table.found(looked, looked[0]))
         self._held = self._table.over("read", _read, parts, recipe)

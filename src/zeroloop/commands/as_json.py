@@ -27,6 +27,7 @@ def _training(model: Any, out: Path) -> dict[str, Any]:
         "gaps": training.gaps,
         "target": {"name": schema.target.name, "classes": list(schema.target.levels), "shares": training.shares},
         "columns": [{"name": column.name, "kind": kind} for column, kind in kinds],
+        "dates": [asdict(one) for one in schema.dates],
         "left_out": [{"name": column.name, "reason": column.reason} for column in schema.left_out],
         "C": training.C if math.isfinite(training.C) else "inf",
         "l1_ratio": training.l1_ratio,

@@ -14,6 +14,7 @@ from zeroloop.commands.as_json import without_nan
 from zeroloop.commands.options import (
     Categorical,
     Data,
+    Dates,
     Drop,
     Features,
     Json,
@@ -32,6 +33,7 @@ from zeroloop.commands.options import (
     factors,
     names,
     number,
+    parts,
     ranges,
 )
 from zeroloop.commands.work import trained
@@ -46,6 +48,7 @@ def train(
     features: Features = [],  # noqa: B006
     drop: Drop = [],  # noqa: B006
     categorical: Categorical = [],  # noqa: B006
+    dates: Dates = [],  # noqa: B006
     weights: Weights = None,
     weight_type: Annotated[
         str,
@@ -147,6 +150,7 @@ def train(
         features=names(features) or None,
         drop=names(drop),
         categorical=names(categorical),
+        dates=parts(dates),
         weights=weights,
         weight_type=weight_type,
         offset=offset,
@@ -190,6 +194,7 @@ def path(
     features: Features = [],  # noqa: B006
     drop: Drop = [],  # noqa: B006
     categorical: Categorical = [],  # noqa: B006
+    dates: Dates = [],  # noqa: B006
     weights: Weights = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of values of C, from all-zero to nearly free.")] = 100,
     l1_ratio: Annotated[float, typer.Option(help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.")] = 1.0,
@@ -230,6 +235,7 @@ def path(
             features=names(features) or None,
             drop=names(drop),
             categorical=names(categorical),
+            dates=parts(dates),
             weights=weights,
             Cs=n,
             l1_ratio=l1_ratio,

@@ -24,6 +24,14 @@ Drop = Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns to lea
 Categorical = Annotated[
     list[str], typer.Option(metavar="A,B,...", help="Columns to read as levels whatever their type.")
 ]
+Dates = Annotated[
+    list[str],
+    typer.Option(
+        metavar="COLUMN=PART,...",
+        help="What to learn from a column of dates: days, year, month, weekday, hour, month-cycle, weekday-cycle, "
+        "hour-cycle; of times of day hours, hour, hour-cycle; repeat it for more columns.",
+    ),
+]
 Weights = Annotated[str | None, typer.Option(help="Column of row weights.")]
 PenaltyFactor = Annotated[
     list[str], typer.Option(metavar="COLUMN=F,...", help="Multiply a column's penalty; 0 leaves it unpenalised.")
@@ -82,6 +90,17 @@ def factors(given: list[str]) -> dict[str, float]:
         if not name or isinstance(factor, str):
             raise OptionError(f"penalty-factor is {pair!r}; expected COLUMN=NUMBER, such as age=0.")
         found[name] = factor
+    return found
+
+
+def parts(given: list[str]) -> dict[str, list[str]]:
+    """Return the parts of an option given as `a=days,month`, and again for another column."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        name, _, words = text.rpartition("=")
+        if not name:
+            raise OptionError(f"dates is {text!r}; expected COLUMN=PART,..., such as day=month,weekday.")
+        found.setdefault(name, []).extend(names([words]))
     return found
 
 

@@ -41,8 +41,9 @@ def _levels(source: Source, schema: Schema) -> list[str]:
     found = []
     for j in range(1 + len(schema.numeric) + schema.n_sparse, schema.n_coefs):
         found += _lacking(schema, terms[j], counts[:, j])
+    with_gaps = {name for parts in schema.parts.values() for name in parts[1:] if f"{parts[0]} is missing" in terms}
     for column in schema.categorical:
-        if column.reference:
+        if column.reference and column.name not in with_gaps:  # whose rows without a date are not its first level's
             of_others = np.sum(counts[:, columns == column.name], axis=1)
             found += _lacking(schema, f"{column.name}={column.levels[0]}", counts[:, 0] - of_others)
     return found

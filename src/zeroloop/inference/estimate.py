@@ -409,7 +409,7 @@ def without_columns(
     if not estimates.compares_likelihoods:
         return test
     columns = np.array(rows.schema.columns_of_terms, dtype=object)
-    out = np.flatnonzero(np.isin(columns, list(names)))
+    out = np.flatnonzero(np.isin(columns, rows.schema.made_of(names)))
     with one_blas_thread():
         without = _log_likelihood(rows, options, _held_at_zero(held, out))
     return likelihood_ratio(test, estimates.log_likelihood, without)

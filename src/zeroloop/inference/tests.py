@@ -18,7 +18,7 @@ def check_columns(names: Sequence[str], schema: Schema) -> None:
     """Raise OptionError unless all names are those of columns that make terms."""
     known = [name for name in schema.features if name != schema.offset]
     for name in names:
-        if name not in known:
+        if name not in (*known, *schema.parts):
             raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
 
 
@@ -39,7 +39,7 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
     n_outputs = len(estimates.states) // schema.n_coefs
     columns = np.tile(np.array(schema.columns_of_terms, dtype=object), n_outputs)
     states = np.array(estimates.states, dtype=object)
-    mine = np.isin(columns, list(names)) & np.isin(states, [State.ESTIMATED, State.NO_MAXIMUM])
+    mine = np.isin(columns, schema.made_of(names)) & np.isin(states, [State.ESTIMATED, State.NO_MAXIMUM])
     at = np.flatnonzero(mine)
     statistic = float("nan")
     # The scores of G clusters sum to zero, so that their covariance has a rank of at most G - 1.

@@ -361,13 +361,14 @@ def _intercept(term: dict[str, Any]) -> str:
 
 def _columns(model: Model) -> Iterator[dict[str, str]]:
     """Yield each column: its kind, what it holds, and what is missing."""
-    schema, rows = model.schema, model.training.rows
+    schema, rows, origins = model.schema, model.training.rows, model.schema.origins
 
     def missing(n: int) -> str:
         return f"{n:,} ({n / rows:.1%})" if n else "none"
 
     for numeric in schema.numeric:
         detail = f"mean {numeric.mean:.4g}, standard deviation {numeric.scale:.4g}"
+        detail += f"; counted from {origins[numeric.name]}" if numeric.name in origins else ""
         kind = "offset" if numeric.name == schema.offset else "numbers"
         yield {"name": numeric.name, "kind": kind, "detail": detail, "missing": missing(numeric.missing)}
     if schema.sparse is not None:

@@ -40,6 +40,8 @@ def _words(option: str, name: str, value: Any) -> Iterator[str]:
             return
         case True:
             texts = None if name != "positive" else ["True"]
+        case dict() if name == "dates":
+            texts = [f"{key}={','.join(item)}" for key, item in value.items()]
         case dict():
             pairs = [
                 f"{key}={':'.join(map(str, item)) if isinstance(item, list) else item}" for key, item in value.items()

@@ -42,6 +42,11 @@ def describe(data_type: pa.DataType) -> str:
     )
 
 
+def is_text(data_type: pa.DataType) -> bool:
+    """Return whether a column of this type holds text, which is not among given categories."""
+    return kind_of(data_type) == "categorical" and not pt.is_dictionary(data_type)
+
+
 def no_term(data_type: pa.DataType) -> str:
     """Return why a column of a type makes no term."""
     return f"{describe(data_type)} make no term; derive numbers or levels from them"
@@ -172,7 +177,7 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
         values = values.cast(pa.string())
     elif pt.is_decimal(values.type) or pt.is_floating(values.type):
         values = values.cast(pa.float64())
-    gone = _absent(values)
+    gone = absent(values)
     if np.any(gone):
         codes = np.where((codes >= 0) & gone[codes], np.int32(-1), codes)
     return codes, values
@@ -199,14 +204,21 @@ def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]
     return codes, tuple(distinct.to_pylist())
 
 
+def whole_numbers(column: pa.Array) -> NDArray[np.int64]:
+    """Return the numbers that stand for dates and times `(rows,)`, in their own unit; anything where it is null."""
+    dtype = np.int32 if column.type.bit_width == 32 else np.int64
+    return _view(column, dtype).astype(np.int64, copy=False)
+
+
 def present(column: pa.Array) -> NDArray[np.bool_]:
     """Return which rows have a value: neither null nor NaN, `(rows,)`."""
     if pt.is_dictionary(column.type):
         return coded(column)[0] >= 0
-    return ~_absent(column)
+    return ~absent(column)
 
 
-def _absent(column: pa.Array) -> NDArray[np.bool_]:
+def absent(column: pa.Array) -> NDArray[np.bool_]:
+    """Return which rows have no value, `(rows,)`."""
     return _bools(pc.is_null(column, nan_is_null=pt.is_floating(column.type)))
 
 

@@ -1,13 +1,13 @@
 """Complete rows only: which columns they are complete in.
 
-As with R's `glm`, these are the columns that the model uses. Those that make no term (of one value or none, dates,
+As with R's `glm`, these are the columns that the model uses. Those that make no term (of one value or none,
 identifiers) are not among them, and what they are is known once the table is read: where such a column has gaps, it is
 set aside, and the table is read again without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from zeroloop.tables.learn import without_terms
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import Scan
-from zeroloop.tables.schema import LeftOut, Schema
+from zeroloop.tables.schema import DateColumn, LeftOut, Schema
 
 
 def without_empty(table: RawTable, roles: Roles) -> Roles:
@@ -40,9 +40,10 @@ def without_other(table: RawTable, roles: Roles) -> tuple[Roles, list[LeftOut]]:
         DataError: when no feature is left.
 
     """
+    own = [name for name in roles.features if name in table.schema.names]  # the others are parts of dates
     left_out = [
         LeftOut(name, no_term(table.schema.field(name).type))
-        for name in roles.features
+        for name in own
         if name not in (*roles.categorical, roles.offset) and kind_of(table.schema.field(name).type) == "other"
     ]
     roles = without_features(roles, [one.name for one in left_out])
@@ -96,18 +97,23 @@ def read_complete(
 
 
 def without_features(roles: Roles, names: Collection[str]) -> Roles:
-    """Return roles without some of the features."""
+    """Return roles without some of the features; without dates, without all their parts."""
+    gone = {*names, *(part for one in roles.dates if one.name in names for part in one.columns)}
     return replace(
         roles,
-        features=tuple(name for name in roles.features if name not in names),
-        categorical=tuple(name for name in roles.categorical if name not in names),
-        needed=tuple(name for name in roles.needed if name not in names),
+        features=tuple(name for name in roles.features if name not in gone),
+        categorical=tuple(name for name in roles.categorical if name not in gone),
+        needed=tuple(name for name in roles.needed if name not in gone),
+        dates=tuple(one for one in roles.dates if one.name not in gone),
     )
 
 
-def with_left_out(schema: Schema, columns: Sequence[LeftOut], names: Sequence[str]) -> Schema:
-    """Return a schema with further columns left out, in the order of the table's names."""
+def with_left_out(
+    schema: Schema, columns: Sequence[LeftOut], names: Sequence[str], dates: Iterable[DateColumn]
+) -> Schema:
+    """Return a schema with further columns left out, in the order of the table's names, parts of dates behind these."""
     if not columns:
         return schema
-    every = sorted((*schema.left_out, *columns), key=lambda one: list(names).index(one.name))
-    return replace(schema, left_out=tuple(every))
+    parts = {one.name: one.columns for one in dates}
+    place = {name: at for at, name in enumerate(each for name in names for each in (name, *parts.get(name, ())))}
+    return replace(schema, left_out=tuple(sorted((*schema.left_out, *columns), key=lambda one: place[one.name])))

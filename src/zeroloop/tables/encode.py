@@ -16,8 +16,9 @@ from zeroloop.blocks import Block
 from zeroloop.errors import DataError
 from zeroloop.sparse import Sparse, from_triples
 from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
+from zeroloop.tables.dates import check_date_type, with_parts
 from zeroloop.tables.draft import Draft, Interner, Layout, draft
-from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn
+from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn, days_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,16 @@ def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
         DataError: naming the column that is missing or of another type, and what holds it.
 
     """
+    for source in schema.sources:
+        if source not in table.names:
+            raise DataError(f"{name}: column {source!r}, which the model needs, is missing.")
+    for date in schema.dates:
+        check_date_type(date, table.field(date.name).type, name)
     sparse = () if schema.sparse is None else (schema.sparse,)
     columns: tuple[Numeric | Categorical | SparseColumn, ...] = (*schema.numeric, *sparse, *schema.categorical)
     for column in columns:
-        if column.name not in table.names:
-            raise DataError(f"{name}: column {column.name!r}, which the model needs, is missing.")
+        if column.name not in schema.sources:  # a part of a date
+            continue
         found = table.field(column.name).type
         if kind_of(found) == "empty":
             continue
@@ -105,6 +111,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
             training did not know.
 
     """
+    batch = with_parts(batch, schema.dates, first_row)
     made = draft(batch, layout_of_schema(schema, schema.weights if labelled else None), first_row)
     if labelled:
         codes, classes = value_numbers(batch[schema.target.name])
@@ -191,12 +198,17 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
     marks = []
     place = {name: at for at, name in enumerate(draft.names)}
     gaps_of = set(draft.gaps)
+    origins = {name: days_to(first) for name, first in schema.origins.items()}
+    others = {name for parts in schema.parts.values() for name in parts[1:]}  # the first says what is missing
     for j, column in enumerate(schema.numeric):
         at = place[column.name]
-        if in_place and at not in gaps_of and column.decimals is None and not column.missing:
+        origin = origins.get(column.name, 0.0)
+        if in_place and at not in gaps_of and column.decimals is None and not column.missing and not origin:
             continue  # nothing to do, of nearly all columns of most tables
         if column.decimals is not None and draft.narrow[at]:
             numeric[j] = as_decimals(draft.numeric[at].astype(np.float64), column.decimals)
+        elif origin:
+            np.subtract(draft.numeric[at], origin, out=numeric[j])
         elif not in_place:
             numeric[j] = draft.numeric[at]
         met = np.flatnonzero(np.isnan(numeric[j])).astype(np.int32) if at in gaps_of else np.empty(0, np.int32)
@@ -206,7 +218,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
             if column.name == schema.offset and schema.missing != "drop":
                 row = draft.row(int(met[0])) + 1
                 raise DataError(f"The offset column {column.name!r} has no value in row {row}; fill it.")
-            if not column.missing and schema.missing == "impute":
+            if not column.missing and schema.missing == "impute" and column.name not in others:
                 surprises.filled[column.name] += met.size
         if column.missing:
             marks.append(np.stack([met, np.full_like(met, coefficient)]))
@@ -219,7 +231,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         complete &= ~missing
         if np.any(lookup.unseen):
             surprises.unseen[levels.name] += int(np.sum(lookup.unseen[numbers_of]))
-        if not levels.missing and schema.missing == "impute":
+        if not levels.missing and schema.missing == "impute" and levels.name not in others:
             surprises.filled[levels.name] += int(np.sum(missing))
     if schema.missing == "error" and not np.all(complete):
         at = draft.row(int(np.argmin(complete))) + 1

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import block_rows
-from zeroloop.errors import BadFileError, EmptyFileError
+from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables import svmlight
 from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_files import csv_batches, csv_schema
+from zeroloop.tables.date_types import with_date_types
 from zeroloop.tables.files import File
 from zeroloop.tables.kinds import READ, foreign, is_svmlight
 from zeroloop.tables.packed import packing_of
@@ -84,7 +85,7 @@ def file_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, tuple[int, 
         case "parquet":
             import pyarrow.parquet as pq
 
-            with file.open() as source, pq.ParquetFile(source) as found:
+            with file.open() as source, pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as found:
                 groups = range(found.num_row_groups)
                 return found.schema_arrow, tuple(found.metadata.row_group(i).num_rows for i in groups)
         case "ipc":
@@ -104,13 +105,21 @@ def file_batches(
 ) -> Iterator[Piece]:
     """Yield a file's rows from `first_row` on, with the named columns; of a CSV file with `types`, or wider ones.
 
+    Dates and times have their types there too, which those of several files may differ from.
+
     Types that turn out too narrow are widened in `types`, so that the next reading starts with the right ones.
     """
     own = [name for name in columns if name not in dict(file.keys)]
     if not own:  # a file is read for its number of rows, at least
         own = [next(name for name in types if name not in dict(file.keys))]
     for piece in _skipped(_pieces(file, own, types, first_row, options), first_row):
-        yield Piece(_with_keys(piece.batch, file, columns, types), piece.n_bytes)
+        batch = _with_keys(piece.batch, file, columns, types)
+        try:
+            batch = with_date_types(batch, types, first_row)
+        except DataError as error:
+            raise BadFileError(file.path, str(error)) from error
+        first_row += batch.num_rows
+        yield Piece(batch, piece.n_bytes)
 
 
 def _pieces(
@@ -177,7 +186,10 @@ def _parquet(file: File, columns: list[str], first_row: int) -> Iterator[tuple[i
 def _opened(source: pa.NativeFile) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(source, buffer_size=PARQUET_BUFFER, page_checksum_verification=True)
+    # Instants of 96 bits (Spark, Impala) would run over as nanoseconds: 9999-12-31 would be 1816-03-29.
+    return pq.ParquetFile(
+        source, buffer_size=PARQUET_BUFFER, page_checksum_verification=True, coerce_int96_timestamp_unit="us"
+    )
 
 
 def _skipped(pieces: Iterator[tuple[int, Piece]], first_row: int) -> Iterator[Piece]:

@@ -11,6 +11,7 @@ import numpy as np
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.kernels.totals import out_of_range
 from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
+from zeroloop.tables.learn_dates import Learned, learn_dates
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.row_numbers import FEWEST_COUNTED, counts
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
@@ -53,12 +54,13 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             ZeroloopWarning,
             stacklevel=4,
         )
-    for name, column in scanned.columns.items():
-        if name == roles.offset:
-            offset = _learn_offset(name, column, measured)
-            continue
-        learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, reference)
-        if isinstance(learned, Numeric) and column.counted and not roles.named and scanned.n_training >= FEWEST_COUNTED:
+    if roles.offset is not None:
+        offset = _learn_offset(roles.offset, scanned.columns[roles.offset], measured)
+    made, dates = learn_dates(_learn_columns(scanned, roles, measured, reference), roles.dates, measured, roles.asked)
+    of_dates = {name for one in dates for name in one.columns}
+    count_rows = () if roles.named or scanned.n_training < FEWEST_COUNTED else scanned.counting - of_dates
+    for name, learned in made.items():
+        if isinstance(learned, Numeric) and name in count_rows:
             counting.append(learned)
             continue
         if isinstance(learned, Numeric):
@@ -90,6 +92,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         float32=bool(types) and exact and all(fits_float32(t) for t in types),
         sparse=sparse[0] if sparse else None,
         offset=roles.offset,
+        dates=dates,
     )
     _check_terms(schema)
     return schema
@@ -120,16 +123,21 @@ def without_terms(scanned: Scan, roles: Roles) -> list[LeftOut]:
 
     """
     measured = scanned.measured.total()
-    found = []
-    for name, column in scanned.columns.items():
-        if name == roles.offset:
-            continue
-        learned = _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, False)
-        if isinstance(learned, Categorical) and len(learned.levels) == 1:
-            learned = LeftOut(name, f"constant, {learned.levels[0]!r} in every row that has a value")
-        if isinstance(learned, LeftOut):
-            found.append(learned)
-    return found
+    learned = _learn_columns(scanned, roles, measured, False)
+    for name, one in learned.items():
+        if isinstance(one, Categorical) and len(one.levels) == 1:
+            learned[name] = LeftOut(name, f"constant, {one.levels[0]!r} in every row that has a value")
+    made, _ = learn_dates(learned, roles.dates, measured, ())
+    return [one for one in made.values() if isinstance(one, LeftOut)]
+
+
+def _learn_columns(scanned: Scan, roles: Roles, measured: Measured, reference: bool) -> dict[str, Learned]:
+    """Return what each feature but the offset makes by itself."""
+    return {
+        name: _learn_column(name, column, measured, name in roles.categorical, scanned.n_training, reference)
+        for name, column in scanned.columns.items()
+        if name != roles.offset
+    }
 
 
 def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
@@ -207,7 +215,7 @@ def _same(value: float, text: str) -> bool:
 
 def _learn_column(
     name: str, column: ColumnScan, measured: Measured, asked: bool, n_rows: int, reference: bool
-) -> Numeric | Categorical | SparseColumn | LeftOut:
+) -> Learned:
     kinds = {kind_of(t) for t in column.types} - {"empty"}
     if not asked and "other" in kinds:
         worst = next(t for t in column.types if kind_of(t) == "other")

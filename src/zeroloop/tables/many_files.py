@@ -12,6 +12,7 @@ import pyarrow as pa
 from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
+from zeroloop.tables.date_types import common_date_type, date_kind, in_words, zone_of
 from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.hive import partitioned
@@ -131,6 +132,7 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
     if not rows:
         raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
     fields = [*unified.fields(), *keys]
+    said += unified.said
     for one in rows:
         one.types.update((field.name, field.type) for field in fields)
     found = FileRows(tuple(rows), options=options)
@@ -159,6 +161,7 @@ class _Unified:
         self._keys = keys
         self._types: dict[str, tuple[pa.DataType, str]] = {}
         self._first = ""
+        self.said: list[str] = []  # what a reader should know
 
     def add(self, path: str, schema: pa.Schema) -> None:
         """Take in a file's columns.
@@ -197,6 +200,18 @@ class _Unified:
             return common, common_path
         if pa.types.is_null(common):
             return found, path
+        if date_kind(found) is not None and date_kind(common) is not None:
+            both = common_date_type(found, common)
+            if both is None:
+                one, other = in_words(found), in_words(common)
+                raise BadFileError(path, f"column {name!r} holds {one}, but {other} in {common_path}; convert one.")
+            zones = {zone_of(found), zone_of(common)}
+            if len(zones) > 1:
+                self.said.append(
+                    f"{path}: column {name!r} is in the time zone {zone_of(found)}, and in {zone_of(common)} in "
+                    f"{common_path}; all is taken in {zone_of(both)}."
+                )
+            return both, common_path
         if describe(found) == describe(common) == "numbers":
             whole = pa.types.is_integer(found) and pa.types.is_integer(common)
             return (common if whole else pa.float64()), common_path

@@ -16,7 +16,8 @@ from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
-from zeroloop.tables.schema import Level, Missing
+from zeroloop.tables.date_types import date_kind
+from zeroloop.tables.schema import DateColumn, Level, Missing, sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Roles:
         test_fraction: share of rows held out, by a hash of their index.
         seed: of that hash.
         named: whether the features were named one by one.
+        dates: columns whose parts are features, in place of them.
+        asked: parts of dates that were named one by one.
 
     """
 
@@ -50,12 +53,18 @@ class Roles:
     test_fraction: float
     seed: int
     named: bool = False
+    dates: tuple[DateColumn, ...] = ()
+    asked: frozenset[str] = frozenset()
 
     @property
     def read(self) -> frozenset[str]:
         """Names of the columns to read."""
         others = [name for name in (self.weights, self.cluster) if name is not None]
-        return frozenset([self.target, *self.features, *self.needed, *others])
+        return frozenset([self.target, *sources(self.features, self.dates), *self.needed, *others])
+
+    def source_of(self, feature: str) -> str:
+        """Return the column of the table that a feature comes from."""
+        return sources([feature], self.dates)[0]
 
 
 def assign_roles(
@@ -92,7 +101,7 @@ def assign_roles(
     ]:
         for name in names:
             if name not in known:
-                raise OptionError(f"{option}: there is no column {name!r}{_nearest(name, known)}.")
+                raise OptionError(f"{option}: there is no column {name!r}{nearest(name, known)}.")
     for option, names in [("features", features or []), ("drop", drop), ("categorical", categorical)]:
         if target in names:
             raise OptionError(f"{option}: column {target!r} is the target; take it out of {option}.")
@@ -129,7 +138,8 @@ def assign_roles(
     )
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return what follows on a name that is none of those known."""
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}"
@@ -168,6 +178,11 @@ def check_types(columns: pa.Schema, roles: Roles) -> None:
     check_target(roles.target, columns.field(roles.target).type)
     for name in roles.categorical:
         data_type = columns.field(name).type
+        if date_kind(data_type) is not None:
+            raise DataError(
+                f"Column {name!r} is named categorical and holds {describe(data_type)}; name parts of it in dates, "
+                "such as month, which are levels."
+            )
         if kind_of(data_type) in ("other", "sparse"):
             raise DataError(
                 f"Column {name!r} is named categorical and holds {describe(data_type)}; levels are text, numbers or "

@@ -201,6 +201,11 @@ class Scan:
         """Names of the float32 columns that hold other numbers than short decimals."""
         return frozenset(name for name, column in self.columns.items() if column.decimals == NOT_DECIMAL)
 
+    @property
+    def counting(self) -> frozenset[str]:
+        """Names of the columns of numbers that count the rows."""
+        return frozenset(name for name, column in self.columns.items() if column.counted)
+
 
 def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
     """Return which of a batch's features are read as what.
@@ -339,8 +344,9 @@ def _check_no_gap(
             continue
         gap = rows.training & ~present(batch[name])
         if np.any(gap):
+            row = first_row + int(np.argmax(gap)) + 1
             raise DataError(
-                f"Column {name!r} has no value in row {first_row + int(np.argmax(gap)) + 1}, and missing is 'error'; "
+                f"Column {roles.source_of(name)!r} has no value in row {row}, and missing is 'error'; "
                 "fill it, or use missing='impute' or 'drop'."
             )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +14,14 @@ from zeroloop.blocks import FloatArray
 Level: TypeAlias = str | int | float | bool
 Missing: TypeAlias = Literal["impute", "drop", "error"]
 MISSING_RULES: tuple[Missing, ...] = ("impute", "drop", "error")
+
+DateKind: TypeAlias = Literal["date", "time", "duration"]
+DATE_PARTS: dict[DateKind, tuple[str, ...]] = {
+    "date": ("days", "year", "month", "weekday", "hour", "month-cycle", "weekday-cycle", "hour-cycle"),
+    "time": ("hours", "hour", "hour-cycle"),
+    "duration": ("days",),
+}
+LEVEL_PARTS = ("year", "month", "weekday", "hour")
 
 INTERCEPT = "(intercept)"
 OTHER = "(other)"
@@ -95,6 +105,66 @@ class SparseColumn:
         return tuple(f"{self.name}[{j}]" for j in range(len(self.scale)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateColumn:
+    """A column of dates, times of day or durations, and the columns of numbers and levels that are made of it.
+
+    Attributes:
+        name: the column's.
+        kind: what it holds.
+        zone: time zone of what its clocks show; None where its dates have none.
+        written: the order of day, month and year in its text, where that is all numbers: "dmy", "mdy" or "ymd"; else
+            None.
+        parts: what is made of it, of `DATE_PARTS`; each a column, or two, of `Schema.numeric` or `Schema.categorical`.
+        origin: the first date (UTC) of the training rows, which days are counted from; None where no number of days is
+            made of it.
+
+    """
+
+    name: str
+    kind: DateKind
+    zone: str | None
+    written: str | None
+    parts: tuple[str, ...]
+    origin: str | None
+
+    def columns_of(self, part: str) -> tuple[str, ...]:
+        """Return the names of the columns that a part makes."""
+        round_and_round = part.removesuffix("-cycle")
+        if part != round_and_round:
+            return f"{self.name} ({round_and_round} sine)", f"{self.name} ({round_and_round} cosine)"
+        return (f"{self.name} ({part})",)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns made of it."""
+        return tuple(name for part in self.parts for name in self.columns_of(part))
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of those of them that hold levels."""
+        return tuple(name for part in self.parts if part in LEVEL_PARTS for name in self.columns_of(part))
+
+
+def is_day(text: str) -> bool:
+    """Return whether text is a date as `DateColumn.origin` has it."""
+    try:
+        return str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False
+
+
+def days_to(day: str) -> int:
+    """Return the days from 1970 to a date as `DateColumn.origin` has it."""
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days
+
+
+def sources(features: Iterable[str], dates: Iterable[DateColumn]) -> tuple[str, ...]:
+    """Return the columns of a table that features come from: a date for its parts, once."""
+    made_of = {part: one.name for one in dates for part in one.columns}
+    return tuple(dict.fromkeys(made_of.get(name, name) for name in features))
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A column that makes no term, and why."""
@@ -137,6 +207,7 @@ class Schema:
         float32: whether blocks store numbers as float32: every numeric column came as such.
         sparse: a column of maps from index to number, or None.
         offset: name of the numeric column, the last, whose coefficient is held at 1; or None.
+        dates: columns of dates and times, whose parts are among the numeric and categorical columns.
 
     """
 
@@ -149,6 +220,28 @@ class Schema:
     float32: bool
     sparse: SparseColumn | None = None
     offset: str | None = None
+    dates: tuple[DateColumn, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the table's columns that make terms."""
+        return sources(self.features, self.dates)
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Features made of each column of dates, by its name; of a cycle one curve may be constant, and make none."""
+        made = set(self.features) if self.dates else ()
+        return {one.name: tuple(name for name in one.columns if name in made) for one in self.dates}
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """The date that the days of each column of days are counted from, by that column's name."""
+        return {one.columns_of("days")[0]: one.origin for one in self.dates if one.origin is not None}
+
+    def made_of(self, names: Iterable[str]) -> list[str]:
+        """Return the features that names stand for: that of dates all of its parts, any other itself."""
+        parts = self.parts
+        return [part for name in names for part in parts.get(name, (name,))]
 
     @property
     def held(self) -> FloatArray | None:
