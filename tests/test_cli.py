@@ -221,6 +221,50 @@ def test_usage_errors_exit_with_2(folder: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_columns_left_out_are_said_once_and_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {f"c{i}": np.full(60, i) for i in range(500)} | {f"e{i}": pa.nulls(60) for i in range(3)}
+    columns |= {"rows": np.arange(60), "one": [f"{i}:{i}" for i in range(60)]}
+    columns |= {f"x{i}": rng.standard_normal(60) for i in range(30)} | {"y": rng.permutation([0, 1] * 30)}
+    pacsv.write_csv(pa.table(columns), tmp_path / "wide.csv")
+    done = run("train", "wide.csv", "--target", "y", cwd=tmp_path)
+    assert done.stderr.splitlines() == [
+        f"zeroloop: warning: {sentence}"
+        for sentence in (
+            "Columns 'c0', 'c1', 'c2', 'c3', 'c4' and 495 more are left out for reasons like that of 'c0': "
+            "constant, 0 in every training row.",
+            "Columns 'e0', 'e1' and 'e2' are left out: no value in any training row.",
+            "Column 'one' is left out: an identifier: 48 values in 48 rows; name it categorical to use it all the "
+            "same.",
+            "Column 'rows' is left out: it counts the rows (0, 1, 2, ...); name it among the features to use it.",
+        )
+    ]
+    assert "left out" not in done.stdout
+    assert len(done.stdout.splitlines()) < 60
+    assert "and 10 more  numeric" in done.stdout
+    told = run("summary", "model.json", cwd=tmp_path).stdout
+    assert [told.count(f"\n{name} ") for name in ("c0", "c499", "e2", "one", "rows", "x29")] == [1, 1, 1, 1, 1, 2]
+    nothing = pa.table({f"c{i}": np.full(60, i) for i in range(500)} | {"y": columns["y"]})
+    pacsv.write_csv(nothing, tmp_path / "nothing.csv")
+    assert error("train", "nothing.csv", "--target", "y", cwd=tmp_path) == (
+        "No column is left to predict 'y' from ('c0', 'c1', 'c2', 'c3', 'c4' and 495 more for reasons like that of "
+        "'c0': constant, 0 in every training row)."
+    )
+
+
+def test_one_is_not_several(tmp_path: Path) -> None:
+    table = pa.table({"x": [0.5, 1.5, 2.5, None, 4.0], "c": list("ababa"), "y": [0, 1, 1, 0, 1]})
+    pacsv.write_csv(table, tmp_path / "five.csv")
+    pacsv.write_csv(table.slice(3, 1).append_column("z", [[1]]), tmp_path / "one.csv")
+    done = run("train", "five.csv", "--target", "y", "--missing", "drop", "--test-fraction", "0.2", cwd=tmp_path)
+    assert "1 of 5 rows was dropped as incomplete" in done.stdout
+    done = run("predict", "model.json", "one.csv", cwd=tmp_path)
+    assert done.stdout == "Wrote predictions.parquet: 1 prediction\n"
+    assert "1 of 1 row has a missing value and gets no prediction" in done.stderr
+    pacsv.write_csv(table.slice(1, 1), tmp_path / "known.csv")
+    assert run("evaluate", "model.json", "known.csv", cwd=tmp_path).stdout.startswith("1 row\n")
+
+
 def test_the_flights_are_written(flights: str, tmp_path: Path) -> None:
     done = run("data", "my flights.csv", cwd=tmp_path)
     assert done.stdout.splitlines()[1] == "Next: zeroloop train 'my flights.csv' --target late"

@@ -311,7 +311,7 @@ def test_a_date_that_does_not_vary_is_left_out(value: Any, reason: str, how: dic
         model = zeroloop.train(table, "y", **how)
     assert model.schema.features == ("x",)
     assert model.schema.dates == ()
-    with pytest.raises(DataError, match=f"No column is left to predict 'y' from \\(when: {reason}\\)"):
+    with pytest.raises(DataError, match=f"No column is left to predict 'y' from \\('when': {reason}\\)"):
         zeroloop.train(table, "y", drop=["x"])
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,22 @@ def test_records_above_four_fields_are_made_by_name() -> None:
             if any(one.startswith("dataclass") and "kw_only=True" not in one for one in made) and n_fields > 4:
                 by_position.append(f"{path.name}: {node.name}")
     assert by_position == []
+
+
+def test_no_sentence_has_the_plural_of_one() -> None:
+    """What is counted is written by `number_of`, which knows "1 row"."""
+    counted = "row|column|level|term|pass|prediction|example|feature|iteration|bin|coefficient|worker|partition|loop"
+    plural = re.compile(rf"^ (?:[a-z-]+ )?(?:{counted})e?s\b")
+    by_hand = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        texts = [node.values for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.JoinedStr)]
+        for number, text in [pair for values in texts for pair in pairwise(values)]:
+            if isinstance(number, ast.FormattedValue) and isinstance(text, ast.Constant):
+                what, word = ast.unparse(number.value), text.value
+                constant, known = what.isupper(), what.startswith("number_of(")
+                if isinstance(word, str) and plural.match(word) and not constant and not known:
+                    by_hand.append(f"{path.name}:{number.lineno}: {{{what}}}{word}")
+    assert not by_hand, "\n".join(by_hand)
 
 
 def test_import_is_light() -> None:

@@ -26,9 +26,10 @@ from zeroloop.estimates import Estimates, State, own_units, reach_of, relative, 
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
-from zeroloop.model import Model, Scored
+from zeroloop.model import Model
 from zeroloop.resources import Resources
 from zeroloop.scored import total_over
+from zeroloop.scored_rows import Scored
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema

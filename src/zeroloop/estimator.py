@@ -22,6 +22,7 @@ from zeroloop.grid import numbers_of
 from zeroloop.kernels.select import statistics
 from zeroloop.objective import Evaluation
 from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
+from zeroloop.plain_text import number_of
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import find_blas, thread_count
 from zeroloop.tables.read import is_dask
@@ -262,7 +263,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                 of_columns = numbers_of(name, values)
                 if of_columns.ndim > 0 and of_columns.shape != (n_features,):
                     raise OptionError(
-                        f"{name} has shape {of_columns.shape}; X has {n_features} columns: one number each."
+                        f"{name} has shape {of_columns.shape}; X has {number_of(n_features, 'column')}: a number each."
                     )
                 part[1:] = of_columns
         return replace(shape)  # checks it

@@ -24,6 +24,7 @@ from zeroloop.objective import (
     Units,
     hessian_cost,
 )
+from zeroloop.plain_text import number_of
 from zeroloop.solvers.coordinate_descent import coordinate_descent
 from zeroloop.solvers.gradient_descent import gradient_descent
 from zeroloop.solvers.lbfgs import lbfgs
@@ -207,7 +208,7 @@ class Fit:
     def not_converged(self, tol: float) -> str:
         """Return the sentence for a fit that is not converged: how far it got and what to change."""
         return (
-            f"Not converged: after {self.passes} passes of {self.solver} "
+            f"Not converged: after {number_of(self.passes, 'pass')} of {self.solver} "
             f"max |gradient| is {self.worst.last.gradient_norm:.1e}, above tol = {tol:g}. "
             f"The solver {self.worst.outcome.value}."
         )
@@ -332,8 +333,8 @@ def _finite(found: Fit) -> Fit:
         return found
     way = "a smaller learning_rate" if found.solver == "gradient-descent" else "another solver, or a stronger penalty"
     raise OptionError(
-        f"solver {found.solver!r}: after {found.passes} passes the coefficients or their loss are more than any number "
-        f"holds; use {way}."
+        f"solver {found.solver!r}: after {number_of(found.passes, 'pass')} the coefficients or their loss are more "
+        f"than any number holds; use {way}."
     )
 
 

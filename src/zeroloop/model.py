@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
-from zeroloop.errors import DataError, ModelFileError, OptionError, ZeroloopWarning
+from zeroloop.errors import DataError, ModelFileError, OptionError
 from zeroloop.estimates import (
     ColumnsTest,
     Estimates,
@@ -29,9 +28,10 @@ from zeroloop.packed_estimates import packed, unpacked
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.records import RecordError, record, whole_text
 from zeroloop.row_errors import row_errors
+from zeroloop.scored_rows import Scored, Tally
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
-from zeroloop.tables.encode import Encoded, Surprises, check_columns, encode
+from zeroloop.tables.encode import check_columns, encode
 from zeroloop.tables.raw import Batch, RawTable
 from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.roles import check_target
@@ -41,63 +41,6 @@ from zeroloop.training_record import HeldOutRecord, Training, with_arguments
 
 if TYPE_CHECKING:
     from zeroloop.summary import Summary
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A batch of rows with its predictor.
-
-    Attributes:
-        batch: the rows as read.
-        encoded: as a block.
-        z: linear predictor, `(rows,)`, or `(n_classes, rows)` of more than two; NaN where a row is incomplete and the
-            model was trained on complete rows.
-        std_err: standard error of the predictor, or of the logit of each class's probability, as `z`; NaN where there
-            is no finite one. None where it was not asked for.
-
-    """
-
-    batch: pa.RecordBatch
-    encoded: Encoded
-    z: FloatArray
-    std_err: FloatArray | None = None
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Which rows have a predictor, `(rows,)`."""
-        return ~np.isnan(self.z if self.z.ndim == 1 else self.z[0])
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was odd about rows that were scored; addable.
-
-    Attributes:
-        rows: how many.
-        incomplete: of them, how many have no predictor.
-        surprises: what training never met.
-
-    """
-
-    rows: int = 0
-    incomplete: int = 0
-    surprises: Surprises = field(default_factory=Surprises)
-
-    def __add__(self, other: Self) -> Tally:
-        return Tally(self.rows + other.rows, self.incomplete + other.incomplete, self.surprises + other.surprises)
-
-    def warn(self) -> None:
-        """Say it, in at most two warnings."""
-        sentence = self.surprises.sentence()
-        if sentence:
-            warnings.warn(sentence, ZeroloopWarning, stacklevel=4)
-        if self.incomplete:
-            warnings.warn(
-                f"{self.incomplete:,} of {self.rows:,} rows have a missing value and get no prediction: "
-                "the model was trained on complete rows (missing='drop').",
-                ZeroloopWarning,
-                stacklevel=4,
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from zeroloop.estimates import Estimates, State
+from zeroloop.plain_text import number_of
 from zeroloop.records import RecordError
 from zeroloop.tables.schema import DATE_PARTS, MISSING_RULES, DateColumn, Level, Schema, is_day
 from zeroloop.training_record import RolesRecord, Training
@@ -41,7 +42,7 @@ def check_schema(schema: Schema, rows: int) -> None:
         here = f"{place}.categorical[{at}]"
         _levels(column.levels, here)
         if len(column.counts) != len(column.levels):
-            raise RecordError(f"{len(column.counts)} counts of {len(column.levels)} levels - at `{here}`")
+            raise RecordError(f"{len(column.counts)} counts of {number_of(len(column.levels), 'level')} - at `{here}`")
         if column.reference and not column.levels:
             raise RecordError(f"A reference level, but no levels - at `{here}`")
         for count in (*column.counts, column.other, column.missing):
@@ -137,7 +138,7 @@ def check_estimates(estimates: Estimates, schema: Schema) -> None:
         raise RecordError(f"{estimates.n_outputs} outputs of {n_levels} classes - at `{place}.n_outputs`")
     n = estimates.n_outputs * schema.n_coefs
     if len(estimates.states) != n:
-        raise RecordError(f"{len(estimates.states)} states of {n} coefficients - at `{place}.states`")
+        raise RecordError(f"{len(estimates.states)} states of {number_of(n, 'coefficient')} - at `{place}.states`")
     _one_of(estimates.kind, ("model", "hc0", "hc1"), f"{place}.kind")
     _one_of(estimates.weights, (None, "frequency", "sampling"), f"{place}.weights")
     _one_of(estimates.method, ("ml", "firth"), f"{place}.method")
@@ -161,7 +162,7 @@ def check_estimates(estimates: Estimates, schema: Schema) -> None:
     here = f"{place}.separation"
     _one_of(separation.kind, ("complete", "quasi-complete", "suspected"), f"{here}.kind")
     if len(separation.direction) != n or (separation.signs and len(separation.signs) != n):
-        raise RecordError(f"A direction of {n} coefficients expected - at `{here}`")
+        raise RecordError(f"A direction of {number_of(n, 'coefficient')} expected - at `{here}`")
     for value in separation.direction:
         _number(value, f"{here}.direction")
     for sign in separation.signs:

@@ -11,6 +11,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.estimates import Estimates, State
+from zeroloop.plain_text import number_of
 from zeroloop.records import RecordError, record
 
 ROUNDING = 1e-6  # of the eigenvalues of correlations: left where coefficients are barely told apart
@@ -58,14 +59,16 @@ def unpacked(found: Any, place: str) -> Estimates:
     packing = record(Packing, of_packing, place)
     n = len(packing.states)
     if not all(0 <= at < n for at in packing.of) or len(set(packing.of)) < len(packing.of):
-        raise RecordError(f"Indices of {n} coefficients expected - at `{place}.of`")
+        raise RecordError(f"Indices of {number_of(n, 'coefficient')} expected - at `{place}.of`")
     kept = np.array(packing.of, dtype=np.intp)
     try:
         upper = np.frombuffer(base64.b64decode(packing.covariance, validate=True), "<f8")
     except ValueError as error:
         raise RecordError(f"Base64 of float64 expected: {error} - at `{place}.covariance`") from error
     if upper.size != kept.size * (kept.size + 1) // 2:
-        raise RecordError(f"The upper triangle of {kept.size} coefficients expected - at `{place}.covariance`")
+        raise RecordError(
+            f"The upper triangle of {number_of(kept.size, 'coefficient')} expected - at `{place}.covariance`"
+        )
     part = np.zeros((kept.size, kept.size))
     part[np.triu_indices(kept.size)] = upper
     part = np.where(np.tri(kept.size, dtype=bool), part.T, part)

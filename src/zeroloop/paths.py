@@ -18,7 +18,7 @@ from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, fit_grid, fits_wanted, numbers_of
 from zeroloop.labels import count_labels
 from zeroloop.objective import Units
-from zeroloop.plain_text import plain
+from zeroloop.plain_text import number_of, plain
 from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
@@ -179,7 +179,9 @@ def logistic_path(
         factors = numbers_of("penalty_factors", penalty_factors)
         factors = np.full(prepared.n_features, factors) if factors.ndim == 0 else factors
         if factors.shape != (prepared.n_features,):
-            raise OptionError(f"penalty_factors has shape {factors.shape}; X has {prepared.n_features} columns.")
+            raise OptionError(
+                f"penalty_factors has shape {factors.shape}; X has {number_of(prepared.n_features, 'column')}."
+            )
         shape = Shape(shape.unit, np.append(1.0, factors), shape.lower, shape.upper)
     grid = Grid(
         options=options,

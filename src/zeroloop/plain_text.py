@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 JOINERS = "\u200c\u200d"  # of letters, which Persian and Indian scripts and pictures need
 HIDDEN = (
@@ -21,6 +22,19 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(one) if one not in JOINERS and unicodedata.category(one) in HIDDEN else one for one in text)
+
+
+def number_of(n: int, noun: str) -> str:
+    """Return how many there are of what a noun names: "1 row", "2,000 rows"."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
+
+
+def listed(names: Iterable[str], most: int) -> str:
+    """Return names in quotes, those beyond the first `most` as a number: "'a', 'b' and 7 more"."""
+    names = list(names)
+    shown = names if len(names) <= most + 1 else names[:most]  # one more is as short as "and 1 more"
+    quoted = [repr(name) for name in shown] + [f"{len(names) - len(shown):,} more"] * (len(shown) < len(names))
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def one_line(text: object) -> str:

@@ -15,9 +15,10 @@ import pyarrow as pa
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, dask_extra
 from zeroloop.estimates import reach_of
-from zeroloop.model import Model, Scored, Tally
+from zeroloop.model import Model
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
+from zeroloop.scored_rows import Scored, Tally
 from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.files import first_line
 from zeroloop.tables.raw import RawTable

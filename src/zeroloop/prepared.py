@@ -25,6 +25,7 @@ from zeroloop.tables.complete import read_complete, with_left_out, without_empty
 from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.date_columns import asked_dates, find_dates, with_dates
 from zeroloop.tables.learn import learn_schema
+from zeroloop.tables.left_out import left_out_sentences
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.read import TableLike, is_dask
@@ -136,8 +137,8 @@ def prepare_table(
         roles = without_features(roles, learned.set_aside)
         rows.read_again(table, roles, learned.schema)
         clock.lap("read")
-    for column in learned.schema.left_out:
-        warnings.warn(f"Column {column.name!r} is left out: {column.reason}.", ZeroloopWarning, stacklevel=3)
+    for sentence in left_out_sentences(learned.schema.left_out):
+        warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
     for one in learned.skipped:
         warnings.warn(f"Skipped {one.path}: {one.reason}", ZeroloopWarning, stacklevel=3)
     training, held_out = rows.sources(learned)

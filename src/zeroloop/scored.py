@@ -11,8 +11,9 @@ import numpy as np
 
 from zeroloop.blocks import Block
 from zeroloop.errors import dask_extra
-from zeroloop.model import Model, Scored
+from zeroloop.model import Model
 from zeroloop.resources import Resources
+from zeroloop.scored_rows import Scored
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tree import Tree
 

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
-from zeroloop.model import Model, Scored
+from zeroloop.model import Model
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
 from zeroloop.scored import total_over
+from zeroloop.scored_rows import Scored
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.tables.read import TableLike
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
 from zeroloop.model import Model
-from zeroloop.plain_text import plain
+from zeroloop.plain_text import number_of, plain
 from zeroloop.tables.schema import INTERCEPT
 from zeroloop.training_record import Training
 
@@ -161,7 +161,8 @@ def dropped_text(training: Training) -> str:
     shown = [f"{name} ({gap:,})" for name, gap in list(gaps.items())[:MOST_GAPS]]
     shown += [f"and {len(gaps) - MOST_GAPS} more"] * (len(gaps) > MOST_GAPS)
     where = f", without a value in {', '.join(shown)}" if shown else ""
-    return f"{n:,} of {training.rows_read:,} rows were dropped as incomplete{where}."
+    were = "was" if n == 1 else "were"
+    return f"{n:,} of {number_of(training.rows_read, 'row')} {were} dropped as incomplete{where}."
 
 
 def _notes(model: Model, estimates: Estimates) -> list[str]:
@@ -170,8 +171,8 @@ def _notes(model: Model, estimates: Estimates) -> list[str]:
     if training.held_out_rows:
         n = training.rows + training.held_out_rows
         notes.append(
-            f"The estimates are of {training.rows:,} of {n:,} rows ({training.rows / n:.0%}): the others were held out "
-            "for the scores. With test_fraction=0 (--test-fraction 0) they are of all."
+            f"The estimates are of {training.rows:,} of {number_of(n, 'row')} ({training.rows / n:.0%}): the others "
+            "were held out for the scores. With test_fraction=0 (--test-fraction 0) they are of all."
         )
     else:
         notes.append(NO_HELD_OUT)
@@ -212,8 +213,9 @@ def _few_clusters(estimates: Estimates) -> list[str]:
     ]
     if n <= estimates.n_estimated:
         notes.append(
-            f"Of {estimates.n_estimated} coefficients {n:.0f} {what.split()[0]} cannot tell as many errors apart: the "
-            f"covariance has a rank of at most {n - 1:.0f}, and tests of more coefficients together are left out."
+            f"Of {number_of(estimates.n_estimated, 'coefficient')} {n:.0f} {what.split()[0]} cannot tell as many "
+            f"errors apart: the covariance has a rank of at most {n - 1:.0f}, and tests of more coefficients together "
+            "are left out."
         )
     return notes
 

@@ -19,14 +19,14 @@ from zeroloop.estimates import troubles
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
 from zeroloop.paths import Path
-from zeroloop.plain_text import plain
+from zeroloop.plain_text import number_of, plain
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
 from zeroloop.summary import NAMES, NO_HELD_OUT, Summary, columns_test_text, dropped_text, figure_text, p_text
-from zeroloop.tables.schema import INTERCEPT
+from zeroloop.tables.schema import INTERCEPT, Schema
 from zeroloop.training_record import CrossValidationRecord
 
-STRONGEST = 10  # terms shown after a fit
+STRONGEST, MOST_COLUMNS = 10, 20  # terms, and columns of a kind, shown after a fit
 SHOWN_OF_PATH, NEW_TERMS = 12, 4
 SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
 
@@ -101,14 +101,17 @@ class ProgressBar:
             self._bar.stop()
 
 
-def show_training(model: Model) -> None:
-    """Print what was read, each column's part, the fit, and the held-out scores."""
+def show_training(model: Model, most: int | None = None) -> None:
+    """Print what was read, each column's part, the fit, and the held-out scores.
+
+    After a fit `most` columns of a kind are shown, and none that a warning has said to be left out.
+    """
     training = model.training
     console.print(
         styled(
             "Read ",
             (training.data, "bold"),
-            f": {training.rows_read:,} rows; {training.rows:,} to train on"
+            f": {number_of(training.rows_read, 'row')}; {training.rows:,} to train on"
             + (f", {training.held_out_rows:,} held out" if training.held_out_rows else "")
             + (f", {training.dropped_no_target:,} dropped without a target" if training.dropped_no_target else "")
             + (f", {training.dropped_incomplete:,} dropped as incomplete" if training.dropped_incomplete else ""),
@@ -120,7 +123,7 @@ def show_training(model: Model) -> None:
     for one in training.skipped:
         console.print(styled(("Skipped", "yellow"), f" {one['path']}: {one['reason']}"))
     console.print(_target(model))
-    console.print(_columns_table(model))
+    console.print(_columns_table(model.schema, most))
     seconds = ", ".join(f"{name} {value:.2f} s" for name, value in training.seconds.items())
     if training.cross_validation:
         show_cross_validation(training.cross_validation, training.C)
@@ -131,12 +134,12 @@ def show_training(model: Model) -> None:
         styled(
             f"Fit by {training.solver}, {penalty}: ",
             "converged" if training.converged else ("not converged", "bold red"),
-            f" in {_passes(training.passes)}, mean log loss {training.loss:.6f}, max |gradient| "
+            f" in {number_of(training.passes, 'pass')}, mean log loss {training.loss:.6f}, max |gradient| "
             f"{training.gradient_norm:.1e} ({seconds})",
         )
     )
     if model.held_out:
-        show_scores(model.held_out, f"{model.held_out['rows']:,} held-out rows")
+        show_scores(model.held_out, number_of(model.held_out["rows"], "held-out row"))
     elif not training.held_out_rows:
         console.print(NO_HELD_OUT)
 
@@ -163,7 +166,9 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
         strength = [abs(term["coef"]) * deviations[j % deviations.size] for j, term in enumerate(shown)]
         strongest = sorted(range(n_terms), key=lambda j: -strength[j])[:most]
         shown = [term for term in shown if term["term"] == INTERCEPT] + [shown[j] for j in strongest]
-    title = f"{len(shown) - 1} strongest of {n_terms - 1} terms" if len(shown) < n_terms else f"{n_terms} terms"
+    title = number_of(n_terms, "term")
+    if len(shown) < n_terms:
+        title = f"{len(shown) - 1} strongest of {number_of(n_terms - 1, 'term')}"
     table = _table(title, [name if i < first else f">{name}" for i, name in enumerate(header)])
     for term in shown:
         table.add_row(*summary.row(term))
@@ -201,7 +206,7 @@ def show_scores(scores: dict[str, Any], title: str) -> None:
         table.add_row(name, _score(scores[key]), _score(scores["base_rate"][key]))
     console.print(table)
     if "auc_bins" in scores:
-        console.print(f"(AUC from {scores['auc_bins']:,} bins of the predictor, as there are many rows)")
+        console.print(f"(AUC from {number_of(scores['auc_bins'], 'bin')} of the predictor, as there are many rows)")
 
 
 def show_terms(model: Model, most: int | None = None) -> None:
@@ -219,7 +224,7 @@ def show_terms(model: Model, most: int | None = None) -> None:
         places = sorted(places, key=lambda at: -abs(coef[at] * deviations[at[1]]))[:most]
         places = [at for at in places if coef[at] != 0]
     zero = int(np.sum(coef[:, 1:] == 0))
-    title = f"{len(places)} strongest of {n_terms} terms" if len(places) < n_terms else f"{n_terms} terms"
+    title = f"{len(places)} strongest of " * (len(places) < n_terms) + number_of(n_terms, "term")
     title += f"; {zero} of them 0" if zero else ""
     table = _table(title, [*(["class"] if several else []), "term", ">coef", ">odds ratio", ">odds ratio a std. dev."])
     for k in range(len(coef)):
@@ -244,7 +249,7 @@ def show_cross_validation(record: CrossValidationRecord, C: float) -> None:
 def show_path(path: Path) -> None:
     """Print some points of a path, and the terms that each adds."""
     table = _table(
-        f"{len(path.Cs)} values of C, {path.passes} passes",
+        f"{number_of(len(path.Cs), 'value')} of C, {number_of(path.passes, 'pass')}",
         [">C", ">terms off zero", ">deviance explained", "new terms"],
     )
     shown = np.unique(np.linspace(0, len(path.Cs) - 1, SHOWN_OF_PATH).astype(int))
@@ -264,10 +269,6 @@ def show_path(path: Path) -> None:
         console.print(styled((said, "bold red")))
 
 
-def _passes(n: int) -> str:
-    return f"{n} pass{'es' if n != 1 else ''}"
-
-
 def _target(model: Model) -> Text:
     target, shares = model.schema.target, model.training.shares
     if len(target.levels) == 2:
@@ -284,7 +285,7 @@ def _target(model: Model) -> Text:
 def show_race(results: Sequence[Result], n_examples: int, n_features: int) -> None:
     """Print the article's two comparisons: speed, and lines and loops."""
     table = _table(
-        f"One gradient over {n_examples:,} examples x {n_features} features",
+        f"One gradient over {number_of(n_examples, 'example')} x {number_of(n_features, 'feature')}",
         ["rung", ">time", f">speed-up over {results[0].rung}", "timed on"],
     )
     for result in results:
@@ -308,25 +309,31 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.3g} ms"
 
 
-def _columns_table(model: Model) -> Table:
-    schema = model.schema
+def _columns_table(schema: Schema, most: int | None) -> Table:
     table = _table("Columns", ["column", "kind", "detail"])
     origins = schema.origins
-    for numeric in schema.numeric:
+    for numeric in schema.numeric[:most]:
         gaps = "; missing values have a term" if numeric.missing else ""
         gaps += f"; counted from {origins[numeric.name]}" if numeric.name in origins else ""
         table.add_row(numeric.name, "numeric", f"mean {numeric.mean:.5g}, std. dev. {numeric.scale:.5g}{gaps}")
+    _add_rest(table, "numeric", len(schema.numeric), most)
     if schema.sparse is not None:
-        table.add_row(schema.sparse.name, "sparse", f"{schema.n_sparse:,} columns, scaled by their largest value")
-    for column in schema.categorical:
-        count = len(column.levels)
-        detail = f"{count:,} level{'s' if count != 1 else ''}"
+        detail = f"{number_of(schema.n_sparse, 'column')}, scaled by their largest value"
+        table.add_row(schema.sparse.name, "sparse", detail)
+    for column in schema.categorical[:most]:
+        detail = number_of(len(column.levels), "level")
         detail += "; rarer ones pooled" * (column.other > 0) + "; missing values are a level" * (column.missing > 0)
         detail += f"; reference {column.levels[0]}" if column.reference else ""
         table.add_row(column.name, "categorical", detail)
-    for left_out in schema.left_out:
+    _add_rest(table, "categorical", len(schema.categorical), most)
+    for left_out in schema.left_out if most is None else ():
         table.add_row(left_out.name, styled(("left out", "yellow")), left_out.reason)
     return table
+
+
+def _add_rest(table: Table, kind: str, n_columns: int, most: int | None) -> None:
+    if most is not None and n_columns > most:
+        table.add_row(f"and {n_columns - most:,} more", kind, "")
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

@@ -28,8 +28,9 @@ from zeroloop.inference.estimate import Asked, Estimated, Rows, estimate, why_no
 from zeroloop.inference.firth import MOST_STEPS
 from zeroloop.learned import run_identity
 from zeroloop.model import Model
-from zeroloop.objective import Evaluation, Units
+from zeroloop.objective import Units
 from zeroloop.outputs import check_writable
+from zeroloop.plain_text import number_of
 from zeroloop.prepared import PreparedTable, prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
@@ -39,6 +40,7 @@ from zeroloop.tables.conflicts import check_outputs
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
+from zeroloop.telling import Telling
 from zeroloop.training_record import SkippedFile, Training
 
 CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
@@ -167,7 +169,7 @@ def train(
         Interrupted: on Ctrl-C, a KeyboardInterrupt that says what was kept.
 
     Warns:
-        ZeroloopWarning: for each column left out, columns that repeat others, and a likelihood without a maximum.
+        ZeroloopWarning: for columns left out, columns that repeat others, and a likelihood without a maximum.
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
@@ -335,7 +337,7 @@ def _what_was_kept(kept: Checkpoint | None) -> str:
         return "Interrupted; nothing was kept. With a checkpoint folder a run can be gone on with."
     found = "the scan was not done, nothing is kept"
     if kept.has_scan:
-        found = f"the scan and {kept.n_passes} pass{'es' if kept.n_passes != 1 else ''} are kept"
+        found = f"the scan and {number_of(kept.n_passes, 'pass')} are kept"
     return f"Interrupted; {found} in {kept.folder}. Run the same command again to go on."
 
 
@@ -459,50 +461,3 @@ def _record(table: PreparedTable, result: Fit, options: Options, asked: dict[str
         version=version("zeroloop"),
         **asked,
     )
-
-
-class Telling:
-    """Says how a fit goes on: the pass, what the last one found, and how far the sweep under way is."""
-
-    def __init__(self, table: PreparedTable, progress: Progress) -> None:
-        self._progress = progress
-        self.history: list[dict[str, float | None]] = []  # of the fit, where it is one: what each pass has found
-        self._one_fit = True
-        self._doing = "fitting"
-        self._limit = ""
-        self._n_classes = len(table.schema.target.levels)
-        counts = table.counts
-        self._rows = counts.training + counts.held_out + counts.no_target + counts.incomplete
-        self._bytes = table.table.n_bytes
-        table.rows.on_sweep(self._on_block)
-
-    def passes_of(self, options: Options) -> None:
-        """Begin with the passes of a fit."""
-        self.history = []
-        self._one_fit = self._n_classes == 2 or options.multi_class != "ovr"
-        limit = options.max_passes
-        self._limit = f" of at most {limit}" if limit is not None else ""
-        # The scan was the first pass of those that max_passes counts.
-        self._offset = 1 if limit is None else 2
-        self.say(f"pass {self._offset}{self._limit}")
-
-    def on_pass(self, passes: int, evaluation: Evaluation) -> None:
-        """Tell what a pass has found, and which is next."""
-        gradient = evaluation.gradient_norm if evaluation.gradient.size else None
-        if self._one_fit:
-            self.history.append({"loss": evaluation.loss, "gradient": gradient})
-        self.say(f"pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
-
-    def on_other_pass(self, passes: int, _: Evaluation) -> None:
-        """Tell of a pass of a further fit, of a test."""
-        self.say(f"fitting without columns, pass {passes}")
-
-    def say(self, doing: str) -> None:
-        """Tell what is begun."""
-        self._doing = doing
-        self._progress(Work(doing=doing, rows=0, total_rows=self._rows))
-
-    def _on_block(self, rows: int, n_bytes: int) -> None:
-        self._progress(
-            Work(doing=self._doing, rows=rows, total_rows=self._rows, n_bytes=n_bytes, total_bytes=self._bytes)
-        )

@@ -18,6 +18,7 @@ from zeroloop.blocks import FloatArray
 from zeroloop.cluster.partition import Blocks
 from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.labels import class_weights
+from zeroloop.plain_text import number_of
 from zeroloop.sources import dask_frames
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.dask_cluster import connect
@@ -149,11 +150,11 @@ def _aligned(X: Any, y: Any, weight: Any) -> tuple[da.Array, da.Array, da.Array 
                 )
             one = np.asarray(one)
             if one.shape != X.shape[:1]:
-                raise ValueError(f"{name} has shape {one.shape}, but X has {X.shape[0]} rows.")
+                raise ValueError(f"{name} has shape {one.shape}, but X has {number_of(X.shape[0], 'row')}.")
             return da.from_array(one, chunks=(rows,))
         one = one if isinstance(one, da.Array) else one.to_dask_array()
         if one.ndim != 1 or (known and not any(np.isnan(one.chunks[0])) and one.shape != X.shape[:1]):
-            raise ValueError(f"{name} has shape {one.shape}, but X has {X.shape[0]} rows.")
+            raise ValueError(f"{name} has shape {one.shape}, but X has {number_of(X.shape[0], 'row')}.")
         if known and not any(np.isnan(one.chunks[0])):
             return one.rechunk((rows,))
         if one.numblocks != X.numblocks[:1]:
@@ -178,7 +179,9 @@ def _cut(first_row: int, parts: Sequence[Any], classes: NDArray[Any], by_class: 
     """Return a chunk as blocks, on a worker."""
     X, y = parts[0], np.asarray(parts[1])
     if X.shape[0] != y.size:
-        raise ValueError(f"A chunk of X has {X.shape[0]} rows, and that of y {y.size}; they must be cut alike.")
+        raise ValueError(
+            f"A chunk of X has {number_of(X.shape[0], 'row')}, and that of y {y.size}; they must be cut alike."
+        )
     weight = np.asarray(parts[2], dtype=np.float64) if len(parts) > 2 else None
     codes = np.searchsorted(classes, y)
     if by_class is not None:

@@ -12,6 +12,7 @@ from zeroloop.cluster.partition import Partition, Recipe, Told
 from zeroloop.cluster.table import ClusterTable
 from zeroloop.errors import BadFileError
 from zeroloop.learned import Learned
+from zeroloop.plain_text import number_of
 from zeroloop.resources import Resources
 from zeroloop.sources.budget import size_text
 from zeroloop.sources.dask import DaskSource, Partitions, added
@@ -120,8 +121,8 @@ def _in_words(told: Sequence[Told], n_workers: int) -> str:
     parts += [f"{size_text(spilled)} in spill files"] if spilled else []
     if not all(one.complete for one in told):
         parts.append("the rest decoded again in each pass")
-    workers = f"{n_workers} worker{'s' if n_workers != 1 else ''}"
-    return f"{', '.join(parts)}, in {len(told)} partition{'s' if len(told) != 1 else ''} on {workers}"
+    workers = number_of(n_workers, "worker")
+    return f"{', '.join(parts)}, in {number_of(len(told), 'partition')} on {workers}"
 
 
 def _look(table: RawTable, recipe: Recipe) -> frozenset[str]:

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Generic, Self, TypeVar
 
 from zeroloop.cluster.table import ClusterTable
-from zeroloop.model import Model, Scored, Tally
+from zeroloop.model import Model
 from zeroloop.resources import Resources
+from zeroloop.scored_rows import Scored, Tally
 from zeroloop.sources.dask import added
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike

@@ -14,6 +14,7 @@ from distributed import Future
 
 from zeroloop.cluster.frame_rows import FrameRows
 from zeroloop.errors import BadFileError, ClusterError, DataError, MissingFileError, OptionError, ZeroloopError
+from zeroloop.plain_text import number_of
 from zeroloop.progress import Work
 from zeroloop.resources import Resources
 from zeroloop.sources import dask_frames
@@ -225,8 +226,8 @@ def _with_frames(part: RawTable, frames: Sequence[Any]) -> RawTable:
     found, wanted = sum(map(len, frames)), (part.span.stop or 0) - part.span.first_row
     if found != wanted:
         raise DataError(
-            f"Some partitions of the Dask DataFrame have {found:,} rows, and had {wanted:,} when they were counted; it "
-            "must give the same rows each time: persist() it first."
+            f"Some partitions of the Dask DataFrame have {number_of(found, 'row')}, and had {wanted:,} when they were "
+            "counted; it must give the same rows each time: persist() it first."
         )
     # Of the frame itself, not of its description: that knows nothing of what pandas calls objects.
     schema = open_table(frames[0]).schema

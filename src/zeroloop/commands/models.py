@@ -24,6 +24,7 @@ from zeroloop.commands.options import (
 )
 from zeroloop.commands.work import predicted
 from zeroloop.errors import OptionError
+from zeroloop.plain_text import number_of
 
 
 @command
@@ -57,7 +58,7 @@ def predict(
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
     else:
-        console.print(styled("Wrote ", (str(out), "bold"), f": {rows:,} predictions"))
+        console.print(styled("Wrote ", (str(out), "bold"), f": {number_of(rows, 'prediction')}"))
 
 
 @command
@@ -79,7 +80,7 @@ def evaluate(
     if as_json:
         print(json.dumps(without_nan(scores)))
     else:
-        show_scores(scores, f"{scores['rows']:,} rows")
+        show_scores(scores, number_of(scores["rows"], "row"))
 
 
 @command

@@ -17,6 +17,7 @@ from zeroloop.commands.options import (
     Threads,
 )
 from zeroloop.commands.work import predicted, trained
+from zeroloop.plain_text import number_of
 
 FLIGHTS = files("zeroloop") / "data" / "flights.parquet"
 
@@ -49,12 +50,12 @@ def ladder(
     with ProgressBar() as bar:
         results = race(
             *made_data(examples, features),
-            on_rung=lambda name: bar(Work(doing=f"timing {name} on {examples:,} examples")),
+            on_rung=lambda name: bar(Work(doing=f"timing {name} on {number_of(examples, 'example')}")),
         )
     if plot is not None:
         from zeroloop.ladder.chart import draw
 
-        draw(results, f"One gradient, {examples:,} examples x {features} features", plot)
+        draw(results, f"One gradient, {number_of(examples, 'example')} x {number_of(features, 'feature')}", plot)
     if as_json:
         print(json.dumps({"examples": examples, "features": features, "rungs": [asdict(r) for r in results]}))
         return
@@ -112,7 +113,7 @@ def demo(threads: Threads = None) -> None:
     check_outputs(outputs, str(flights))
     trained(str(flights), model, False, target="late", report=report, threads=threads)
     rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
-    console.print(styled("Wrote ", (str(predictions), "bold"), f": {rows:,} predictions"))
+    console.print(styled("Wrote ", (str(predictions), "bold"), f": {number_of(rows, 'prediction')}"))
     console.print(f"Next: zeroloop summary {model}")
 
 

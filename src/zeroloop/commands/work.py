@@ -13,7 +13,7 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     """Train, save and show a model; `options` are those of `zeroloop.train`."""
     from zeroloop import training
     from zeroloop.summary import summarise
-    from zeroloop.terminal import STRONGEST, ProgressBar, console, show_summary, show_training, styled
+    from zeroloop.terminal import MOST_COLUMNS, STRONGEST, ProgressBar, console, show_summary, show_training, styled
 
     report = options.get("report")
     before = _when(report)
@@ -22,7 +22,7 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         print(json.dumps(training_json(model, out)))
     else:
-        show_training(model)
+        show_training(model, MOST_COLUMNS)
         show_summary(model, summarise(model), STRONGEST)
         console.print(styled("Saved ", (str(out), "bold")))
         if report is not None and _when(report) != before:  # else a warning has said why

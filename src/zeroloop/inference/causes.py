@@ -8,6 +8,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.inference.statistics import class_columns, numeric_ranges
+from zeroloop.plain_text import number_of
 from zeroloop.tables.schema import Schema
 
 MOST_NAMED = 5
@@ -57,10 +58,10 @@ def _lacking(schema: Schema, term: str, counts: FloatArray) -> list[str]:
         return []
     if np.sum(counts > 0) == 1:
         only = target.levels[int(np.argmax(counts))]
-        rows = f"all {n:,} rows with {term} have" if n > 1 else f"the one row with {term} has"
+        rows = f"all {number_of(n, 'row')} with {term} have" if n > 1 else f"the one row with {term} has"
         return [f"{rows} {target.name} {only!r}"]
     lacking = [level for level, count in zip(target.levels, counts, strict=True) if count == 0]
-    return [f"none of the {n:,} rows with {term} has {target.name} {', '.join(map(repr, lacking))}"]
+    return [f"none of the {number_of(n, 'row')} with {term} has {target.name} {', '.join(map(repr, lacking))}"]
 
 
 def _numbers(source: Source, schema: Schema) -> list[str]:
@@ -119,4 +120,6 @@ def _combination(schema: Schema, direction: FloatArray) -> str:
         sign = "+" if direction[k, j] > 0 else "-"
         named.append(f"{sign}{terms[j]}" + (f" for {levels[1 + k]!r}" if len(direction) > 1 else ""))
     more = len(order) - MOST_NAMED
-    return f"a combination tells rows apart: {', '.join(named)}" + (f" and {more} more terms" if more > 0 else "")
+    return f"a combination tells rows apart: {', '.join(named)}" + (
+        f" and {number_of(more, 'more term')}" if more > 0 else ""
+    )

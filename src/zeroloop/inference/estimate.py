@@ -31,6 +31,7 @@ from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
 from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
+from zeroloop.plain_text import number_of
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.schema import Schema
 
@@ -180,7 +181,7 @@ def why_none(options: Options, bounded: bool, n_coefs: int, n_outputs: int) -> s
         return "gradient descent stops short of the optimum; use another solver"
     n = n_coefs * max(n_outputs - 1, 1)
     if n > MOST_COEFS:
-        return f"there are {n:,} coefficients, and the covariance of more than {MOST_COEFS:,} is not held"
+        return f"there are {number_of(n, 'coefficient')}, and the covariance of more than {MOST_COEFS:,} is not held"
     return None
 
 

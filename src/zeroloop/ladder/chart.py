@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zeroloop.charts import new_figure, save
 from zeroloop.ladder.race import Result
+from zeroloop.plain_text import number_of
 
 
 def draw(results: Sequence[Result], title: str, path: Path) -> None:
@@ -26,7 +27,7 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
 
 
 def _loops(count: int) -> str:
-    return {0: "no loop", 1: "1 loop"}.get(count, f"{count} loops")
+    return number_of(count, "loop") if count else "no loop"
 
 
 def _times(speedup: float) -> str:

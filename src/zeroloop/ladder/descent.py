@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zeroloop.errors import NotConvergedWarning, OptionError
 from zeroloop.ladder.rungs import Rung, vectorized
+from zeroloop.plain_text import number_of
 
 
 def gradient_descent(
@@ -63,7 +64,7 @@ def _report_divergence(costs: list[float], alpha: float) -> None:
         k = rises[0]
         warnings.warn(
             f"alpha = {alpha:g} is too large: gradient descent diverges, the cost rose in {len(rises)} of "
-            f"{len(costs)} iterations, first from {costs[k - 1]:.4g} to {costs[k]:.4g} in iteration {k}. "
+            f"{number_of(len(costs), 'iteration')}, first from {costs[k - 1]:.4g} to {costs[k]:.4g} in iteration {k}. "
             f"Try alpha = {alpha / 10:g}.",
             NotConvergedWarning,
             stacklevel=3,

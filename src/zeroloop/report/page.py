@@ -23,7 +23,7 @@ from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
 from zeroloop.model import Model
 from zeroloop.outputs import check_writable, replacing
-from zeroloop.plain_text import plain
+from zeroloop.plain_text import number_of, plain
 from zeroloop.prepared import PreparedTable
 from zeroloop.reading import MANY_ROWS, check_resources
 from zeroloop.report import charts
@@ -375,11 +375,12 @@ def _columns(model: Model) -> Iterator[dict[str, str]]:
         yield {
             "name": schema.sparse.name,
             "kind": "sparse",
-            "detail": f"{schema.n_sparse:,} columns",
+            "detail": number_of(schema.n_sparse, "column"),
             "missing": "none",
         }
     for column in schema.categorical:
-        detail = f"{len(column.levels):,} levels" + (f", {column.other:,} rows of rarer ones" if column.other else "")
+        detail = number_of(len(column.levels), "level")
+        detail += f", {number_of(column.other, 'row')} of rarer ones" if column.other else ""
         detail += f"; compared with {column.levels[0]}" if column.reference else ""
         yield {"name": column.name, "kind": "levels", "detail": detail, "missing": missing(column.missing)}
     for left_out in schema.left_out:
@@ -401,10 +402,11 @@ def _warnings(model: Model, summary: Summary, rows: Scored, found: Performance) 
         yield f"Few of the rows scored have {model.schema.target.name} {level!r} ({n:,.0f}): scores are uncertain."
     if found.scores.rankings[0].bins is not None:
         n_bins = found.scores.rankings[0].bins.shape[1]
-        yield f"There are many rows: curves and AUC are made from {n_bins:,} bins of the predictor, not from each row."
+        bins = number_of(n_bins, "bin")
+        yield f"There are many rows: curves and AUC are made from {bins} of the predictor, not from each row."
     if training.dropped_incomplete:
         yield dropped_text(training)
     if training.dropped_no_target:
-        yield f"{training.dropped_no_target:,} rows have no value of the target and were left out."
+        yield f"Dropped without a value of the target: {number_of(training.dropped_no_target, 'row')}."
     for one in training.skipped:
         yield f"Skipped {one['path']}: {one['reason']}"

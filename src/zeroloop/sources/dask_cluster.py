@@ -20,6 +20,7 @@ from distributed import Client, Future, KilledWorker, get_client, get_worker
 from distributed.comm.addressing import get_address_host_port
 
 from zeroloop.errors import ClusterError, OptionError, ZeroloopError, ZeroloopWarning
+from zeroloop.plain_text import number_of
 
 S = TypeVar("S")
 
@@ -229,7 +230,7 @@ class Cluster:
             raise
         except KilledWorker as error:
             raise ClusterError(
-                f"{error.allowed_failures + 1} workers of {address} were lost one after the other while they worked on "
+                f"{number_of(error.allowed_failures + 1, 'worker')} of {address} went, one after the other, working on "
                 "the same rows, as happens when memory runs out; give the workers more, or the rows less with memory."
             ) from error
         except (CancelledError, OSError) as error:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from zeroloop.errors import DataError, OptionError
 from zeroloop.tables.columns import kind_of, no_term
 from zeroloop.tables.learn import without_terms
+from zeroloop.tables.left_out import none_left
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.scan import Scan
@@ -48,13 +49,8 @@ def without_other(table: RawTable, roles: Roles) -> tuple[Roles, list[LeftOut]]:
     ]
     roles = without_features(roles, [one.name for one in left_out])
     if not set(roles.features) - {roles.offset}:
-        raise _none_left(roles, left_out)
+        raise DataError(none_left(roles.target, left_out))
     return roles, left_out
-
-
-def _none_left(roles: Roles, left_out: Sequence[LeftOut]) -> DataError:
-    reasons = "; ".join(f"{one.name}: {one.reason}" for one in left_out)
-    return DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
 
 
 def read_complete(
@@ -91,7 +87,7 @@ def read_complete(
     set_aside = [one for one in without_terms(of_all, roles) if scanned.gaps[one.name] > 0]
     roles = without_features(roles, [one.name for one in set_aside])
     if not set(roles.features) - {roles.offset}:
-        raise _none_left(roles, set_aside)
+        raise DataError(none_left(roles.target, set_aside))
     table, scanned = read(table, roles)
     return table, roles, scanned, set_aside
 

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
 from zeroloop.errors import DataError
+from zeroloop.plain_text import number_of
 from zeroloop.sparse import Sparse, from_triples
 from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
 from zeroloop.tables.dates import check_date_type, with_parts
 from zeroloop.tables.draft import Draft, Interner, Layout, draft
+from zeroloop.tables.left_out import MOST_NAMED
 from zeroloop.tables.schema import Categorical, Level, Numeric, Schema, SparseColumn, days_to
 
 
@@ -48,7 +50,9 @@ class Surprises:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} ({n:,} row{'s' if n != 1 else ''})" for name, n in counts.most_common())
+    shown = [f"{name} ({number_of(n, 'row')})" for name, n in counts.most_common(MOST_NAMED)]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {number_of(more, 'more column')}" if more else "")
 
 
 @dataclass(frozen=True, slots=True)

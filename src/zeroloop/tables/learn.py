@@ -10,8 +10,10 @@ import numpy as np
 
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.kernels.totals import out_of_range
+from zeroloop.plain_text import number_of
 from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
 from zeroloop.tables.learn_dates import Learned, learn_dates
+from zeroloop.tables.left_out import none_left
 from zeroloop.tables.roles import Roles
 from zeroloop.tables.row_numbers import FEWEST_COUNTED, counts
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
@@ -76,8 +78,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     else:  # a table of nothing else is about them
         numeric += counting
     if not numeric and not categorical and not sparse:
-        reasons = "; ".join(f"{column.name}: {column.reason}" for column in left_out)
-        raise DataError(f"No column is left to predict {roles.target!r} from ({reasons}).")
+        raise DataError(none_left(roles.target, left_out))
     if offset is not None:
         numeric.append(offset)
     types = [t for column in numeric for t in scanned.columns[column.name].types]
@@ -142,7 +143,7 @@ def _learn_columns(scanned: Scan, roles: Roles, measured: Measured, reference: b
 
 def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
     if column.n_missing or name not in measured.numbers:
-        n = f"{column.n_missing:,} row{'s' if column.n_missing != 1 else ''}"
+        n = number_of(column.n_missing, "row")
         raise DataError(f"The offset column {name!r} has no value in {n}; fill them, or use missing='drop'.")
     numbers = measured.numbers[name]
     if out_of_range(numbers.low, numbers.high) is not None:
@@ -158,7 +159,7 @@ def _learn_offset(name: str, column: ColumnScan, measured: Measured) -> Numeric:
 
 def _no_rows(scanned: Scan, roles: Roles) -> str:
     if scanned.n_incomplete and not scanned.n_held_out:
-        worst = ", ".join(f"{name} ({n:,} rows)" for name, n in scanned.gaps.most_common(3))
+        worst = ", ".join(f"{name} ({number_of(n, 'row')})" for name, n in scanned.gaps.most_common(3))
         return (
             f"No row has a value in every column that the model uses: all {scanned.n_incomplete:,} were dropped. Use "
             f"missing='impute', or leave out the columns with most gaps: {worst}."
@@ -264,10 +265,8 @@ def _learn_levels(name: str, column: ColumnScan, asked: bool, n_rows: int, refer
         return LeftOut(name, f"constant, {next(iter(counts))!r} in every training row")
     n_values = len(counts) + column.n_dropped
     if not asked and n_values >= SMALLEST_IDENTIFIER and 2 * n_values > here:
-        return LeftOut(
-            name,
-            f"an identifier: {n_values:,} values in {here:,} rows; name it categorical to use it all the same",
-        )
+        found = f"{n_values:,} values in {number_of(here, 'row')}"
+        return LeftOut(name, f"an identifier: {found}; name it categorical to use it all the same")
     levels = _tidy(name, counts, column.order.values)
     if len(levels) > MOST_LEVELS:
         by_count = sorted(levels, key=lambda level: -counts[level])  # stable: ties stay in order

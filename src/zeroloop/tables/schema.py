@@ -167,7 +167,7 @@ def sources(features: Iterable[str], dates: Iterable[DateColumn]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A column that makes no term, and why."""
+    """A column that makes no term, and why: in a word or some, with the rest after a comma, colon or semicolon."""
 
     name: str
     reason: str
