@@ -11,12 +11,14 @@ import copy
 import gzip
 import io
 import json
+import lzma
 import random
 import subprocess
 import sys
 import tempfile
 import traceback
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
 from functools import partial
@@ -154,6 +156,18 @@ def _csv() -> bytes:
     return _written(lambda sink: pacsv.write_csv(a_small_table().drop(["kind"]), sink))
 
 
+def _zipped() -> bytes:
+    def write(sink: Any) -> None:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo("t.csv"), _csv())
+
+    return _written(write)
+
+
+def _json(join: Callable[[list[str]], str]) -> bytes:
+    return join([json.dumps(row, default=str) for row in a_small_table().to_pylist()]).encode()
+
+
 FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "parquet": (".parquet", lambda: _written(lambda sink: pq.write_table(a_small_table(), sink, row_group_size=50))),
     "checked parquet": (
@@ -162,6 +176,10 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "csv": (".csv", _csv),
     "csv.gz": (".csv.gz", lambda: gzip.compress(_csv(), mtime=0)),
+    "csv.xz": (".csv.xz", lambda: lzma.compress(_csv())),
+    "csv.zip": (".csv.zip", _zipped),
+    "json lines": (".jsonl", lambda: _json("\n".join)),
+    "json list": (".json", lambda: _json(lambda rows: "[" + ", ".join(rows) + "]")),
     "libsvm": (".svm", _libsvm),
     "libsvm.gz": (".svm.gz", lambda: gzip.compress(_libsvm(), mtime=0)),
     "arrow file": (".arrow", lambda: _ipc(pa.ipc.new_file)),

@@ -5,21 +5,29 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file
 
 import zeroloop
-from zeroloop.errors import DataError
+from zeroloop.errors import DataError, OutputError
 from zeroloop.model import Model
+from zeroloop.tables import json_records
+from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.read import open_table
 
 ROWS = 1_500
 
@@ -345,3 +353,139 @@ def test_delta_tables_are_read_by_their_log(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="deltalake cannot read this Delta table"):
         zeroloop.train(unread.table_uri, "y")
+
+
+def as_lines(table: pa.Table, **how: object) -> bytes:
+    return "".join(json.dumps(row, **how) + "\n" for row in table.to_pylist()).encode()  # type: ignore[arg-type]
+
+
+JSON: dict[str, Callable[[pa.Table], bytes]] = {
+    "lines": as_lines,
+    "lines of UTF-8": lambda table: b"\xef\xbb\xbf" + as_lines(table, ensure_ascii=False),
+    "lines without what is missing": lambda table: "\r\n".join(
+        json.dumps({name: value for name, value in row.items() if value is not None}) for row in table.to_pylist()
+    ).encode(),
+    "lines of UTF-16": lambda table: as_lines(table, ensure_ascii=False).decode().encode("utf-16"),
+    "a list": lambda table: json.dumps(table.to_pylist()).encode(),
+    "a list, a record a line": lambda table: b"[\n" + as_lines(table).strip().replace(b"\n", b"\n,") + b"\n]\n",
+    "a list in pretty print": lambda table: json.dumps(table.to_pylist(), indent=2).encode(),
+    "pretty print": lambda table: "".join(json.dumps(row, indent=1) + "\n" for row in table.to_pylist()).encode(),
+    "of pandas": lambda table: table.to_pandas().to_json(orient="records", double_precision=15).encode(),
+    "of polars": lambda table: pl.from_arrow(table).write_ndjson().encode(),
+}
+
+
+@pytest.mark.parametrize("how", JSON)
+def test_records_in_json(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = a_table()
+    if how == "of pandas":  # which writes 15 digits
+        table = table.set_column(0, "a", pa.array(np.round(table["a"].to_numpy(), 9)))
+    monkeypatch.setattr(json_records, "CHUNK_BYTES", 5_000)
+    path = tmp_path / "t.json"
+    path.write_bytes(JSON[how](table))
+    check_same(path, table)
+    check_same(tmp_path, table, memory="10kB", spill="none")
+    (tmp_path / "t.jsonl.zst").write_bytes(by_arrow("zstd")(path.read_bytes()))
+    check_same(tmp_path / "t.jsonl.zst", table)
+    check_same(path.rename(tmp_path / "unnamed"), table)
+
+
+@hypothesis.given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["n", "x", "s", "b", "d", "l"]) | st.text(max_size=3),
+            st.none() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(max_size=5) | st.booleans() | st.just("2024-05-01")
+            | st.lists(st.integers(), max_size=2) | st.just({"k": {}}),
+            max_size=5,
+        ),
+        min_size=1, max_size=40,
+    ),
+    st.integers(20, 300), st.sampled_from([None, 1]), st.booleans(),
+)  # fmt: skip
+def test_any_records_are_read_as_python_reads_them(
+    records: list[dict[str, object]], chunk: int, indent: int | None, in_list: bool
+) -> None:
+    text = (
+        json.dumps(records, indent=indent) if in_list else "\n".join(json.dumps(one, indent=indent) for one in records)
+    )
+    kinds: dict[str, set[type]] = {}
+    for one in records:
+        for name, value in one.items():
+            kind = float if type(value) is int else list if type(value) is dict else type(value)
+            kinds.setdefault(name, set()).update({kind} - {type(None)})
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_records, "CHUNK_BYTES", chunk)
+        path = Path(folder, "t.json")
+        path.write_text(text)
+        if not kinds or (len(records) == 1 and all(found == {list} for found in kinds.values())):
+            with pytest.raises(DataError, match=r"no records|records are empty|one JSON object"):
+                open_table(path)
+            return
+        table = open_table(path)
+        assert set(table.schema.names) == set(kinds)
+        for name, found in kinds.items():
+            values = [one.get(name) for one in records]
+            if len(found) > 1:
+                with pytest.raises(DataError, match=r"holds .*, and .* in row \d+; make it|not all of one type"):
+                    list(table.batches([name]))
+                as_levels = open_table(path, CsvOptions(categorical=frozenset([name])))
+                read = [v for batch in as_levels.batches([name]) for v in batch.rows[name].to_pylist()]
+                assert [v is None for v in read] == [v is None for v in values]
+                assert all(r == v for r, v in zip(read, values, strict=True) if isinstance(v, str))
+            elif found <= {float, str, bool}:
+                read = [v for batch in table.batches([name]) for v in batch.rows[name].to_pylist()]
+                if "2024-05-01" in values and set(values) <= {"2024-05-01", None}:
+                    read = [None if v is None else v.isoformat()[:10] for v in read]
+                assert read == [float(v) if type(v) is int and float in map(type, read) else v for v in values]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"y": 1, "x": 2}\n{"y": 0, "x": 3\n', r"row 2 is no JSON \(.*\): '\{\"y\": 0, \"x\": 3'"),
+        ('{"y": 1, "x": 2}\n[1, 2]\n', r"row 2 is no JSON object, but '\[1, 2\]'"),
+        ('{"y": 1, "x": 2}\n{"y": 0, "x": "n/a"}\n', "column 'x' holds numbers, and 'n/a' in row 2; make it one kind"),
+        ('{"y": 1, "x": "a"}\n{"y": 0, "x": 7.50}\n', "column 'x' holds text, and '7.50' in row 2; make it one kind"),
+        ('{"y": 1, "x": 1, "x": 2}\n', r"row 1 cannot be read as JSON \(Column\(/x\) was specified twice\)"),
+        ('{"y": 1, "x": 1}\n{"y": 1, "x": 1e999}\n', r"row 2 cannot be read as JSON \(Number too big"),
+        ('[{"y": 1}, {"y": 0}', "record 3 is no JSON .*the file may be cut short"),
+        ('[{"y": 1}, {"y": }]', "record 2 is no JSON"),
+        ('[{"y": 1}, 7]', "record 2 is no JSON object, but begins with '7]'"),
+        ('[{"y": 1}]\n[{"y": 1}]', "more after the end of its list"),
+        ('{"y": {"0": 1, "1": 0}, "x": {"0": 5, "1": 6}}', "holds one JSON object of lists or objects"),
+        ('{"data": [[1, 2]]}', "holds one JSON object of lists or objects; expected records"),
+        ('"text"', "no records in JSON"),
+        ("[]", "no records in JSON"),
+        ('{"y": "\udcff"}', "text in it is no UTF-8"),
+        ("{}\n{}\n", "its records are empty"),
+        ('{"x": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "more than 1,000 lists and objects within each other"),
+        ('[{"x": ' + '{"x": ' * 100_000 + "1" + "}" * 100_000 + "}]\n", "more than 1,000 lists and objects within"),
+    ],
+    ids=range(18),
+)  # fmt: skip
+def test_what_is_no_json_is_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=message) as caught:
+        zeroloop.train(path, "y")
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_parts_of_json_may_lack_columns(tmp_path: Path) -> None:
+    table = a_table().set_column(1, "b", pa.array([None] * 500 + [1.5, 2.0] * 500))
+    for i in range(3):
+        rows = [{k: v for k, v in row.items() if v is not None} for row in table.slice(i * 500, 500).to_pylist()]
+        (tmp_path / f"part-0000{i}-c000.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    check_same(f"{tmp_path}/part-0000[12]*", table.slice(500))
+    order = ["a", "n", "town", "y", "b"]  # as columns are first met
+    check_same(tmp_path, table.select(order))
+
+
+def test_json_beside_other_data_is_about_them(tmp_path: Path) -> None:
+    table = a_table()
+    written(tmp_path, t__csv=as_csv(table), info__json=b'{"rows": 1500}')
+    check_same(tmp_path, table, out=tmp_path / "model.json")
+    written(tmp_path / "lines", t__json=as_lines(table))
+    with pytest.raises(OutputError, match="would be read as such the next time"):
+        zeroloop.train(tmp_path / "lines", "y", out=tmp_path / "lines" / "model.json")

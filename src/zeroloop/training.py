@@ -96,8 +96,8 @@ def train(
     Coefficients are reported in the columns' own units.
 
     Args:
-        data: a path (CSV and libsvm, packed or not, Parquet, Arrow IPC), a list of paths, a folder (hive-partitioned or
-            not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars DataFrame; a pyarrow
+        data: a path (CSV, JSON and libsvm, packed or not, Parquet, Arrow IPC), a list of paths, a folder
+            (hive-partitioned or not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars DataFrame; a pyarrow
             Table, RecordBatchReader or Dataset; a DuckDB relation; a Dask DataFrame. It may be larger than memory.
         target: the column to predict, of two or more classes.
         positive: of two classes the one whose probability is modelled; by default the greater in sorted order.

@@ -17,7 +17,8 @@ from typing import Any
 
 from zeroloop.errors import OutputError, ZeroloopError
 from zeroloop.tables.find import find_files
-from zeroloop.tables.kinds import is_data
+from zeroloop.tables.kinds import is_data, without_notes
+from zeroloop.tables.search import in_folder
 
 Identity = tuple[int, int, str]
 
@@ -135,7 +136,10 @@ def _would_be_read(path: Path, given: str) -> bool:
     place = Path(given.removeprefix("file://"))
     if place.is_dir():
         below = _below(path, place)
-        return below is not None and is_data(below)
+        if below is None or not is_data(below):
+            return False
+        beside = [str(one.path) for one in in_folder(place, is_data)]
+        return without_notes([*beside, str(path)])[-1]
     if "://" in given or place.exists() or not glob.has_magic(given):
         return False
     parts = place.parts

@@ -6,12 +6,13 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 from zeroloop.errors import DataError
 from zeroloop.tables.files import File, first_line
 from zeroloop.tables.hive import keys_of, outer_keys
-from zeroloop.tables.kinds import IN_WORDS, ending_of, is_data
+from zeroloop.tables.kinds import IN_WORDS, ending_of, is_data, without_notes
 from zeroloop.tables.remote import find_remote
 from zeroloop.tables.search import Found, by_glob, in_folder
 from zeroloop.tables.table_logs import check_no_log
@@ -60,7 +61,9 @@ def _checked(files: list[File], is_folder: bool, given: str) -> list[File]:
 def _find_local(given: str) -> list[File]:
     place = Path(given)
     if place.is_dir():
-        return [_searched(one, place.parts) for one in in_folder(place, is_data)]
+        found = in_folder(place, is_data)
+        data = without_notes([one.path.name for one in found])
+        return [_searched(one, place.parts) for one in compress(found, data)]
     if place.exists():
         if not place.is_file():
             raise DataError(

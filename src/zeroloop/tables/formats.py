@@ -17,14 +17,16 @@ from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.date_types import with_date_types
 from zeroloop.tables.files import File
-from zeroloop.tables.kinds import READ, foreign, is_svmlight
+from zeroloop.tables.json_files import json_batches, json_schema
+from zeroloop.tables.json_records import is_json
+from zeroloop.tables.kinds import JSON_ENDINGS, READ, foreign, is_svmlight
 from zeroloop.tables.packed import packing_of
 from zeroloop.tables.text_encoding import is_wide_text
 
 PARQUET_BLOCKS = 4  # decoded at once: of fewer, more would lie in two pieces and be copied
 PARQUET_BUFFER = 2**20  # bytes of a column that are read at once: a whole chunk of it may be a hundred megabytes
 
-Format = Literal["parquet", "ipc", "stream", "svmlight", "csv"]
+Format = Literal["parquet", "ipc", "stream", "svmlight", "json", "csv"]
 STARTS: dict[bytes, Format] = {b"PAR1": "parquet", b"ARROW1": "ipc", b"\xff\xff\xff\xff": "stream"}
 PART = "part-"  # begins the names of files that are parts of a table
 NAMES = {"parquet": "Parquet", "ipc": "Arrow", "stream": "Arrow"}
@@ -70,6 +72,10 @@ def format_of(file: File) -> Format:
         raise BadFileError(file.path, other)
     if b"\0" in head and not is_wide_text(head):
         raise BadFileError(file.path, f"it is of no kind that is read ({READ}); convert it to one of them.")
+    if is_json(head):
+        return "json"
+    if file.path.lower().endswith(JSON_ENDINGS):
+        raise BadFileError(file.path, "it holds no records in JSON, which are objects, one a line or in a list.")
     return "csv"
 
 
@@ -96,6 +102,9 @@ def file_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, tuple[int, 
                 return reader.schema, None
         case "svmlight":
             return svmlight.SCHEMA, None
+        case "json":
+            schema, n_rows = json_schema(file, options)
+            return schema, (n_rows,)
         case _:
             return csv_schema(file, options), None
 
@@ -148,6 +157,11 @@ def _pieces(
                 for batch in svmlight.svmlight_batches(stream, file.path, columns):
                     yield done, Piece(batch, source.tell())
                     done += batch.num_rows
+        case "json":
+            done = 0
+            for batch, n_bytes in json_batches(file, columns, types, options):
+                yield done, Piece(batch, n_bytes)
+                done += batch.num_rows
         case _:
             done = 0
             for batch, n_bytes in csv_batches(file, columns, types, options):

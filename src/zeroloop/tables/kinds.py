@@ -10,6 +10,7 @@ from zeroloop.tables import packed
 TEXT = {
     "CSV": (".csv", ".tsv"),
     "libsvm": (".svm", ".libsvm", ".svmlight"),
+    "JSON": (".jsonl", ".ndjson", ".json"),
 }
 """Kinds of text by the ends of their names, which may be packed."""
 
@@ -19,7 +20,7 @@ BINARY = {
 }
 """Other kinds by the ends of their names."""
 
-READ = "CSV, Parquet, Arrow IPC (Feather 2) and libsvm (named .svm)"
+READ = "CSV, Parquet, Arrow IPC (Feather 2), records in JSON, and libsvm (named .svm)"
 """What is read, in words."""
 
 
@@ -27,12 +28,15 @@ def _endings(plain: Sequence[str]) -> tuple[str, ...]:
     return tuple(ending + packing for ending in plain for packing in ("", *packed.SUFFIXES))
 
 
-SVMLIGHT = _endings(TEXT["libsvm"])
+SVMLIGHT, JSON_ENDINGS = _endings(TEXT["libsvm"]), _endings(TEXT["JSON"])
 TEXT_ENDINGS = tuple(ending for endings in TEXT.values() for ending in _endings(endings))
 ENDINGS = (*TEXT_ENDINGS, *(ending for endings in BINARY.values() for ending in endings))
 """What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
 
 IN_WORDS = ", ".join(ending for endings in (TEXT | BINARY).values() for ending in endings)
+
+NOTES = _endings((".json",))
+"""Files that may be data, or about them."""
 
 FOREIGN = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
@@ -58,6 +62,15 @@ def is_data(parts: Sequence[str]) -> bool:
     """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
     hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
     return not hidden and parts[-1].lower().endswith(ENDINGS)
+
+
+def without_notes(names: Sequence[str]) -> list[bool]:
+    """Return of each file that a folder holds whether it is data: files named .json are, where there are no others.
+
+    Beside other data they are about them: a schema, a model, a list of what there is.
+    """
+    notes = [name.lower().endswith(NOTES) for name in names]
+    return [all(notes) or not note for note in notes]
 
 
 def ending_of(path: str) -> str:

@@ -16,6 +16,7 @@ from zeroloop.tables.date_types import common_date_type, date_kind, in_words, zo
 from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.hive import partitioned
+from zeroloop.tables.json_files import completed
 from zeroloop.tables.plain_types import plain_type
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.row_numbers import index_columns, notes, with_notes
@@ -118,7 +119,8 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
     rows: list[Opened] = []
     index: list[str] = []
     said: list[str] = []
-    for file, (_, schema, groups) in zip(named, opened, strict=True):
+    schemas = completed([schema for _, schema, _ in opened])
+    for file, schema, (_, _, groups) in zip(named, schemas, opened, strict=True):
         try:
             unified.add(file.path, schema)
         except BadFileError as error:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import compress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from zeroloop.errors import DataError, ZeroloopWarning
 from zeroloop.tables.files import File, first_line
 from zeroloop.tables.hive import keys_of, outer_keys
-from zeroloop.tables.kinds import is_data
+from zeroloop.tables.kinds import is_data, without_notes
 from zeroloop.tables.table_logs import check_no_log
 
 SILENT, GIVES_UP = 5.0, 10.0  # seconds without an answer from a store, until it is said, and until it is an error
@@ -88,6 +89,7 @@ def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> tuple[list[Fi
             infos = filesystem.get_file_info(pafs.FileSelector(place, recursive=True))
             below = [(one, one.path.removeprefix(place.lstrip("/")).removeprefix(place)) for one in infos]
             found = [(one, path) for one, path in below if is_data([part for part in path.split("/") if part])]
+            found = list(compress(found, without_notes([path for _, path in found])))
     is_folder = not glob.has_magic(place) and info.type == pafs.FileType.Directory
     found = sorted(((i, path) for i, path in found if i.type == pafs.FileType.File), key=lambda pair: pair[0].path)
     folders = [str(PurePosixPath(info.path).parent) for info, _ in found[:1]]  # each costs some requests
