@@ -164,7 +164,7 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
         ("train", "none.csv", "--target", "bought"): "none.csv: no such file or folder.",
         ("train", "empty.csv", "--target", "bought"): "empty.csv: the file is empty.",
         ("train", "header.csv", "--target", "bought"): "header.csv: the file has a header and no rows.",
-        ("train", "shop.csv", "--target", "bougt"): "target: there is no column 'bougt'; did you mean 'bought'.",
+        ("train", "shop.csv", "--target", "bougt"): "target: there is no column 'bougt'; did you mean 'bought'?",
         ("train", "one.csv", "--target", "bought"): (
             "The target 'bought' has one value only, 1, in every row; a target needs two."
         ),

@@ -95,7 +95,7 @@ def test_errors(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert error("summary", "m.json", "--test", "colour") == (
         "test: 'colour' is no column that makes terms; these do: age, lwt, smoke, race."
     )
-    assert error(*train, "--cluster", "clinik") == "cluster: there is no column 'clinik'; did you mean 'clinic'."
+    assert error(*train, "--cluster", "clinik") == "cluster: there is no column 'clinik'; did you mean 'clinic'?"
     assert error(*train, "--weight-type", "survey", "--weights", "pweight") == (
         "weight_type is 'survey'; it must be one of frequency, sampling."
     )

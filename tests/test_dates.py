@@ -374,7 +374,7 @@ def test_a_date_may_name_clusters_too() -> None:
     [
         ({"dates": {"when": "day"}}, r"^dates: column 'when' has 'day'; parts of dates are days, year, month, "),
         ({"dates": {"when": []}}, r"^dates: column 'when' has no part; parts of dates are "),
-        ({"dates": {"wen": "days"}}, r"^dates: there is no column 'wen'; did you mean 'when'\.$"),
+        ({"dates": {"wen": "days"}}, r"^dates: there is no column 'wen'; did you mean 'when'\?$"),
         ({"dates": {"x": "days"}}, r"^dates: column 'x' holds numbers, and no dates; leave it out\.$"),
         (
             {"dates": {"when": "hours"}},

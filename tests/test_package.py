@@ -9,10 +9,13 @@ import sys
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 import zeroloop
+from zeroloop.cli import app
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,11 +107,9 @@ def test_the_changelog_knows_this_version() -> None:
 
 def test_the_command_line_page_knows_every_option() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
-    script = "from zeroloop.cli import main; main()"
-    for command in ("train", "path", "predict", "evaluate", "summary", "ladder", "data", "demo"):
-        help_text = subprocess.run(
-            [sys.executable, "-c", script, command, "--help"], capture_output=True, text=True, check=True
-        ).stdout
-        section = page.partition(f"## `zeroloop {command}`")[2].partition("\n## ")[0]
-        options = set(re.findall(r"--[a-zA-Z-]+", help_text)) - {"--help"}
-        assert options <= set(re.findall(r"--[a-zA-Z-]+", section)), command
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert "train" in commands
+    for name, command in commands.items():
+        section = page.partition(f"## `zeroloop {name}`")[2].partition("\n## ")[0]
+        wanted = {option for one in command.params if one.param_type_name == "option" for option in one.opts}
+        assert wanted <= set(re.findall(r"--?[a-zA-Z][a-zA-Z0-9-]*", section)), name

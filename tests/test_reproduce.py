@@ -17,7 +17,8 @@ import pytest
 
 import zeroloop
 from zeroloop.commands.options import names
-from zeroloop.report.provenance import IN_MEMORY, _in_list, command_of
+from zeroloop.plain_text import in_list
+from zeroloop.report.provenance import IN_MEMORY, command_of
 
 ODD = ["a,b", 'say "x"', " blank ", "-z", "--target", "it's; $HOME", "x=1", "é\n2"]
 
@@ -167,5 +168,5 @@ def test_lists_of_names_are_read_as_they_are_written() -> None:
     rng = np.random.default_rng(3)
     for _ in range(2_000):
         listed = ["".join(rng.choice(list('a ",=\n-x\t'), rng.integers(0, 7))) for _ in range(rng.integers(1, 5))]
-        assert names([",".join(map(_in_list, listed))]) == listed
+        assert names([",".join(map(in_list, listed))]) == listed
     assert names(["a , b", "c,,d"]) == ["a", "b", "c", "d"]

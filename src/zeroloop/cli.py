@@ -10,15 +10,15 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import suppress
-from io import StringIO
 from typing import Any
 
 import typer
 
+from zeroloop.choices import closest
 from zeroloop.commands import learn, models, signals, start, streams
 from zeroloop.commands.app import app as app
 from zeroloop.errors import ZeroloopError
-from zeroloop.plain_text import one_line, plain
+from zeroloop.plain_text import one_line
 
 COMMANDS = (learn, models, start)  # each file adds its commands to the app
 
@@ -51,7 +51,7 @@ def main() -> None:
 def _run() -> int | str | None:
     """Run the command; return its exit code."""
     try:
-        return app(standalone_mode=False) or 0
+        return app(prog_name="zeroloop", standalone_mode=False) or 0
     except SystemExit as end:
         return signals.exit_code() if signals.is_ending() else end.code
     except KeyboardInterrupt:  # before a command had begun
@@ -60,10 +60,11 @@ def _run() -> int | str | None:
         streams.give_up()
         return 0
     except _UsageProblem as error:
-        said = StringIO()
-        error.show(said)
-        streams.say("\n".join(plain(line) for line in said.getvalue().rstrip().split("\n")))
-        return int(error.exit_code)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+            return 0
+        streams.say(f"zeroloop: error: {_usage(error)}")
+        return 2
     except (ZeroloopError, streams.StdoutError) as error:
         return _failed(one_line(error))
     except MemoryError as error:
@@ -73,6 +74,17 @@ def _run() -> int | str | None:
     except OSError as error:  # a path that no check has met: too long, forbidden, on a disk that fails
         name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
         return _failed(f"{one_line(name)} {one_line(error.strerror or error)}; name another path.".strip())
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with a command, and where its options are told."""
+    said = one_line(error.format_message())
+    near = closest(error.option_name, error.possibilities or ()) if hasattr(error, "possibilities") else None
+    if near is not None:
+        said = f"There is no option {error.option_name}; did you mean {near}?"
+    said += "" if said.endswith((".", "?")) else "."
+    context = getattr(error, "ctx", None)
+    return said if context is None else f"{said} See {one_line(context.command_path)} --help."
 
 
 def _failed(reason: str) -> int:

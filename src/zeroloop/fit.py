@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zeroloop.blocks import FloatArray, Source
+from zeroloop.choices import MULTI_CLASS, SOLVERS, check_choice
 from zeroloop.errors import OptionError
 from zeroloop.labels import Labels, count_labels
 from zeroloop.narrow import Narrow, is_narrowed
@@ -48,7 +49,6 @@ MAX_ITER = {
     "proximal-newton": 100,
     "coordinate-descent": 100,
 }
-MULTI_CLASS = ("multinomial", "ovr")
 PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 penalties and bounds
 MOST_HESSIAN_COEFS = 4_000
 MOST_HESSIAN_COEFS_OF_CLASSES = 600  # of all classes together: pairs of classes fill a Hessian for each
@@ -99,10 +99,8 @@ class Options:
             raise OptionError(f"max_passes is {self.max_passes}; it must be at least 2: the scan, and a pass to fit.")
         if not (0 < self.learning_rate < math.inf):
             raise OptionError(f"learning_rate is {self.learning_rate}; it must be a number above 0, such as 0.1.")
-        if self.multi_class not in MULTI_CLASS:
-            raise OptionError(f"multi_class is {self.multi_class!r}; it must be one of {', '.join(MULTI_CLASS)}.")
-        if self.solver not in ("auto", *MAX_ITER):
-            raise OptionError(f"solver is {self.solver!r}; it must be one of auto, {', '.join(MAX_ITER)}.")
+        check_choice("multi_class", self.multi_class, MULTI_CLASS)
+        check_choice("solver", self.solver, SOLVERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
+from zeroloop.choices import nearest
 from zeroloop.errors import DataError, ModelFileError, OptionError
 from zeroloop.estimates import (
     ColumnsTest,
@@ -191,7 +192,8 @@ class Model:
         needed += [self.schema.weights] if labelled and self.schema.weights else []
         for name in (*needed, *keep):
             if name not in table.schema.names:
-                raise DataError(f"{table.name}: there is no column {name!r}; it has {', '.join(table.schema.names)}.")
+                names = table.schema.names
+                raise DataError(f"{table.name}: there is no column {name!r}{nearest(name, names, 'it has')}")
         if labelled:
             check_target(self.schema.target.name, table.schema.field(self.schema.target.name).type)
         return {*self.schema.sources, *needed, *keep}

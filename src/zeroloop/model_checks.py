@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from zeroloop.choices import MISSING_RULES
 from zeroloop.estimates import Estimates, State
 from zeroloop.plain_text import number_of
 from zeroloop.records import RecordError
-from zeroloop.tables.schema import DATE_PARTS, MISSING_RULES, DateColumn, Level, Schema, is_day
+from zeroloop.tables.schema import DATE_PARTS, DateColumn, Level, Schema, is_day
 from zeroloop.training_record import RolesRecord, Training
 
 MOST_DECIMALS = 17  # digits of a float64

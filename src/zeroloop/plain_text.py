@@ -37,6 +37,12 @@ def listed(names: Iterable[str], most: int) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
+def in_list(name: str) -> str:
+    """Return a name as a list of names has it; see `zeroloop.commands.options.names`."""
+    quoted = not name or "," in name or name != name.strip() or name.startswith('"')
+    return '"' + name.replace('"', '""') + '"' if quoted else name
+
+
 def one_line(text: object) -> str:
     """Return a message as a line: any white space is a space."""
     return plain(" ".join(str(text).split()))

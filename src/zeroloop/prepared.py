@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zeroloop.blocks import TableSource
+from zeroloop.choices import MISSING_RULES, check_choice
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning, dask_extra
 from zeroloop.fit import Shape, plain_shape
 from zeroloop.labels import Labels, checked_labels
@@ -32,7 +33,7 @@ from zeroloop.tables.read import TableLike, is_dask
 from zeroloop.tables.roles import Roles, assign_roles
 from zeroloop.tables.row_numbers import NAMES_ROWS, index_columns
 from zeroloop.tables.scan import Scan
-from zeroloop.tables.schema import MISSING_RULES, LeftOut, Missing, Schema
+from zeroloop.tables.schema import LeftOut, Missing, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,7 @@ def prepare_table(
     """
     if not 0 <= test_fraction < 1:
         raise OptionError(f"test_fraction is {test_fraction}; it must be at least 0 and below 1.")
-    if missing not in MISSING_RULES:
-        raise OptionError(f"missing is {missing!r}; it must be one of {', '.join(MISSING_RULES)}.")
+    check_choice("missing", missing, MISSING_RULES)
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}; it must be a whole number of at least 0.")
     rows = _rows(data, resources)

@@ -20,6 +20,7 @@ import numpy as np
 
 from zeroloop.after_fit import attempted, save
 from zeroloop.blocks import FloatArray, TableSource
+from zeroloop.choices import CV_RULES
 from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.estimates import troubles
 from zeroloop.fit import MAX_ITER, Fit, Options
@@ -43,7 +44,6 @@ from zeroloop.tables.schema import Missing
 from zeroloop.telling import Telling
 from zeroloop.training_record import SkippedFile, Training
 
-CV_RULES: dict[str, Rule] = {"cv": "min", "cv-1se": "1se"}
 CV_FOLDS = 5
 HELD_OUT = 0.2  # of the rows, where there is a penalty
 
@@ -97,8 +97,9 @@ def train(
 
     Args:
         data: a path (CSV, JSON and libsvm, packed or not, Parquet, Arrow IPC), a list of paths, a folder
-            (hive-partitioned or not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars DataFrame; a pyarrow
-            Table, RecordBatchReader or Dataset; a DuckDB relation; a Dask DataFrame. It may be larger than memory.
+            (hive-partitioned or not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars
+            DataFrame; a pyarrow Table, RecordBatchReader or Dataset; a DuckDB relation; a Dask DataFrame. It may be
+            larger than memory.
         target: the column to predict, of two or more classes.
         positive: of two classes the one whose probability is modelled; by default the greater in sorted order.
         features: columns to predict from; by default all others.

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zeroloop.choices import COVARIANCES, METHODS, MULTI_CLASS, SOLVERS, WEIGHT_TYPES
 from zeroloop.commands.app import command
 from zeroloop.commands.as_json import without_nan
 from zeroloop.commands.options import (
@@ -30,11 +31,15 @@ from zeroloop.commands.options import (
     Threads,
     Tol,
     Weights,
+    at_least_one,
+    choice,
+    decimal,
     factors,
     names,
     number,
     parts,
     ranges,
+    whole,
 )
 from zeroloop.commands.work import trained
 
@@ -43,7 +48,9 @@ from zeroloop.commands.work import trained
 def train(
     data: Data,
     target: Target,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to save the model.")] = Path("model.json"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to save the model.")] = Path(
+        "model.json"
+    ),
     positive: Positive = None,
     features: Features = [],  # noqa: B006
     drop: Drop = [],  # noqa: B006
@@ -52,27 +59,35 @@ def train(
     weights: Weights = None,
     weight_type: Annotated[
         str,
-        typer.Option(
-            help="What weights mean to standard errors: frequency (so many rows like this one) or sampling (so many "
-            "that were not drawn)."
+        choice(
+            WEIGHT_TYPES,
+            "What weights mean to standard errors: frequency (so many rows like this one) or sampling (so many that "
+            "were not drawn).",
         ),
     ] = "frequency",
     offset: Annotated[
-        str | None, typer.Option(help="Column added to the predictor as it is, such as the log of an exposure.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column added to the predictor as it is, such as the log of an exposure."),
     ] = None,
     c: Annotated[
         str,
         typer.Option(
             "--C",
+            metavar="NUMBER|inf|cv|cv-1se",
             help="Inverse strength of the penalty; inf for none; cv to choose it by cross-validation, cv-1se for the "
             "strongest within a standard error of the best.",
         ),
     ] = "1.0",
     l1_ratio: Annotated[
-        float, typer.Option(help="Share of the L1 penalty, which leaves terms out: 0 is L2 alone, 1 is L1 alone.")
+        float,
+        typer.Option(
+            parser=decimal,
+            metavar="NUMBER",
+            help="Share of the L1 penalty, which leaves terms out: 0 is L2 alone, 1 is L1 alone.",
+        ),
     ] = 0.0,
     multi_class: Annotated[
-        str, typer.Option(help="With more than two classes: multinomial, or ovr for each against the rest.")
+        str, choice(MULTI_CLASS, "With more than two classes: multinomial, or ovr for each against the rest.")
     ] = "multinomial",
     penalty_factor: PenaltyFactor = [],  # noqa: B006
     bounds: Annotated[
@@ -82,43 +97,49 @@ def train(
         ),
     ] = [],  # noqa: B006
     method: Annotated[
-        str,
-        typer.Option(help="Without a penalty: ml (maximum likelihood) or firth (bias-reduced, always finite)."),
+        str, choice(METHODS, "Without a penalty: ml (maximum likelihood) or firth (bias-reduced, always finite).")
     ] = "ml",
     covariance: Annotated[
-        str, typer.Option(help="Standard errors of an unpenalised fit: model, or robust: hc0 or hc1.")
+        str, choice(COVARIANCES, "Standard errors of an unpenalised fit: model, or robust: hc0 or hc1.")
     ] = "model",
     cluster: Annotated[
-        str | None, typer.Option(help="Column that names which rows hang together, for cluster-robust errors.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column that names which rows hang together, for cluster-robust errors."),
     ] = None,
     df: Annotated[
         str,
         typer.Option(
             "--df",
+            metavar="normal|clusters|NUMBER",
             help="What p-values and intervals are taken from: normal; clusters, for t with the number of clusters less "
             "one; or t with a number of degrees of freedom.",
         ),
     ] = "normal",
     test: Tests = [],  # noqa: B006
-    solver: Annotated[
-        str,
-        typer.Option(
-            help="auto, newton, sampled-newton, newton-cg, lbfgs, gradient-descent, proximal-newton or "
-            "coordinate-descent."
-        ),
-    ] = "auto",
+    solver: Annotated[str, choice(SOLVERS, "How the optimum is found; auto goes by the data's shape.")] = "auto",
     tol: Tol = 1e-6,
-    max_iter: Annotated[int | None, typer.Option(help="Most iterations; by default the solver's own limit.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="Of gradient descent.")] = 0.1,
+    max_iter: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Most iterations; by default the solver's own limit."),
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Of gradient descent.")] = 0.1,
     missing: MissingRule = "impute",
     test_fraction: Annotated[
         float | None,
-        typer.Option(help="Share of rows held out for the scores; by default 0.2, and 0 without a penalty (--C inf)."),
+        typer.Option(
+            parser=decimal,
+            metavar="NUMBER",
+            help="Share of rows held out for the scores; by default 0.2, and 0 without a penalty (--C inf).",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the rows held out.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole, metavar="N", help="Chooses the rows held out.")] = 0,
     max_passes: Annotated[
         int | None,
-        typer.Option(help="Most sweeps over the rows, the first scan counted; 2 gives the one-step estimate."),
+        typer.Option(
+            parser=whole,
+            metavar="N",
+            help="Most sweeps over the rows, the first scan counted; 2 gives the one-step estimate.",
+        ),
     ] = None,
     memory: Memory = None,
     spill: Spill = None,
@@ -187,17 +208,28 @@ def path(
     data: Data,
     target: Target,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write every coefficient along the path, .csv or .parquet.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write every coefficient along the path, .csv or .parquet."),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the coefficients to this .png or .svg file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the coefficients to this .png or .svg file.")
+    ] = None,
     positive: Positive = None,
     features: Features = [],  # noqa: B006
     drop: Drop = [],  # noqa: B006
     categorical: Categorical = [],  # noqa: B006
     dates: Dates = [],  # noqa: B006
     weights: Weights = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Number of values of C, from all-zero to nearly free.")] = 100,
-    l1_ratio: Annotated[float, typer.Option(help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone.")] = 1.0,
+    n: Annotated[
+        int,
+        typer.Option(
+            "--n", parser=at_least_one, metavar="N", help="Number of values of C, from all-zero to nearly free."
+        ),
+    ] = 100,
+    l1_ratio: Annotated[
+        float,
+        typer.Option(parser=decimal, metavar="NUMBER", help="Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone."),
+    ] = 1.0,
     penalty_factor: PenaltyFactor = [],  # noqa: B006
     tol: Tol = 1e-6,
     missing: MissingRule = "impute",

@@ -32,7 +32,10 @@ def predict(
     model: ModelPath,
     data: Data,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write, .parquet or .csv; on a cluster a folder, .parquet.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write, .parquet or .csv; on a cluster a folder, .parquet."
+        ),
     ] = Path("predictions.parquet"),
     keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
     interval: Annotated[
@@ -87,7 +90,8 @@ def evaluate(
 def summary(
     model: ModelPath,
     data: Annotated[
-        list[str] | None, typer.Argument(help="The table it was trained on, for likelihood ratios and effects.")
+        list[str] | None,
+        typer.Argument(metavar="DATA", help="The table it was trained on, for likelihood ratios and effects."),
     ] = None,
     level: Level = 0.95,
     test: Tests = [],  # noqa: B006
@@ -127,7 +131,9 @@ def summary(
 def report(
     model: ModelPath,
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write, .html.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write, .html.")] = Path(
+        "report.html"
+    ),
     memory: Memory = None,
     spill: Spill = None,
     threads: Threads = None,

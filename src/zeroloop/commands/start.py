@@ -15,6 +15,7 @@ from zeroloop.commands.app import command
 from zeroloop.commands.options import (
     Json,
     Threads,
+    at_least_one,
 )
 from zeroloop.commands.work import predicted, trained
 from zeroloop.plain_text import number_of
@@ -24,9 +25,13 @@ FLIGHTS = files("zeroloop") / "data" / "flights.parquet"
 
 @command
 def ladder(
-    examples: Annotated[int, typer.Option(min=1, help="Number of examples, m.")] = 100_000,
-    features: Annotated[int, typer.Option(min=1, help="Number of features, n_x.")] = 50,
-    plot: Annotated[Path | None, typer.Option(help="Draw the speed-ups to this .png or .svg file.")] = None,
+    examples: Annotated[int, typer.Option(parser=at_least_one, metavar="N", help="Number of examples, m.")] = 100_000,
+    n_features: Annotated[
+        int, typer.Option("--features", parser=at_least_one, metavar="N", help="Number of features, n_x.")
+    ] = 50,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the speed-ups to this .png or .svg file.")
+    ] = None,
     show: Annotated[str | None, typer.Option(metavar="RUNG", help="Print this rung's source instead.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -49,24 +54,26 @@ def ladder(
         check_chart_path(plot)
     with ProgressBar() as bar:
         results = race(
-            *made_data(examples, features),
+            *made_data(examples, n_features),
             on_rung=lambda name: bar(Work(doing=f"timing {name} on {number_of(examples, 'example')}")),
         )
     if plot is not None:
         from zeroloop.ladder.chart import draw
 
-        draw(results, f"One gradient, {number_of(examples, 'example')} x {number_of(features, 'feature')}", plot)
+        draw(results, f"One gradient, {number_of(examples, 'example')} x {number_of(n_features, 'feature')}", plot)
     if as_json:
-        print(json.dumps({"examples": examples, "features": features, "rungs": [asdict(r) for r in results]}))
+        print(json.dumps({"examples": examples, "features": n_features, "rungs": [asdict(r) for r in results]}))
         return
-    show_race(results, examples, features)
+    show_race(results, examples, n_features)
     if plot is not None:
         console.print(styled("Drew ", (str(plot), "bold")))
 
 
 @command
 def data(
-    out: Annotated[Path, typer.Argument(help="Where to write, .parquet or .csv.")] = Path("flights.parquet"),
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write, .parquet or .csv.")] = Path(
+        "flights.parquet"
+    ),
 ) -> None:
     """Write the embedded flights to a file, to try things on.
 

@@ -14,9 +14,6 @@ from zeroloop.inference.statistics import cluster_scores, count_clusters, meat
 
 MOST_SCORES = 2**27  # values of clusters' scores held at a time: a GiB
 
-KINDS = ("model", "hc0", "hc1")
-WEIGHTS = ("frequency", "sampling")
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, TableSource
+from zeroloop.choices import COVARIANCES, METHODS, WEIGHT_TYPES, check_choice
 from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import ColumnsTest, Estimates, State
 from zeroloop.fit import Fit, OnPass, Options, Shape, fit, objective_of, plain_shape
 from zeroloop.inference.aliasing import Aliased, Columns
 from zeroloop.inference.basis import Basis, look
 from zeroloop.inference.covariance import (
-    KINDS,
-    WEIGHTS,
     Counts,
     correction,
     number_of_clusters,
@@ -35,7 +34,6 @@ from zeroloop.plain_text import number_of
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.schema import Schema
 
-METHODS = ("ml", "firth")
 NOT_CONVERGED = "the fit is not converged"
 NEARLY_REPEAT = "columns nearly repeat others, beyond what float64 sums can tell apart; drop some of them"
 MOST_COEFS = 5_000  # of all outputs: their covariance is 200 MB
@@ -73,12 +71,10 @@ class Asked:
     def __post_init__(self) -> None:
         for option, value, values in (
             ("method", self.method, METHODS),
-            ("covariance", self.covariance, KINDS),
-            ("weight_type", self.weights, (*WEIGHTS, None)),
+            ("covariance", self.covariance, COVARIANCES),
+            ("weight_type", WEIGHT_TYPES[0] if self.weights is None else self.weights, WEIGHT_TYPES),
         ):
-            if value not in values:
-                known = ", ".join(str(one) for one in values if one is not None)
-                raise OptionError(f"{option} is {value!r}; it must be one of {known}.")
+            check_choice(option, value, values)
         df = self.degrees_of_freedom
         number = not isinstance(df, str | bool) and isinstance(df, SupportsFloat) and float(df) > 0
         if df not in ("normal", "clusters") and not number:

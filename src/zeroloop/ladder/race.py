@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.choices import nearest
 from zeroloop.errors import OptionError, ZeroloopError
 from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
 
@@ -141,7 +142,8 @@ def find_rung(name: str) -> Rung:
     for rung in RUNGS:
         if rung.__name__ == name:
             return rung
-    raise OptionError(f"There is no rung {name!r}; there are {', '.join(rung.__name__ for rung in RUNGS)}.")
+    names = [rung.__name__ for rung in RUNGS]
+    raise OptionError(f"There is no rung {name!r}{nearest(name, names, 'there are')}")
 
 
 def source_code(rung: Rung) -> str:

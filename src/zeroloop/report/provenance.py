@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zeroloop.model import Model
+from zeroloop.plain_text import in_list
 
 OPTIONS = {"C": "--C", "penalty_factors": "--penalty-factor", "tests": "--test", "degrees_of_freedom": "--df"}
 IN_MEMORY = "TABLE.parquet"  # stands for a table that no path is known of
@@ -41,16 +42,16 @@ def _words(option: str, name: str, value: Any) -> Iterator[str]:
         case True:
             texts = None if name != "positive" else ["True"]
         case dict() if name == "dates":
-            texts = [f"{key}={','.join(item)}" for key, item in value.items()]
+            texts = [f"{in_list(key)}={','.join(item)}" for key, item in value.items()]
         case dict():
             pairs = [
                 f"{key}={':'.join(map(str, item)) if isinstance(item, list) else item}" for key, item in value.items()
             ]
-            texts = [",".join(map(_in_list, pairs))]
+            texts = [",".join(map(in_list, pairs))]
         case list() if name == "tests":
-            texts = [",".join(map(_in_list, one)) if isinstance(one, list) else _in_list(one) for one in value]
+            texts = [",".join(map(in_list, one)) if isinstance(one, list) else in_list(one) for one in value]
         case list():
-            texts = [",".join(map(_in_list, map(str, value)))]
+            texts = [",".join(map(in_list, map(str, value)))]
         case _:
             texts = [str(value)]
     if texts is None:
@@ -59,12 +60,6 @@ def _words(option: str, name: str, value: Any) -> Iterator[str]:
     for text in texts:
         # What looks like an option is one word with its own.
         yield from [f"{option}={text}"] if text.startswith("-") else [option, text]
-
-
-def _in_list(name: str) -> str:
-    """Return a name as a list of names has it; see `zeroloop.commands.options.names`."""
-    quoted = not name or "," in name or name != name.strip() or name.startswith('"')
-    return '"' + name.replace('"', '""') + '"' if quoted else name
 
 
 def fingerprint(model: Model) -> str:

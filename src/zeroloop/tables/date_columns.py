@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.types as pt
 
+from zeroloop.choices import nearest
 from zeroloop.errors import DataError, OptionError
 from zeroloop.tables.columns import describe
 from zeroloop.tables.date_types import date_kind, in_words, zone_of
-from zeroloop.tables.roles import Roles, nearest
+from zeroloop.tables.roles import Roles
 from zeroloop.tables.schema import DATE_PARTS, DateColumn, DateKind
 
 EVERY_PART = tuple(dict.fromkeys(part for parts in DATE_PARTS.values() for part in parts))
@@ -94,7 +95,7 @@ def find_dates(columns: pa.Schema, roles: Roles, asked: AskedDates, *, days_only
     """
     for name in (*asked.parts, *asked.unwanted):
         if name not in columns.names:
-            raise OptionError(f"dates: there is no column {name!r}{nearest(name, columns.names)}.")
+            raise OptionError(f"dates: there is no column {name!r}{nearest(name, columns.names, 'the table has')}")
         if name not in roles.features or name == roles.offset:
             raise OptionError(f"dates: column {name!r} is not among the features; add it or leave it out of both.")
         if name in roles.categorical:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
+from zeroloop.choices import nearest
 from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.totals import MOST_WEIGHT
@@ -101,7 +101,7 @@ def assign_roles(
     ]:
         for name in names:
             if name not in known:
-                raise OptionError(f"{option}: there is no column {name!r}{nearest(name, known)}.")
+                raise OptionError(f"{option}: there is no column {name!r}{nearest(name, known, 'the table has')}")
     for option, names in [("features", features or []), ("drop", drop), ("categorical", categorical)]:
         if target in names:
             raise OptionError(f"{option}: column {target!r} is the target; take it out of {option}.")
@@ -136,15 +136,6 @@ def assign_roles(
         seed=seed,
         named=features is not None,
     )
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return what follows on a name that is none of those known."""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-    return f"; the table has {shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

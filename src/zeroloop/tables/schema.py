@@ -13,7 +13,6 @@ from zeroloop.blocks import FloatArray
 
 Level: TypeAlias = str | int | float | bool
 Missing: TypeAlias = Literal["impute", "drop", "error"]
-MISSING_RULES: tuple[Missing, ...] = ("impute", "drop", "error")
 
 DateKind: TypeAlias = Literal["date", "time", "duration"]
 DATE_PARTS: dict[DateKind, tuple[str, ...]] = {
