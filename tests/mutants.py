@@ -25,12 +25,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyarrow import feather
+from pyarrow import feather, orc
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
@@ -168,6 +169,14 @@ def _json(join: Callable[[list[str]], str]) -> bytes:
     return join([json.dumps(row, default=str) for row in a_small_table().to_pylist()]).encode()
 
 
+def _avro() -> bytes:
+    kinds = {"y": "string", "x": "double", "n": "long", "town": "string"}
+    fields = [{"name": name, "type": ["null", kind]} for name, kind in kinds.items()]
+    schema = {"type": "record", "name": "row", "fields": fields}
+    rows = a_small_table().select(list(kinds)).to_pylist()
+    return _written(lambda sink: fastavro.writer(sink, schema, rows, sync_interval=500, sync_marker=bytes(16)))
+
+
 FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "parquet": (".parquet", lambda: _written(lambda sink: pq.write_table(a_small_table(), sink, row_group_size=50))),
     "checked parquet": (
@@ -180,6 +189,8 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "csv.zip": (".csv.zip", _zipped),
     "json lines": (".jsonl", lambda: _json("\n".join)),
     "json list": (".json", lambda: _json(lambda rows: "[" + ", ".join(rows) + "]")),
+    "orc": (".orc", lambda: _written(lambda sink: orc.write_table(a_small_table().drop(["kind"]), sink))),
+    "avro": (".avro", _avro),
     "libsvm": (".svm", _libsvm),
     "libsvm.gz": (".svm.gz", lambda: gzip.compress(_libsvm(), mtime=0)),
     "arrow file": (".arrow", lambda: _ipc(pa.ipc.new_file)),

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import bz2
+import decimal
 import gzip
 import io
 import json
 import lzma
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import fastavro
 import hypothesis
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file
 
 import zeroloop
-from zeroloop.errors import DataError, OutputError
+from zeroloop.errors import DataError, OptionError, OutputError
 from zeroloop.model import Model
 from zeroloop.tables import json_records
 from zeroloop.tables.csv_dialect import CsvOptions
@@ -168,7 +174,7 @@ def test_parquet_is_not_packed(tmp_path: Path) -> None:
     pq.write_table(a_table(), tmp_path / "t.parquet")
     packed = tmp_path / "t.parquet.gz"
     packed.write_bytes(gzip.compress((tmp_path / "t.parquet").read_bytes()))
-    with pytest.raises(DataError, match="holds a file of Parquet, packed by gzip; unpack it"):
+    with pytest.raises(DataError, match="holds Parquet, packed by gzip; unpack it"):
         zeroloop.train(packed, "y")
 
 
@@ -489,3 +495,102 @@ def test_json_beside_other_data_is_about_them(tmp_path: Path) -> None:
     written(tmp_path / "lines", t__json=as_lines(table))
     with pytest.raises(OutputError, match="would be read as such the next time"):
         zeroloop.train(tmp_path / "lines", "y", out=tmp_path / "lines" / "model.json")
+
+
+def as_avro(table: pa.Table, codec: str = "deflate", **kinds: object) -> bytes:
+    names = {"double": "double", "int64": "long", "string": "string"}
+    fields = [
+        {"name": one.name, "type": kinds.get(one.name, ["null", names.get(str(one.type))])} for one in table.schema
+    ]
+    content = io.BytesIO()
+    schema = {"type": "record", "name": "row", "fields": fields}
+    fastavro.writer(content, schema, table.to_pylist(), codec=codec, sync_interval=4_000)
+    return content.getvalue()
+
+
+def as_orc(table: pa.Table, **how: object) -> bytes:
+    content = io.BytesIO()
+    orc.write_table(table, content, **how)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["orc", "avro"])
+def test_columnar_files_and_rows_of_records(kind: str, tmp_path: Path) -> None:
+    table = a_table(30_000)
+    of_stripes = partial(as_orc, stripe_size=100_000, batch_size=500)
+    write: Callable[[pa.Table], bytes] = of_stripes if kind == "orc" else as_avro
+    path = tmp_path / "one" / f"t.{kind}"
+    path.parent.mkdir()
+    path.write_bytes(write(table))
+    check_same(path, table)
+    check_same(path.parent, table, memory="10kB", spill="none")
+    for i in range(3):
+        (tmp_path / f"part-{i}.{kind}").write_bytes(write(table.slice(i * 9_000, 9_000 if i else 0)))
+    check_same(f"{tmp_path}/part*", table.slice(9_000, 18_000))
+    packed = tmp_path / f"t.{kind}.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"(?i)it holds {kind}, packed by gzip; unpack it"):
+        zeroloop.train(packed, "y")
+
+
+def test_names_with_points_in_orc(tmp_path: Path) -> None:
+    table = a_table().append_column("a.k", pa.array(np.arange(ROWS) % 7.5))
+    nested = table.append_column("b.k", table["n"]).set_column(1, "b", pa.array([{"k": i} for i in range(ROWS)]))
+    (tmp_path / "t.orc").write_bytes(as_orc(nested))
+    with pytest.warns(zeroloop.ZeroloopWarning, match="left out"):
+        found = zeroloop.train(tmp_path / "t.orc", "y")
+    right = zeroloop.train(nested.drop_columns(["b"]), "y")
+    assert found.coef.tobytes() == right.coef.tobytes()
+
+
+def test_hive_files_with_transactions_are_refused(tmp_path: Path) -> None:
+    names = ["operation", "originalTransaction", "bucket", "rowId", "currentTransaction"]
+    table = pa.table({name: pa.array([0, 0], pa.int64()) for name in names} | {"row": [{"y": 1}, {"y": 0}]})
+    (tmp_path / "bucket_00000.orc").write_bytes(as_orc(table))
+    with pytest.raises(DataError, match="a file of a Hive table with transactions"):
+        zeroloop.train(tmp_path, "y")
+
+
+def test_types_of_avro(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    size = rng.integers(0, 3, 300)
+    when = np.datetime64("2024-01-01", "us") + rng.integers(0, 10**13, 300).astype("m8[us]")
+    table = pa.table(
+        {
+            "whole": rng.integers(0, 99, 300), "mixed": rng.integers(0, 9, 300) / 2.0,
+            "size": pa.DictionaryArray.from_arrays(pa.array(size), ["S", "M", "L"]),
+            "day": when.astype("M8[D]"), "when": pa.array(when, pa.timestamp("us", "UTC")),
+            "price": pa.array([decimal.Decimal(int(v)) / 100 for v in rng.integers(0, 999, 300)], pa.decimal128(9, 2)),
+            "flag": rng.random(300) < 0.5, "y": rng.choice(["a", "b"], 300),
+        }
+    )  # fmt: skip
+    kinds: dict[str, Any] = {
+        "whole": "int", "mixed": ["int", "double"], "day": {"type": "int", "logicalType": "date"},
+        "size": {"type": "enum", "name": "Size", "symbols": ["S", "M", "L"]},
+        "when": {"type": "long", "logicalType": "timestamp-micros"},
+        "price": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}], "flag": "boolean",
+    }  # fmt: skip
+    (tmp_path / "t.avro").write_bytes(as_avro(table, **kinds))
+    model = check_same(tmp_path / "t.avro", table)
+    assert {column.name: column.levels for column in model.schema.categorical}["size"] == ("S", "M", "L")
+
+
+def test_avro_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.avro").write_bytes(as_avro(a_table()))
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    with pytest.raises(OptionError, match=r"An Avro file needs fastavro, .* `pip install 'zeroloop\[avro\]'`"):
+        zeroloop.train(tmp_path, "y")
+
+
+def test_avro_of_other_than_rows(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    fastavro.writer(content, "long", [1, 2, 3])
+    (tmp_path / "t.avro").write_bytes(content.getvalue())
+    with pytest.raises(DataError, match="its values are no records"):
+        zeroloop.train(tmp_path, "y")
+    table = a_table().append_column("l", pa.array([[1]] * ROWS))
+    (tmp_path / "t.avro").write_bytes(as_avro(table, l={"type": "array", "items": "int"}))
+    with pytest.raises(DataError, match="column 'l' holds lists, records or values of several kinds; drop it"):
+        zeroloop.train(tmp_path, "y", categorical=["l"])
+    with pytest.warns(zeroloop.ZeroloopWarning, match="left out"):
+        assert zeroloop.train(tmp_path, "y").coef.tobytes() == zeroloop.train(a_table(), "y").coef.tobytes()

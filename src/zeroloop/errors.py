@@ -23,7 +23,7 @@ A message says what was found, where, what was expected and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 
 class ZeroloopError(Exception):
@@ -93,13 +93,25 @@ class NotConvergedWarning(ZeroloopWarning):
 
 
 @contextmanager
-def dask_extra() -> Iterator[None]:
-    """Say how to get Dask where it is needed and not there."""
+def extra(what: str, name: str, *modules: str) -> Iterator[None]:
+    """Say how to get what is needed and not there.
+
+    Args:
+        what: needs it, the first word of a sentence.
+        name: of the extra of zeroloop that has it.
+        modules: that it is, or is made of.
+
+    """
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("dask", "distributed"):
+        if error.name is None or error.name.partition(".")[0] not in modules:
             raise
         raise OptionError(
-            "A Dask cluster needs Dask, which is not installed here; get it with `pip install 'zeroloop[dask]'`."
+            f"{what} needs {modules[0]}, which is not installed here; get it with `pip install 'zeroloop[{name}]'`."
         ) from error
+
+
+def dask_extra() -> AbstractContextManager[None]:
+    """Say how to get Dask where it is needed and not there."""
+    return extra("A Dask cluster", "dask", "dask", "distributed")

@@ -96,7 +96,7 @@ def train(
     Coefficients are reported in the columns' own units.
 
     Args:
-        data: a path (CSV, JSON and libsvm, packed or not, Parquet, Arrow IPC), a list of paths, a folder
+        data: a path (Parquet, Arrow IPC, ORC, Avro; CSV, JSON and libsvm, packed or not), a list of paths, a folder
             (hive-partitioned or not) or a glob, each local or a URI that pyarrow or fsspec opens; a pandas or polars
             DataFrame; a pyarrow Table, RecordBatchReader or Dataset; a DuckDB relation; a Dask DataFrame. It may be
             larger than memory.

@@ -17,10 +17,12 @@ TEXT = {
 BINARY = {
     "Parquet": (".parquet", ".pq"),
     "Arrow": (".arrow", ".feather", ".ipc"),
+    "ORC": (".orc",),
+    "Avro": (".avro",),
 }
 """Other kinds by the ends of their names."""
 
-READ = "CSV, Parquet, Arrow IPC (Feather 2), records in JSON, and libsvm (named .svm)"
+READ = "CSV, Parquet, Arrow IPC (Feather 2), ORC, Avro, records in JSON, and libsvm (named .svm)"
 """What is read, in words."""
 
 

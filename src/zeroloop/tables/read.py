@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from zeroloop.errors import DataError, ZeroloopWarning
+from zeroloop.tables.columnar import valid
 from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.delta import dataset_of
 from zeroloop.tables.files import first_line, reading
 from zeroloop.tables.find import find_files
-from zeroloop.tables.formats import Piece, valid
+from zeroloop.tables.formats import Piece
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from zeroloop.errors import BadFileError
+from zeroloop.tables.files import File
 
 LABEL, FEATURES = "label", "features"
 SCHEMA = pa.schema([(LABEL, pa.float64()), (FEATURES, pa.map_(pa.int32(), pa.float64()))])
 CHUNK_BYTES = 2**24  # of text, parsed at once
 
 
-def svmlight_batches(stream: Any, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield a file's rows; an index is what the file calls it, 0 or 1 the first.
+def svmlight_batches(file: File, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yield a file's rows with the named columns, and how many bytes have been read.
 
-    Args:
-        stream: what is in the file.
-        path: its name, for messages.
-        columns: those wanted.
+    An index is what the file calls it, 0 or 1 the first.
 
     Raises:
         BadFileError: for a line that is none of a libsvm file.
 
     """
+    with file.open() as source, file.unpacked(source) as stream:
+        for batch in _batches(stream, file.path):
+            yield batch.select(list(columns)), source.tell()
+
+
+def _batches(stream: pa.NativeFile, path: str) -> Iterator[pa.RecordBatch]:
     from sklearn.datasets import load_svmlight_file
 
     text = io.BufferedReader(stream)
@@ -48,4 +51,4 @@ def svmlight_batches(stream: Any, path: str, columns: Sequence[str]) -> Iterator
             ) from error
         if X.shape[0] > 0:
             rows = pa.MapArray.from_arrays(X.indptr.astype(np.int32), X.indices.astype(np.int32), X.data)
-            yield pa.record_batch([pa.array(y), rows], schema=SCHEMA).select(list(columns))
+            yield pa.record_batch([pa.array(y), rows], schema=SCHEMA)

@@ -40,7 +40,7 @@ class VerbatimRows:
 
 def is_text(file: File) -> bool:
     """Return whether a file is CSV."""
-    return format_of(file) == "csv"
+    return format_of(file) == "CSV"
 
 
 def as_they_stand(table: RawTable, columns: Sequence[str]) -> RawTable | None:
