@@ -178,7 +178,7 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
         ),
         ("train", "text.csv", "--target", "bought"): (
             "text.csv: column 'x' holds numbers, but for 5 of 50,005 values ('abc' in row 50,001). Correct "
-            "them or leave them empty, or name 'x' categorical if it is a code."
+            "them, say that they are missing (--na=abc), or name 'x' categorical if it is a code."
         ),
         ("train", "inf.csv", "--target", "bought"): (
             "Column 'x' holds inf in row 41; every number must be finite. "

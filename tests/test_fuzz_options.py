@@ -15,6 +15,8 @@ N = CASES // 20 or 8
 LONG = "a" * 5000
 NUMBERS = ["nan", "inf", "-inf", "-1", "0", "1e400", "1e308", "9" * 400, "", "abc", "1e-9", "3"]
 NAMES = ["", "x", "g", "late", "no such", "ö", "x,g", '"', "x=", "=1", "x=nan", "x=0:inf", LONG]
+ENCODINGS = ["", "utf-16", "utf-16-be", "utf-32", "utf-7", "cp037", "punycode", "idna", "base64", "latin-1", "ö", LONG]
+CHARACTERS = ["", ",", ";", "tab", "\t", "\n", " ", '"', "'", "0", "x", "ö", "·", "€", "{", "\\", LONG]
 PATHS = ["", LONG, "no/such/folder", "d.csv/below", "/dev/full"]
 OPTIONS = {
     "--C": NUMBERS, "--l1-ratio": NUMBERS, "--tol": NUMBERS, "--learning-rate": NUMBERS, "--test-fraction": NUMBERS,
@@ -23,7 +25,9 @@ OPTIONS = {
     "--categorical": NAMES, "--features": NAMES, "--drop": NAMES, "--penalty-factor": NAMES, "--bounds": NAMES,
     "--test": NAMES, "--positive": NAMES, "--solver": NAMES, "--method": NAMES, "--covariance": NAMES,
     "--multi-class": NAMES, "--missing": NAMES, "--weight-type": NAMES, "--spill": PATHS, "--checkpoint": PATHS,
-    "--report": PATHS, "--out": PATHS, "--no-such-option": NAMES,
+    "--na": NAMES, "--not-na": NAMES, "--encoding": ENCODINGS, "--delimiter": CHARACTERS, "--decimal": CHARACTERS,
+    "--skip": NUMBERS, "--comment": CHARACTERS, "--no-header": [""], "--report": PATHS, "--out": PATHS,
+    "--no-such-option": NAMES,
 }  # fmt: skip
 DATA = ["d.csv", "", LONG, "no.csv", "ftp://no.invalid/x", "zip://a", "data://x", "reference://x", "unknown://x", "."]
 
@@ -51,7 +55,8 @@ def test_hostile_options_end_in_a_result_or_one_line(folder: Path, seed: int) ->
     arguments = ["train", data, "--target", "late", "--out", "m.json"]
     for option in rng.choice(list(OPTIONS), size=int(rng.integers(1, 3)), replace=False):
         values = OPTIONS[str(option)]
-        arguments.append(f"{option}={values[rng.integers(len(values))]}")
+        value = values[rng.integers(len(values))]
+        arguments.append(f"{option}={value}" if option != "--no-header" else "--no-header")
     done = zeroloop(folder, *arguments)
     assert done.returncode in (0, 2), f"seed {seed}: {arguments}\n{done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr, f"seed {seed}: {arguments}\n{done.stderr[-2000:]}"

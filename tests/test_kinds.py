@@ -32,7 +32,7 @@ import zeroloop
 from zeroloop.errors import DataError, OptionError, OutputError
 from zeroloop.model import Model
 from zeroloop.tables import json_records
-from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.read import open_table
 
 ROWS = 1_500
@@ -435,7 +435,7 @@ def test_any_records_are_read_as_python_reads_them(
             if len(found) > 1:
                 with pytest.raises(DataError, match=r"holds .*, and .* in row \d+; make it|not all of one type"):
                     list(table.batches([name]))
-                as_levels = open_table(path, CsvOptions(categorical=frozenset([name])))
+                as_levels = open_table(path, Expected(levels=frozenset([name])))
                 read = [v for batch in as_levels.batches([name]) for v in batch.rows[name].to_pylist()]
                 assert [v is None for v in read] == [v is None for v in values]
                 assert all(r == v for r, v in zip(read, values, strict=True) if isinstance(v, str))

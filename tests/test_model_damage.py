@@ -146,7 +146,8 @@ def test_names_that_look_like_numbers_stay_names(tmp_path: Path, name: str) -> N
     levels = pa.array([name if town == "Bern" else town for town in table["town"].to_pylist()])
     table = table.set_column(3, "town", levels)
     path = tmp_path / name
-    zeroloop.train(table, "y", C=math.inf, features=[name, "town"], tests=[name]).save(path)
+    csv = zeroloop.CsvOptions(not_na=[name])
+    zeroloop.train(table, "y", C=math.inf, features=[name, "town"], tests=[name], csv=csv).save(path)
     loaded = zeroloop.load(path)
     assert loaded.schema.features == (name, "town")
     assert name in loaded.schema.categorical[0].levels
@@ -154,6 +155,7 @@ def test_names_that_look_like_numbers_stay_names(tmp_path: Path, name: str) -> N
     assert loaded.training.arguments is not None
     assert loaded.training.arguments["features"] == [name, "town"]
     assert loaded.training.arguments["C"] == math.inf
+    assert loaded.training.arguments["csv"] == loaded.training.csv == {"not_na": [name]}
     assert loaded.estimates is not None
     assert loaded.estimates.tests[0].columns == (name,)
 

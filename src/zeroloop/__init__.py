@@ -7,6 +7,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zeroloop.csv_options import CsvOptions as CsvOptions
     from zeroloop.errors import ZeroloopError as ZeroloopError
     from zeroloop.errors import ZeroloopWarning as ZeroloopWarning
     from zeroloop.estimator import LogisticRegression as LogisticRegression
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; imported when first asked for, so that `import zeroloop` costs nothing.
 _HOMES = {
+    "CsvOptions": "csv_options",
     "LogisticRegression": "estimator",
     "LogisticRegressionCV": "estimator_cv",
     "Model": "model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,15 @@ def read_again(model: Model, data: TableLike | None, resources: Resources | None
 
 def prepare_again(model: Model, data: TableLike | None, resources: Resources | None = None) -> PreparedTable:
     """Return any table, read as the model's training read its own; see `read_again`."""
+    resources = resources or Resources()
     if not model.training.roles:
         raise OptionError(
             "The model was saved by an older version, which did not say how its table was read; train again."
         )
     if data is None:
         data, known = model.trained_on()
-        resources = resources or Resources(scheduler=known)
+        if resources.scheduler is None:
+            resources = replace(resources, scheduler=known)
     if data is None:
         raise OptionError(
             "A model holds no rows, and the table it was trained on is gone from this process; give it as data."
@@ -60,7 +63,8 @@ def prepare_again(model: Model, data: TableLike | None, resources: Resources | N
     roles: dict[str, Any] = dict(model.training.roles)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ZeroloopWarning)  # said when the model was trained
-        return prepare_table(data, **roles, reference=math.isinf(model.training.C), resources=resources or Resources())
+        resources = replace(resources, csv=resources.csv.over(model.training.csv))
+        return prepare_table(data, **roles, reference=math.isinf(model.training.C), resources=resources)
 
 
 def is_same(model: Model, table: PreparedTable) -> bool:
@@ -95,7 +99,9 @@ def _rows(model: Model, table: PreparedTable) -> Rows:
     )
 
 
-def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, scheduler: Any = None) -> ColumnsTest:
+def compared(
+    model: Model, columns: tuple[str, ...], data: TableLike | None, resources: Resources | None = None
+) -> ColumnsTest:
     """Return the Wald test that some columns' coefficients are all zero, and, from the rows, the likelihood ratio.
 
     Args:
@@ -103,7 +109,7 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, sch
         columns: which, together.
         data: the table it was trained on; None for what `zeroloop.train` was given, where it is still there, else no
             likelihood ratio.
-        scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
+        resources: how the table is read.
 
     Raises:
         OptionError: for a column that makes no terms, or a model without standard errors.
@@ -116,7 +122,7 @@ def compared(model: Model, columns: tuple[str, ...], data: TableLike | None, sch
             return known
     if not estimates.compares_likelihoods or (data is None and model.trained_on()[0] is None):
         return wald(estimates, model.coef, model.schema, columns)
-    table = read_again(model, data, None if scheduler is None else Resources(scheduler=scheduler))
+    table = read_again(model, data, resources)
     schema, training = model.schema, model.training
     rows = _rows(model, table)
     held = np.full(schema.n_coefs, np.nan) if schema.held is None else schema.held

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import Block, FloatArray
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import Estimates, State, own_units, reach_of, relative, two_sided
 from zeroloop.inference.statistics import weighted_columns, weights_of
@@ -85,7 +86,11 @@ class EffectSums:
 
 
 def marginal_effects(
-    model: Model, data: TableLike | None = None, level: float = 0.95, scheduler: Any = None
+    model: Model,
+    data: TableLike | None = None,
+    level: float = 0.95,
+    scheduler: Any = None,
+    csv: CsvOptions = AS_FOUND,
 ) -> pa.Table:
     """Return the average marginal effect of each column on the probability of each class; of two, of the second.
 
@@ -104,6 +109,7 @@ def marginal_effects(
             model was trained on stands for its training rows, with their weights; of another all rows count alike.
         level: confidence of the intervals.
         scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
+        csv: how CSV files are written; what it leaves open is as it was said in training.
 
     Raises:
         OptionError: for a model without standard errors; without data where none are known.
@@ -116,7 +122,7 @@ def marginal_effects(
     changes = _changes(schema)
     sums = partial(_effect_sums, coef=relative(model.coef), changes=changes, several=len(model.coef) > 1)
     with one_blas_thread():
-        total = _total(model, data, sums, None if scheduler is None else Resources(scheduler=scheduler))
+        total = _total(model, data, sums, Resources(scheduler=scheduler, csv=csv))
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
     if len(model.coef) > 1:
@@ -124,7 +130,7 @@ def marginal_effects(
     return _table(model, rows, covariance, level)
 
 
-def _total(model: Model, data: TableLike | None, sums: Any, resources: Resources | None) -> EffectSums:
+def _total(model: Model, data: TableLike | None, sums: Any, resources: Resources) -> EffectSums:
     try:
         table = prepare_again(model, data, resources)
     except (DataError, OptionError):
@@ -135,7 +141,7 @@ def _total(model: Model, data: TableLike | None, sums: Any, resources: Resources
         of_training: EffectSums = table.training.reduce(sums)
         return of_training
     of_scored = partial(_of_known, sums=sums)
-    found: EffectSums | None = total_over(model, data, of_scored, labelled=False, resources=resources or Resources())
+    found: EffectSums | None = total_over(model, data, of_scored, labelled=False, resources=resources)
     if found is None:
         raise DataError("No row of the data has a value in every column; there is nothing to average over.")
     return found

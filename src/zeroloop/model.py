@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.choices import nearest
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, ModelFileError, OptionError
 from zeroloop.estimates import (
     ColumnsTest,
@@ -28,11 +29,13 @@ from zeroloop.model_file import read_document, write_document
 from zeroloop.packed_estimates import packed, unpacked
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.records import RecordError, record, whole_text
+from zeroloop.resources import Resources
 from zeroloop.row_errors import row_errors
 from zeroloop.scored_rows import Scored, Tally
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import check_columns, encode
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.raw import Batch, RawTable
 from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.roles import check_target
@@ -75,21 +78,39 @@ class Model:
         """
         return (None, None) if self.origin is None else self.origin()
 
-    def predict_proba(self, data: TableLike, threads: int | None = None) -> FloatArray:
+    def expected(self, csv: CsvOptions = AS_FOUND) -> Expected:
+        """Return what is known of a table to predict from: what columns hold, and how its files are written.
+
+        Args:
+            csv: what is said of the files; for the rest, what was said of those it was trained on counts.
+
+        """
+        schema = self.schema
+        levels = {column.name: column.levels for column in schema.categorical}
+        levels[schema.target.name] = schema.target.levels
+        text = {name: frozenset(map(str, some)) for name, some in levels.items() if isinstance(some[0], str)}
+        numbers = {column.name for column in schema.numeric} | (levels.keys() - text.keys())
+        return Expected(csv=csv.over(self.training.csv), text=text, numbers=frozenset(numbers))
+
+    def predict_proba(self, data: TableLike, threads: int | None = None, csv: CsvOptions = AS_FOUND) -> FloatArray:
         """Return the probability of each class for each row, `(m, n_classes)`, in the order of `schema.target.levels`.
 
-        Rows with a missing value get NaN where the model was trained with `missing="drop"`.
+        Rows with a missing value get NaN where the model was trained with `missing="drop"`. Of CSV files `csv` says how
+        they are written; what it leaves open is as it was said in training.
 
         Raises:
             DataError: for a column that is missing or of another type.
 
         """
-        parts = [self.probabilities(scored.z) for scored in self.scored(open_table(data), threads=threads)]
+        parts = [
+            self.probabilities(scored.z)
+            for scored in self.scored(open_table(data, self.expected(csv)), threads=threads)
+        ]
         return np.concatenate(parts or [np.empty((len(self.schema.target.levels), 0))], axis=1).T
 
-    def predict(self, data: TableLike, threads: int | None = None) -> NDArray[Any]:
+    def predict(self, data: TableLike, threads: int | None = None, csv: CsvOptions = AS_FOUND) -> NDArray[Any]:
         """Return the most probable class of each row, `(m,)`; None where there is no probability."""
-        probability = self.predict_proba(data, threads)
+        probability = self.predict_proba(data, threads, csv)
         levels = np.array(self.schema.target.levels)
         best, unknown = np.argmax(probability, axis=1), np.isnan(probability[:, 0])
         if not np.any(unknown):
@@ -107,7 +128,7 @@ class Model:
         """Return what softmax makes the classes' probabilities of; of two classes the predictor itself."""
         return as_softmax(z) if z.ndim > 1 and self.training.multi_class == "ovr" else z
 
-    def score(self, data: TableLike, threads: int | None = None) -> float:
+    def score(self, data: TableLike, threads: int | None = None, csv: CsvOptions = AS_FOUND) -> float:
         """Return the accuracy on rows with a target, weighted as the model was trained.
 
         Raises:
@@ -115,7 +136,7 @@ class Model:
 
         """
         right = total = 0.0
-        for scored in self.scored(open_table(data), labelled=True, threads=threads):
+        for scored in self.scored(open_table(data, self.expected(csv)), labelled=True, threads=threads):
             y, weight = scored.encoded.block.y, scored.encoded.block.weight
             assert y is not None
             use = ~np.isnan(y) & scored.known
@@ -253,24 +274,37 @@ class Model:
 
         return summarise(self, level)
 
-    def test(self, *columns: str, data: TableLike | None = None, scheduler: Any = None) -> ColumnsTest:
+    def test(
+        self, *columns: str, data: TableLike | None = None, scheduler: Any = None, csv: CsvOptions = AS_FOUND
+    ) -> ColumnsTest:
         """Return the test that some columns' coefficients are all zero; see `zeroloop.again.compared`."""
         from zeroloop.again import compared
 
-        return compared(self, columns, data, scheduler)
+        return compared(self, columns, data, Resources(scheduler=scheduler, csv=csv))
 
-    def marginal_effects(self, data: TableLike | None = None, level: float = 0.95, scheduler: Any = None) -> pa.Table:
+    def marginal_effects(
+        self,
+        data: TableLike | None = None,
+        level: float = 0.95,
+        scheduler: Any = None,
+        csv: CsvOptions = AS_FOUND,
+    ) -> pa.Table:
         """Return each column's average effect on the probability; see `zeroloop.effects.marginal_effects`."""
         from zeroloop.effects import marginal_effects
 
-        return marginal_effects(self, data, level, scheduler)
+        return marginal_effects(self, data, level, scheduler, csv)
 
-    def report(self, path: str | PathLike[str], data: TableLike | None = None, scheduler: Any = None) -> None:
+    def report(
+        self,
+        path: str | PathLike[str],
+        data: TableLike | None = None,
+        scheduler: Any = None,
+        csv: CsvOptions = AS_FOUND,
+    ) -> None:
         """Write a page about the model; see `zeroloop.report.page.report`."""
         from zeroloop.report.page import report
-        from zeroloop.resources import Resources
 
-        report(self, path, data, None if scheduler is None else Resources(scheduler=scheduler))
+        report(self, path, data, Resources(scheduler=scheduler, csv=csv))
 
     def needed_estimates(self) -> Estimates:
         """Return what is known of the coefficients.

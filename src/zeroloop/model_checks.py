@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from zeroloop.choices import MISSING_RULES
+from zeroloop.csv_options import CsvOptions
+from zeroloop.errors import OptionError
 from zeroloop.estimates import Estimates, State
 from zeroloop.plain_text import number_of
 from zeroloop.records import RecordError
@@ -122,6 +124,10 @@ def check_training(training: Training, schema: Schema) -> None:
         raise RecordError(f"As many losses and errors as values of C expected - at `{place}.cross_validation`")
     if training.roles:
         _roles(training.roles, schema, f"{place}.roles")
+    try:
+        CsvOptions(**training.csv)  # type: ignore[arg-type]
+    except OptionError as error:
+        raise RecordError(f"{error} - at `{place}.csv`") from error
     for name, value in (training.arguments or {}).items():
         _argument(value, f"{place}.arguments.{name}")
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import named_legend, new_figure, save
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, fit_grid, fits_wanted, numbers_of
@@ -211,6 +212,7 @@ def path(
     memory: str | int | None = None,
     spill: str | None = None,
     skip_bad_files: bool = False,
+    csv: CsvOptions = AS_FOUND,
     threads: int | None = None,
     scheduler: Any = None,
     progress: Progress = unheard,
@@ -243,6 +245,7 @@ def path(
             memory=memory,
             spill=spill,
             skip_bad_files=skip_bad_files,
+            csv=csv,
             progress=progress,
             scheduler=scheduler,
         ),

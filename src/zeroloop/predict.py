@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, OptionError, dask_extra
 from zeroloop.estimates import reach_of
 from zeroloop.model import Model
@@ -38,6 +39,7 @@ def predict_file(
     interval: float | None = None,
     threads: int | None = None,
     scheduler: Any = None,
+    csv: CsvOptions = AS_FOUND,
     progress: Progress = unheard,
 ) -> int:
     """Write a row of predictions for each row of `data`, in order; return how many.
@@ -59,6 +61,7 @@ def predict_file(
         interval: confidence of an interval for each probability, such as 0.95; None for none.
         threads: None for every core.
         scheduler: of a Dask cluster whose workers read the rows and write the predictions; see `zeroloop.train`.
+        csv: how CSV files are written; what it leaves open is as it was said in training.
         progress: told how the work goes on.
 
     Raises:
@@ -82,13 +85,13 @@ def predict_file(
         with dask_extra():
             from zeroloop.cluster.scored import write_on_cluster
 
-        resources = Resources(threads=threads, progress=progress, scheduler=scheduler)
+        resources = Resources(threads=threads, progress=progress, scheduler=scheduler, csv=csv)
         with replacing_folder(str(path)) as folder:
             write = partial(_write_part, wanted=wanted, folder=folder)
             tally = write_on_cluster(model, data, write, keep, resources)
     else:
         check_table_path(Path(path))
-        table = open_table(data)
+        table = open_table(data, model.expected(csv))
         batches = _batches(model, table, wanted, tally, threads, progress)
         write_batches(batches, _schema(model, table, wanted), Path(path))
     tally.warn()

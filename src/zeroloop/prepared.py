@@ -13,6 +13,7 @@ import numpy as np
 
 from zeroloop.blocks import TableSource
 from zeroloop.choices import MISSING_RULES, check_choice
+from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning, dask_extra
 from zeroloop.fit import Shape, plain_shape
 from zeroloop.labels import Labels, checked_labels
@@ -23,11 +24,12 @@ from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
-from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.date_columns import asked_dates, find_dates, with_dates
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.learn import learn_schema
 from zeroloop.tables.left_out import left_out_sentences
 from zeroloop.tables.many_files import open_files
+from zeroloop.tables.missing_words import missing_words
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.read import TableLike, is_dask
 from zeroloop.tables.roles import Roles, assign_roles
@@ -94,8 +96,8 @@ def prepare_table(
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}; it must be a whole number of at least 0.")
     rows = _rows(data, resources)
-    csv = CsvOptions(categorical=frozenset(categorical))
-    table = rows.open(data, csv)
+    expected = Expected(csv=resources.csv, levels=frozenset(categorical))
+    table = rows.open(data, expected)
     asked = asked_dates(dates, features, drop, table.schema.names)
     roles = assign_roles(
         table.schema.names,
@@ -120,7 +122,7 @@ def prepare_table(
     kept = None if checkpoint is None else checkpoint(table)
     learned = None if kept is None or not table.files else load_learned(kept)
     if learned is None:
-        read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, options=csv)
+        read = partial(_read_all, rows=rows, skip_bad_files=resources.skip_bad_files, expected=expected)
         table, roles, scanned, incomplete = read_complete(table, roles, read)
         set_aside = [*of_other_types, *incomplete]
         set_aside += [LeftOut(name, NAMES_ROWS) for name in index]
@@ -133,12 +135,13 @@ def prepare_table(
             save_learned(kept, learned, compare=not table.files)
     else:
         if learned.skipped:
-            table = _without(table, {one.path: one.reason for one in learned.skipped}, csv)
+            table = _without(table, {one.path: one.reason for one in learned.skipped}, expected)
         roles = without_features(roles, learned.set_aside)
         rows.read_again(table, roles, learned.schema)
         clock.lap("read")
     for sentence in left_out_sentences(learned.schema.left_out):
         warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
+    _warn_of_words(learned.schema, resources.csv)
     for one in learned.skipped:
         warnings.warn(f"Skipped {one.path}: {one.reason}", ZeroloopWarning, stacklevel=3)
     training, held_out = rows.sources(learned)
@@ -157,6 +160,21 @@ def prepare_table(
         clock=clock,
         rows=rows,
     )
+
+
+def _warn_of_words(schema: Schema, csv: CsvOptions) -> None:
+    """Say which levels are missing values in CSV files, where they are not missing here."""
+    words = set(missing_words(csv.na, csv.not_na).text)
+    levels = {column.name: column.levels for column in schema.categorical} | {schema.target.name: schema.target.levels}
+    for name, known in levels.items():
+        found = ", ".join(repr(level) for level in known if level in words)
+        if found:
+            warnings.warn(
+                f"Column {name!r} holds {found}, missing in a CSV file and a level here: --na counts such a word as "
+                "missing, --not-na as a level everywhere.",
+                ZeroloopWarning,
+                stacklevel=4,
+            )
 
 
 def _rows(data: TableLike, resources: Resources) -> TableRows:
@@ -192,7 +210,7 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
 
 
 def _read_all(
-    table: RawTable, roles: Roles, *, rows: TableRows, skip_bad_files: bool, options: CsvOptions
+    table: RawTable, roles: Roles, *, rows: TableRows, skip_bad_files: bool, expected: Expected
 ) -> tuple[RawTable, Scan]:
     """Read a table, and where bad files are to be left out, read it again without them."""
     while True:
@@ -201,16 +219,16 @@ def _read_all(
         except BadFileError as error:
             if not skip_bad_files or not table.files:
                 raise
-            table = _without(table, rows.bad_files(error), options)
+            table = _without(table, rows.bad_files(error), expected)
 
 
-def _without(table: RawTable, bad: Mapping[str, str], options: CsvOptions) -> RawTable:
+def _without(table: RawTable, bad: Mapping[str, str], expected: Expected) -> RawTable:
     files = [file for file in table.files if file.path not in bad]
     skipped = (*table.skipped, *(Skipped(path, reason) for path, reason in bad.items()))
     if not files:
         path, reason = next(iter(bad.items()))
         raise BadFileError(path, f"{reason} No other file is left.")
-    left = open_files(files, table.name, options, skip_bad_files=False)
+    left = open_files(files, table.name, expected, skip_bad_files=False)
     return replace(left, skipped=tuple({one.path: one for one in skipped}.values()))
 
 

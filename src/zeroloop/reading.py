@@ -21,10 +21,10 @@ from zeroloop.sources.budget import Budget, memory_budget
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Store
 from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
-from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.dates import with_parts
 from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import Batch, RawTable
@@ -40,8 +40,8 @@ MANY_ROWS = 10**12  # where nobody has counted them yet
 class TableRows(Protocol):
     """A table's rows: read, scanned, encoded and swept in one place or another."""
 
-    def open(self, data: TableLike, options: CsvOptions) -> RawTable:
-        """Return what can be read of `data`; `options` are what is known of CSV files."""
+    def open(self, data: TableLike, expected: Expected) -> RawTable:
+        """Return what can be read of `data`; `expected` is what is known of it."""
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Read a table; return what it holds."""
@@ -97,10 +97,10 @@ class RowsHere:
     def _empty_store(self) -> Store:
         return Store(Budget(self._budget), self._folder)
 
-    def open(self, data: TableLike, options: CsvOptions) -> RawTable:
+    def open(self, data: TableLike, expected: Expected) -> RawTable:
         """Return what can be read of `data`; see `open_table`."""
-        self._csv = options
-        return open_table(data, options, self._resources.skip_bad_files)
+        self._expected = expected
+        return open_table(data, expected, self._resources.skip_bad_files)
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Read a table; return what it holds."""
@@ -117,7 +117,7 @@ class RowsHere:
         paths = [file.path for file in files]
         for file in files[paths.index(error.path) + 1 :]:
             try:
-                for _ in open_files([file], file.path, self._csv, skip_bad_files=False).batches(self._roles.read):
+                for _ in open_files([file], file.path, self._expected, skip_bad_files=False).batches(self._roles.read):
                     pass
             except BadFileError as another:
                 bad[another.path] = another.reason

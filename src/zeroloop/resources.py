@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.progress import Progress, unheard
 
 NO_SPILL = "none"
@@ -21,6 +22,7 @@ class Resources:
             system's.
         skip_bad_files: whether files that cannot be read are left out.
         progress: told how the work goes on.
+        csv: what is said of how its files are written, and which words are missing values.
         scheduler: of a Dask cluster whose workers read and keep the rows, each with so much memory and such a spill
             folder: its address or a client; None for this process.
 
@@ -31,4 +33,5 @@ class Resources:
     spill: str | None = None
     skip_bad_files: bool = False
     progress: Progress = unheard
+    csv: CsvOptions = AS_FOUND
     scheduler: Any = None

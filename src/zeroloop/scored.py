@@ -52,7 +52,7 @@ def total_over(
         tally.warn()
         return found
     tree: Tree[S | None] = Tree()
-    table = open_table(data)
+    table = open_table(data, model.expected(resources.csv))
     scored = model.scored(table, labelled=labelled, threads=resources.threads, progress=resources.progress)
     for at, one in enumerate(scored):
         tree.add(at, of_scored(one))

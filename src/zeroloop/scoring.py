@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
 from zeroloop.model import Model
@@ -239,6 +240,7 @@ def evaluate(
     threads: int | None = None,
     scheduler: Any = None,
     progress: Progress = unheard,
+    csv: CsvOptions = AS_FOUND,
 ) -> dict[str, Any]:
     """Return a model's scores on labelled data: `rows`, `log_loss`, `auc`, `brier`, `accuracy`, `base_rate`.
 
@@ -250,12 +252,13 @@ def evaluate(
         threads: None for every core.
         scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
         progress: told how the work goes on.
+        csv: how CSV files are written; what it leaves open is as it was said in training.
 
     Raises:
         DataError: for a column that is missing or of another type, or when no row has a target.
 
     """
-    resources = Resources(threads=threads, progress=progress, scheduler=scheduler)
+    resources = Resources(threads=threads, progress=progress, scheduler=scheduler, csv=csv)
     of_scored = partial(_sums_of, multi_class=model.training.multi_class)
     total = total_over(model, data, of_scored, labelled=True, resources=resources)
     if total is None or not total.weight > 0:

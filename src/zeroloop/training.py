@@ -21,6 +21,7 @@ import numpy as np
 from zeroloop.after_fit import attempted, save
 from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.choices import CV_RULES
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import Interrupted, NotConvergedWarning, OptionError, ZeroloopWarning
 from zeroloop.estimates import troubles
 from zeroloop.fit import MAX_ITER, Fit, Options
@@ -83,6 +84,7 @@ def train(
     spill: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     skip_bad_files: bool = False,
+    csv: CsvOptions = AS_FOUND,
     out: str | PathLike[str] | None = None,
     report: str | PathLike[str] | None = None,
     threads: int | None = None,
@@ -152,6 +154,8 @@ def train(
         checkpoint: a folder in which every pass is kept: a run that was interrupted or killed, started again with the
             same arguments, goes on from there, to the same bits.
         skip_bad_files: whether files that cannot be read, or have other columns, are left out instead of an error.
+        csv: how CSV files are written, where that is not found, and which words stand for missing values in a table of
+            any kind; see `zeroloop.CsvOptions`. The model keeps it for what it predicts from.
         out: where to save the model as soon as there is one: before anything is warned of, and before the report; see
             `zeroloop.Model.save`.
         report: where to write a page about the model, .html; see `zeroloop.report.page.report`.
@@ -252,7 +256,11 @@ def train(
             roles
             | asked
             | asdict(options)
-            | {"C": C, "Cs": int(Cs) if isinstance(Cs, Integral) else np.asarray(Cs, dtype=np.float64).tolist()}
+            | {
+                "csv": csv.given(),
+                "C": C,
+                "Cs": int(Cs) if isinstance(Cs, Integral) else np.asarray(Cs, dtype=np.float64).tolist(),
+            }
         )
         kept = Checkpoint(Path(checkpoint), run_identity(table, {name: str(value) for name, value in how.items()}))
         return kept
@@ -267,12 +275,13 @@ def train(
                 memory=memory,
                 spill=spill,
                 skip_bad_files=skip_bad_files,
+                csv=csv,
                 progress=progress,
                 scheduler=scheduler,
             ),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        asked |= {"roles": roles, "arguments": asked_for, "paths": _paths(data)}
+        asked |= {"roles": roles, "arguments": asked_for, "paths": _paths(data), "csv": csv.given()}
         model, sayings = _fitted(table, options, rule, Cs, asked, inferred, progress)
         if out is not None:
             save(model, Path(out))
@@ -296,11 +305,14 @@ REPRODUCED = (
     "positive", "features", "drop", "categorical", "dates", "weights", "weight_type", "offset", "C", "l1_ratio",
     "multi_class", "penalty_factors", "bounds", "method", "covariance", "cluster", "degrees_of_freedom", "tests",
     "solver", "tol", "max_iter", "learning_rate", "missing", "test_fraction", "seed", "max_passes", "skip_bad_files",
+    "csv",
 )  # fmt: skip
 
 
 def plain(value: Any) -> Any:
     """Return an argument as JSON has it: lists, dictionaries, text and Python's own numbers."""
+    if isinstance(value, CsvOptions):
+        return value.given()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

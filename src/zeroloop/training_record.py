@@ -50,6 +50,19 @@ class RolesRecord(TypedDict, total=False):
     cluster: str | None
 
 
+class CsvRecord(TypedDict, total=False):
+    """What was said of how files are written; see `zeroloop.CsvOptions`."""
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    header: bool
+    skip: int
+    comment: str
+    na: list[str]
+    not_na: list[str]
+
+
 class ScoresRecord(TypedDict):
     """Scores of a model, or of the base rate; see `zeroloop.scoring.Scores`."""
 
@@ -91,6 +104,8 @@ class Training:
             empty where each class has a fit of its own.
         arguments: what `zeroloop.train` was given, as far as it decides on the model and is not the default, C as
             chosen; paths: of the table, as named, none of one in memory. Both None in models of older versions.
+        csv: what was said of how the table's files are written, and which words are missing values; see
+            `zeroloop.CsvOptions`.
         storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
 
     """
@@ -131,6 +146,7 @@ class Training:
     gaps: dict[str, int] = field(default_factory=dict)
     arguments: dict[str, Any] | None = None
     paths: list[str] | None = None
+    csv: CsvRecord = field(default_factory=CsvRecord)
 
     @property
     def rows_read(self) -> int:
@@ -141,7 +157,7 @@ class Training:
 def with_arguments(found: Any) -> Any:
     """Return a training, as parsed, whose arguments have numbers for "inf" where `zeroloop.train` takes numbers.
 
-    These are C and what is given by column; other arguments may be the name of a column.
+    These are C and what is given by column; other arguments may be the name of a column, or a word.
     """
     arguments = found.get("arguments") if isinstance(found, dict) else None
     if not isinstance(arguments, dict):
@@ -149,7 +165,7 @@ def with_arguments(found: Any) -> Any:
     numbers = {
         name: _number(value) if name == "C" else {key: _numbers(item) for key, item in value.items()}
         for name, value in arguments.items()
-        if name == "C" or isinstance(value, dict)
+        if name == "C" or (isinstance(value, dict) and name != "csv")
     }
     return {**found, "arguments": arguments | numbers}
 

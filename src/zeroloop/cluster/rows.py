@@ -18,7 +18,7 @@ from zeroloop.sources.budget import size_text
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.files import Part, Sampled
 from zeroloop.sources.threads import thread_count
-from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.roles import Roles
@@ -40,9 +40,9 @@ class RowsOnCluster:
         self._tell: Callable[[int, int], None] = lambda rows, n_bytes: None
         self._words = ""
 
-    def open(self, data: TableLike, options: CsvOptions) -> RawTable:
+    def open(self, data: TableLike, expected: Expected) -> RawTable:
         """Return a table that the workers can read."""
-        return self._table.open(data, options)
+        return self._table.open(data, expected)
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Have the workers read a table; return what it holds."""

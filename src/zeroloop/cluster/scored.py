@@ -35,7 +35,7 @@ def total_on_cluster(
 ) -> tuple[S | None, Tally]:
     """Return the sum of `of_scored(batch)` over all batches of a table, and what was odd about its rows."""
     on_cluster = ClusterTable(resources)
-    table = on_cluster.open(data)
+    table = on_cluster.open(data, model.expected(resources.csv))
     parts = on_cluster.parts(table, model.columns_read(table, labelled))
     light = replace(model, origin=None, estimates=None)
     tasks = on_cluster.over("score", partial(_scored, of_scored=of_scored, labelled=labelled), parts, light)
@@ -70,7 +70,7 @@ def write_on_cluster(
 
     """
     on_cluster = ClusterTable(resources)
-    table = on_cluster.open(data)
+    table = on_cluster.open(data, model.expected(resources.csv))
     parts = on_cluster.parts(table, model.columns_read(table, labelled=False, keep=keep))
     tasks = on_cluster.over("predict", write, parts, replace(model, origin=None))
     found: Tally = on_cluster.found(tasks, added(on_cluster.cluster, "predict", tasks), "scoring")

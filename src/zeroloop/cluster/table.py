@@ -19,7 +19,7 @@ from zeroloop.progress import Work
 from zeroloop.resources import Resources
 from zeroloop.sources import dask_frames
 from zeroloop.sources.dask_cluster import Cluster, connect, worker_room
-from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
+from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import reading
 from zeroloop.tables.formats import Piece, file_batches
 from zeroloop.tables.many_files import FileRows, Opened, table_of
@@ -50,14 +50,19 @@ class ClusterTable:
         self._partitions: Sequence[Any] = ()  # of the frame
         self._groups: list[range] = []  # the frame's partitions of each part
 
-    def open(self, data: TableLike, options: CsvOptions = AS_FOUND) -> RawTable:
+    def open(self, data: TableLike, expected: Expected = NOTHING_EXPECTED) -> RawTable:
         """Return a table that the workers can read: files, or a Dask DataFrame; see `open_table`."""
         if dask_frames.is_frame(data):
             self._frame, self._partitions = data, data.to_delayed()
             return RawTable(
-                name="the Dask DataFrame", schema=dask_frames.columns_of(data), n_bytes=0, n_rows=None, read=_unread
+                name="the Dask DataFrame",
+                schema=dask_frames.columns_of(data),
+                n_bytes=0,
+                n_rows=None,
+                read=_unread,
+                na=tuple(expected.csv.na),
             )
-        table = open_table(data, options, self._resources.skip_bad_files)
+        table = open_table(data, expected, self._resources.skip_bad_files)
         if not table.files:
             raise OptionError(
                 f"scheduler: its workers cannot read {table.name} of this process; give paths that they see too, or a "
@@ -145,17 +150,17 @@ def counted(cluster: Cluster, table: RawTable) -> RawTable:
     if not unknown:
         return table
     counts: list[Future[int]] = cluster.map(
-        "count", partial(_count, options=table.read.options), [opened[i] for i in unknown]
+        "count", partial(_count, expected=table.read.expected), [opened[i] for i in unknown]
     )
     found = dict(zip(unknown, cluster.result(cluster.map("count-all", list, [counts])[0]), strict=True))
     known = [replace(one, groups=(found[i],)) if i in found else one for i, one in enumerate(opened)]
     return table_of(replace(table.read, opened=tuple(known)), table.name, table.schema, table.skipped)
 
 
-def _count(opened: Opened, options: CsvOptions) -> int:
+def _count(opened: Opened, expected: Expected) -> int:
     with named_worker(), reading(opened.file.path):
         column = next(iter(opened.types))
-        pieces = file_batches(opened.file, [column], dict(opened.types), 0, options)
+        pieces = file_batches(opened.file, [column], dict(opened.types), 0, expected)
         return sum(piece.batch.num_rows for piece in pieces)
 
 

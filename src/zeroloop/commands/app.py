@@ -15,8 +15,9 @@ from zeroloop.plain_text import one_line
 GROUPS = {
     "The table": (
         "target", "positive", "features", "drop", "categorical", "dates", "weights", "offset", "missing",
-        "test_fraction", "seed", "skip_bad_files", "keep",
+        "test_fraction", "seed", "skip_bad_files", "keep", "na", "not_na",
     ),
+    "CSV files": ("encoding", "delimiter", "decimal", "header", "skip", "comment"),
     "The model": (
         "c", "l1_ratio", "n", "multi_class", "penalty_factor", "bounds", "solver", "tol", "max_iter", "learning_rate",
         "max_passes",

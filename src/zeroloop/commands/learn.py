@@ -12,6 +12,7 @@ import typer
 from zeroloop.choices import COVARIANCES, METHODS, MULTI_CLASS, SOLVERS, WEIGHT_TYPES
 from zeroloop.commands.app import command
 from zeroloop.commands.as_json import without_nan
+from zeroloop.commands.csv_flags import reads_tables
 from zeroloop.commands.options import (
     Categorical,
     Data,
@@ -42,9 +43,11 @@ from zeroloop.commands.options import (
     whole,
 )
 from zeroloop.commands.work import trained
+from zeroloop.csv_options import CsvOptions
 
 
 @command
+@reads_tables
 def train(
     data: Data,
     target: Target,
@@ -155,6 +158,8 @@ def train(
     threads: Threads = None,
     scheduler: Scheduler = None,
     as_json: Json = False,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Learn a model from a table, score it on rows held out, and save it.
 
@@ -197,6 +202,7 @@ def train(
         spill=spill,
         checkpoint=checkpoint,
         skip_bad_files=skip_bad_files,
+        csv=csv,
         report=report,
         threads=threads,
         scheduler=scheduler,
@@ -204,6 +210,7 @@ def train(
 
 
 @command
+@reads_tables
 def path(
     data: Data,
     target: Target,
@@ -239,6 +246,8 @@ def path(
     threads: Threads = None,
     scheduler: Scheduler = None,
     as_json: Json = False,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Fit a path of penalties to a table: which terms enter, in which order, and what they explain.
 
@@ -277,6 +286,7 @@ def path(
             memory=memory,
             spill=spill,
             skip_bad_files=skip_bad_files,
+            csv=csv,
             threads=threads,
             scheduler=scheduler,
             progress=bar,

@@ -10,6 +10,7 @@ import typer
 
 from zeroloop.commands.app import command
 from zeroloop.commands.as_json import summary_json, without_nan
+from zeroloop.commands.csv_flags import reads_tables
 from zeroloop.commands.options import (
     Data,
     Json,
@@ -23,11 +24,13 @@ from zeroloop.commands.options import (
     names,
 )
 from zeroloop.commands.work import predicted
+from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import OptionError
 from zeroloop.plain_text import number_of
 
 
 @command
+@reads_tables
 def predict(
     model: ModelPath,
     data: Data,
@@ -45,6 +48,8 @@ def predict(
     threads: Threads = None,
     scheduler: Scheduler = None,
     as_json: Json = False,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Write a probability and a prediction for each row, in bounded memory.
 
@@ -57,7 +62,7 @@ def predict(
     from zeroloop.terminal import console, styled
 
     check_outputs({"out": out}, data, models=[model])
-    rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler)
+    rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler, csv)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": str(out)}))
     else:
@@ -65,8 +70,15 @@ def predict(
 
 
 @command
+@reads_tables
 def evaluate(
-    model: ModelPath, data: Data, threads: Threads = None, scheduler: Scheduler = None, as_json: Json = False
+    model: ModelPath,
+    data: Data,
+    threads: Threads = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Score a model on labelled data, beside the base rate of its training rows.
 
@@ -79,7 +91,7 @@ def evaluate(
     from zeroloop.terminal import ProgressBar, show_scores
 
     with ProgressBar() as bar:
-        scores = scoring.evaluate(load(model), data, threads, scheduler, progress=bar)
+        scores = scoring.evaluate(load(model), data, threads, scheduler, progress=bar, csv=csv)
     if as_json:
         print(json.dumps(without_nan(scores)))
     else:
@@ -87,6 +99,7 @@ def evaluate(
 
 
 @command
+@reads_tables
 def summary(
     model: ModelPath,
     data: Annotated[
@@ -100,6 +113,8 @@ def summary(
     ] = False,
     scheduler: Scheduler = None,
     as_json: Json = False,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Print how a model was found, its scores, and all its terms, with p-values where there was no penalty.
 
@@ -114,9 +129,9 @@ def summary(
     loaded = load(model)
     if effects and not data:
         raise OptionError("effects: a model file holds no rows to average over; name the table too.")
-    tests = [loaded.test(*names([columns]), data=data or None, scheduler=scheduler) for columns in test]
+    tests = [loaded.test(*names([columns]), data=data or None, scheduler=scheduler, csv=csv) for columns in test]
     found = summarise(loaded, level, tests)
-    averaged = loaded.marginal_effects(data, level, scheduler) if effects else None
+    averaged = loaded.marginal_effects(data, level, scheduler, csv) if effects else None
     if as_json:
         said = summary_json(loaded, model, found)
         print(json.dumps(said if averaged is None else said | {"effects": without_nan(averaged.to_pylist())}))
@@ -128,6 +143,7 @@ def summary(
 
 
 @command
+@reads_tables
 def report(
     model: ModelPath,
     data: Data,
@@ -138,6 +154,8 @@ def report(
     spill: Spill = None,
     threads: Threads = None,
     scheduler: Scheduler = None,
+    *,
+    csv: CsvOptions,
 ) -> None:
     """Write a page about a model: scores on labelled data, curves, a threshold to move, coefficients.
 
@@ -159,6 +177,6 @@ def report(
             load(model),
             out,
             data,
-            Resources(threads=threads, memory=memory, spill=spill, progress=bar, scheduler=scheduler),
+            Resources(threads=threads, memory=memory, spill=spill, progress=bar, scheduler=scheduler, csv=csv),
         )
     console.print(styled("Wrote ", (str(out), "bold"), ": open it in a browser"))

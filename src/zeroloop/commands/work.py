@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.commands.as_json import training_json
+from zeroloop.csv_options import AS_FOUND, CsvOptions
 
 
 def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
@@ -44,6 +45,7 @@ def predicted(
     interval: float | None,
     threads: int | None,
     scheduler: str | None = None,
+    csv: CsvOptions = AS_FOUND,
 ) -> int:
     """Write a model's predictions to a file; return how many."""
     from zeroloop.predict import predict_file
@@ -51,5 +53,5 @@ def predicted(
 
     with ProgressBar() as bar:
         return predict_file(
-            model, data, out, keep=keep, interval=interval, threads=threads, scheduler=scheduler, progress=bar
+            model, data, out, keep=keep, interval=interval, threads=threads, scheduler=scheduler, csv=csv, progress=bar
         )

@@ -26,7 +26,9 @@ def command_of(model: Model) -> str | None:
     if training.arguments is None or training.paths is None:
         return None
     options = ["--target", model.schema.target.name]
-    for name, value in training.arguments.items():
+    given = dict(training.arguments)
+    csv = given.pop("csv", {})
+    for name, value in (given | csv).items():
         options += _words(OPTIONS.get(name, "--" + name.replace("_", "-")), name, value)
     paths = training.paths or [IN_MEMORY]
     if any(path.startswith("-") for path in paths):
@@ -37,6 +39,8 @@ def command_of(model: Model) -> str | None:
 def _words(option: str, name: str, value: Any) -> Iterator[str]:
     """Yield an argument of `zeroloop.train` as the command line has it."""
     match value:
+        case False if name == "header":
+            option, texts = "--no-header", None
         case None | False:
             return
         case True:
@@ -48,6 +52,8 @@ def _words(option: str, name: str, value: Any) -> Iterator[str]:
                 f"{key}={':'.join(map(str, item)) if isinstance(item, list) else item}" for key, item in value.items()
             ]
             texts = [",".join(map(in_list, pairs))]
+        case list() if name in ("na", "not_na"):
+            texts = value
         case list() if name == "tests":
             texts = [",".join(map(in_list, one)) if isinstance(one, list) else in_list(one) for one in value]
         case list():

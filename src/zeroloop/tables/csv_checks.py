@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_columns import CANONICAL, CsvColumns, cleaned_text, find_columns, without_missing
-from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_stream import Plan, open_csv
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.written_numbers import ALL_FORMATS, GROUPED, NATIVE, NumberFormat, chosen_format
 
@@ -24,7 +24,7 @@ def is_canonical(file: File, plan: Plan, name: str) -> bool:
     some = False
     try:
         for values, _ in _texts(file, plan, name):
-            text = cleaned_text(values, plan.words).drop_null()
+            text = cleaned_text(values, plan.words.text).drop_null()
             if not pc.all(pc.match_substring_regex(text, CANONICAL), min_count=0).as_py():
                 return False
             some = some or len(text) > 0
@@ -85,12 +85,12 @@ def later_format(file: File, plan: Plan, name: str) -> NumberFormat | None:
         raise BadFileError(
             file.path,
             f"column {name!r} begins with whole numbers and holds {grouped!r} further down, where the point may stand "
-            "between thousands or before decimals; write such numbers without marks between thousands.",
+            "between thousands or before decimals; --decimal says which.",
         )
     return form if n_others or form.decimal != "." else None
 
 
-def later_column(file: File, plan: Plan, name: str, options: CsvOptions) -> CsvColumns:
+def later_column(file: File, plan: Plan, name: str, expected: Expected) -> CsvColumns:
     """Return how a column is read whose first rows are empty.
 
     Raises:
@@ -103,7 +103,7 @@ def later_column(file: File, plan: Plan, name: str, options: CsvOptions) -> CsvC
         if len(met) >= MOST_VALUES:
             break
     text = pa.array(list(met), pa.string())
-    known = replace(options, decimal=plan.columns.decimal)
+    known = replace(expected, csv=replace(expected.csv, decimal=plan.columns.decimal))
     found = find_columns(pa.schema([(name, pa.string())]), pa.record_batch([text], [name]), plan.dialect, known)
     if found.said:
         raise BadFileError(file.path, f"{found.said[0]}.")

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from zeroloop.tables.csv_dialect import CsvOptions, Dialect
+from zeroloop.csv_options import Mark
+from zeroloop.tables.csv_dialect import Dialect
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.missing_words import Words, missing_words
 from zeroloop.tables.written_numbers import (
     GROUPED,
-    Mark,
     NumberFormat,
     chosen_format,
     decimal_of,
@@ -56,20 +57,20 @@ class CsvColumns:
     said: tuple[str, ...]
 
 
-def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, options: CsvOptions) -> CsvColumns:
+def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, expected: Expected) -> CsvColumns:
     """Return how a file's columns are read.
 
     Args:
         inferred: types that pyarrow finds in the head.
         head: its rows, as text.
         dialect: of the file.
-        options: what is known of it.
+        expected: what is known of it.
 
     """
-    words = missing_words(options.na, options.not_na)
+    words = missing_words(expected.csv.na, expected.csv.not_na)
     texts = {field.name: without_missing(head[field.name], words.numbers).to_pylist() for field in inferred}
-    kept_text = options.text | options.categorical
-    kept_text |= {name for name, values in texts.items() if _are_codes(values)}
+    kept_text = {name for name, values in texts.items() if _are_codes(values) and name not in expected.numbers}
+    kept_text |= expected.levels | expected.text.keys()
     forms: dict[str, list[NumberFormat]] = {}
     points = False  # whether some column has decimal points for sure
     for field in inferred:
@@ -80,10 +81,11 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, op
         if pt.is_integer(field.type) or certain:
             points = points or certain
             continue  # as pyarrow reads them: no mark, or one that can only be a decimal point
-        found = possible_formats(values, 1.0 if len(values) < FEWEST_VALUES else MOSTLY)
+        share = 0.0 if field.name in expected.numbers else 1.0 if len(values) < FEWEST_VALUES else MOSTLY
+        found = possible_formats(values, share)
         if found:
             forms[field.name] = found
-    decimal = options.decimal or _decimal(forms, texts, points)
+    decimal = expected.csv.decimal or _decimal(forms, texts, points)
     habit: Mark = "," if dialect.delimiter == ";" else "."  # a spreadsheet's, where a comma stands within numbers
     written: dict[str, NumberFormat] = {}
     said: list[str] = []
@@ -136,19 +138,19 @@ def _guess(name: str, values: Sequence[str], form: NumberFormat) -> str:
     number = to_numbers(pa.array([shown]), form)[0][0].as_py()
     return (
         f"column {name!r} holds {shown!r}, where a mark may stand between thousands or before decimals, and is read as "
-        f"{number:.15g}; write such numbers without marks between thousands to be sure"
+        f"{number:.15g}; --decimal says which mark is before decimals"
     )
 
 
-def cleaned_text(column: pa.Array, words: Words) -> pa.Array:
-    """Return text without blanks at its ends, null where it is a word for a missing value."""
+def cleaned_text(column: pa.Array, missing: Collection[str]) -> pa.Array:
+    """Return text without blanks at its ends, null where it is one of the words for a missing value."""
     # Distinct values are few in most columns of text, and most have nothing to clean: half the time of all values.
     coded = column.dictionary_encode()
     values = pc.utf8_trim_whitespace(coded.dictionary)
-    missing = pc.is_in(values, pa.array(words.text, pa.string()))
-    if values.equals(coded.dictionary) and not pc.any(missing, min_count=0).as_py():
+    gone = pc.is_in(values, pa.array(list(missing), pa.string()))
+    if values.equals(coded.dictionary) and not pc.any(gone, min_count=0).as_py():
         return column
-    return pc.take(pc.if_else(missing, None, values), coded.indices)
+    return pc.take(pc.if_else(gone, None, values), coded.indices)
 
 
 def written_numbers(column: pa.Array, form: NumberFormat, words: Words) -> tuple[pa.Array, NDArray[np.bool_]]:

@@ -16,73 +16,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zeroloop.errors import BadFileError, OptionError
+from zeroloop.csv_options import CsvOptions
+from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_comments import without_comments
 from zeroloop.tables.csv_header import find_header, width_of
 from zeroloop.tables.missing_words import missing_words
 from zeroloop.tables.text_encoding import find_encoding
-from zeroloop.tables.written_numbers import Mark
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES = 100  # that clevercsv looks at: its time grows with them
 STEADY = 0.9  # of the lines: the others are titles, footers and damage
 MOST_ROWS = 1_000  # looked at for the header
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CsvOptions:
-    """What is said of CSV files by whoever has them; None for what is to be found.
-
-    Attributes:
-        encoding: a name that Python knows, such as "latin-1".
-        delimiter: one character between two values.
-        decimal: the decimal mark.
-        header: whether the first line holds names; False names the columns column1, column2, ...
-        skip: lines above the header.
-        comment: begins lines to leave out; empty for none.
-        categorical: columns to read as text unless all of their values are whole numbers, written as such.
-        text: columns to read as text whatever they hold.
-        na: words that stand for a missing value, besides those known.
-        not_na: words that do not.
-        verbatim: whether columns are read as their characters stand there, an empty field alone as missing.
-
-    Raises:
-        OptionError: for an encoding that Python does not know, or a delimiter that is no single character.
-
-    """
-
-    encoding: str | None = None
-    delimiter: str | None = None
-    decimal: Mark | None = None
-    header: bool | None = None
-    skip: int | None = None
-    comment: str | None = None
-    categorical: frozenset[str] = frozenset()
-    text: frozenset[str] = frozenset()
-    na: frozenset[str] = frozenset()
-    not_na: frozenset[str] = frozenset()
-    verbatim: bool = False
-
-    def __post_init__(self) -> None:
-        if self.encoding is not None:
-            try:
-                codecs.lookup(self.encoding)
-            except LookupError:
-                raise OptionError(
-                    f"encoding is {self.encoding!r}, which is not known; use utf-8, utf-16, cp1252 or the like."
-                ) from None
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
-            raise OptionError(f"delimiter is {self.delimiter!r}; it must be one character, such as ';' or a tab.")
-        if self.decimal not in (None, ".", ","):
-            raise OptionError(f"decimal is {self.decimal!r}; it must be '.' or ','.")
-        if self.skip is not None and self.skip < 0:
-            raise OptionError(f"skip is {self.skip}; it must be at least 0.")
-        if self.comment is not None and len(self.comment) > 1:
-            raise OptionError(f"comment is {self.comment!r}; it must be one character, such as '#', or empty for none.")
-
-
-AS_FOUND = CsvOptions()
-"""Nothing is said: all is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +76,10 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
     said = [] if words is None else [words]
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(head, False).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise BadFileError(path, f"it is not in the encoding {encoding} ({error}); name the right one.") from error
+    except UnicodeError as error:
+        raise BadFileError(
+            path, f"it is not in the encoding {encoding} ({error}); name another, or none to have it found."
+        ) from error
     lines = list(io.StringIO(text, newline=""))
     if not whole and len(lines) > 1:
         text = text.removesuffix(lines.pop())  # cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import numpy as np
 import pyarrow as pa
@@ -35,10 +36,11 @@ def strays(file: File, plan: Plan, name: str, form: NumberFormat) -> BadFileErro
             row += batch.num_rows
     some = ", ".join(f"{value!r} in row {at:,}" for value, at in shown.items())
     if n_strays <= FEW * n_values:
+        flags = " ".join(f"--na={quote(value)}" for value in shown)
         return BadFileError(
             file.path,
-            f"column {name!r} holds numbers, but for {n_strays:,} of {n_values:,} values ({some}). Correct them or "
-            f"leave them empty, or name {name!r} categorical if it is a code.",
+            f"column {name!r} holds numbers, but for {n_strays:,} of {n_values:,} values ({some}). Correct them, say "
+            f"that they are missing ({flags}), or name {name!r} categorical if it is a code.",
         )
     return BadFileError(
         file.path,
@@ -61,10 +63,12 @@ def not_text(file: File, plan: Plan, name: str | None) -> BadFileError:
                         return BadFileError(
                             file.path,
                             f"column {column!r} holds {value!r} in row {row + i + 1:,}, which is no "
-                            f"UTF-8, as all before is; save the file as UTF-8.",
+                            "UTF-8, as all before is; save the file as UTF-8, or name its --encoding.",
                         )
             row += batch.num_rows
-    return BadFileError(file.path, "the file holds text that is no UTF-8; save the file as UTF-8.")
+    return BadFileError(
+        file.path, "the file holds text that is no UTF-8; save the file as UTF-8, or name its --encoding."
+    )
 
 
 def column_of(error: pa.ArrowInvalid, names: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ numbers is an error that counts such values and names some, because it is far mo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +24,10 @@ from zeroloop.tables.csv_columns import (
     find_columns,
     written_numbers,
 )
-from zeroloop.tables.csv_dialect import CsvOptions, find_dialect
+from zeroloop.tables.csv_dialect import find_dialect
 from zeroloop.tables.csv_errors import column_of, explained, first_misfit, not_text, strays
 from zeroloop.tables.csv_stream import Plan, open_csv
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.missing_words import missing_words
 from zeroloop.tables.row_numbers import with_notes
@@ -35,26 +36,25 @@ from zeroloop.tables.written_numbers import PLAIN, NumberFormat
 HEAD_BYTES = (65_536, 1 << 20, 1 << 24)  # read for the types; the next one where a single row is longer
 
 
-def csv_schema(file: File, options: CsvOptions) -> pa.Schema:
+def csv_schema(file: File, expected: Expected) -> pa.Schema:
     """Return a file's columns with the types its head suggests; its metadata says what a reader should know.
 
     Raises:
         BadFileError: for a file without a row.
 
     """
-    plan = _plan(file, options)
+    plan = _plan(file, expected)
     dialect, schema = plan.dialect, plan.columns.schema
-    for name in options.categorical & set(schema.names):
-        whole = pa.int64()
-        if name not in options.text and is_canonical(file, plan, name):
-            schema = schema.set(schema.get_field_index(name), pa.field(name, whole))
+    for name in (expected.levels - expected.text.keys()) & set(schema.names):
+        if is_canonical(file, plan, name):
+            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.int64()))
     index = [name for name in dialect.names[:1] if dialect.row_names or name in dialect.unnamed]
     said = [*dialect.said, *plan.columns.said]
     return with_notes(schema, said, index)
 
 
 def csv_batches(
-    file: File, columns: Sequence[str], types: dict[str, pa.DataType], options: CsvOptions
+    file: File, columns: Sequence[str], types: dict[str, pa.DataType], expected: Expected
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Yield a file's rows with the named columns, of the given types or wider ones, and how many bytes have been read.
 
@@ -64,22 +64,23 @@ def csv_batches(
         BadFileError: for a row that does not parse, or text in a column of numbers.
 
     """
-    plan = _plan(file, options)
+    plan = _plan(file, expected)
     written = dict(plan.columns.written)
     digits = {name: n for name, n in plan.columns.digits.items() if name in columns}
     done = 0
     while True:
         as_text = {name for name in columns if pt.is_string(types[name]) or (name in written and _numeric(types[name]))}
-        asked = {name: pa.string() if name in as_text or options.verbatim else types[name] for name in columns}
-        as_text = set() if options.verbatim else as_text
+        asked = {name: pa.string() if name in as_text or expected.verbatim else types[name] for name in columns}
+        as_text = set() if expected.verbatim else as_text
         try:
-            with open_csv(file, plan, asked, list(columns), verbatim=options.verbatim) as opened:
+            with open_csv(file, plan, asked, list(columns), verbatim=expected.verbatim) as opened:
                 for batch in _skip(opened.reader, done):
                     arrays = []
                     for name in columns:
                         array = batch[name]
                         if name in as_text:
-                            array = _converted(file, plan, name, array, types[name], written.get(name, PLAIN))
+                            levels = expected.text.get(name, frozenset())
+                            array = _converted(file, plan, name, array, types[name], written.get(name, PLAIN), levels)
                         elif name in digits and _has_below(array, 10 ** (digits[name] - 1)):
                             check_no_zeros(file, plan, name, digits.pop(name))
                         arrays.append(array)
@@ -90,17 +91,23 @@ def csv_batches(
             misfit = column_of(error, plan.dialect.names)
             if misfit is None:
                 raise explained(file, plan, error) from error
-            types[misfit], form = _wider(file, plan, misfit, types[misfit], options, error)
+            types[misfit], form = _wider(file, plan, misfit, types[misfit], expected, error)
             if form is not None:
                 written[misfit] = form
 
 
 def _converted(
-    file: File, plan: Plan, name: str, column: pa.Array, data_type: pa.DataType, form: NumberFormat
+    file: File,
+    plan: Plan,
+    name: str,
+    column: pa.Array,
+    data_type: pa.DataType,
+    form: NumberFormat,
+    levels: Collection[str],
 ) -> pa.Array:
-    """Return text as a column's type has it: text as it is meant, or numbers."""
+    """Return text as a column's type has it: text as it is meant, or numbers; `levels` are no missing values."""
     if pt.is_string(data_type):
-        return cleaned_text(column, plan.words)
+        return cleaned_text(column, [word for word in plan.words.text if word not in levels])
     numbers, bad = written_numbers(column, form, plan.words)
     if np.any(bad):
         raise strays(file, plan, name, form)
@@ -111,16 +118,16 @@ def _numeric(data_type: pa.DataType) -> bool:
     return bool(pt.is_integer(data_type) or pt.is_floating(data_type))
 
 
-def _plan(file: File, options: CsvOptions) -> Plan:
+def _plan(file: File, expected: Expected) -> Plan:
     """Return how a file is to be read, as its head says."""
     for size in HEAD_BYTES:
         with file.open() as source, file.unpacked(source) as stream:
             head = stream.read(size)
-        dialect = find_dialect(file.path, head, len(head) < size, options)
+        dialect = find_dialect(file.path, head, len(head) < size, expected.csv)
         twice = next((name for name, n in Counter(dialect.names).items() if n > 1), None)
         if twice is not None:
             raise BadFileError(file.path, f"the column {twice!r} is there twice; rename one.")
-        nothing = Plan(dialect=dialect, columns=_NO_COLUMNS, words=missing_words(options.na, options.not_na))
+        nothing = Plan(dialect=dialect, columns=_NO_COLUMNS, words=missing_words(expected.csv.na, expected.csv.not_na))
         try:
             with open_csv(file, nothing, {}, None, block_bytes=size) as opened:
                 inferred = opened.reader.schema
@@ -138,7 +145,7 @@ def _plan(file: File, options: CsvOptions) -> Plan:
         text = pa.RecordBatch.from_arrays([c.cast(pa.string()) for c in first.columns], names=first.schema.names)
     except pa.ArrowInvalid as error:
         raise not_text(file, nothing, None) from error
-    return Plan(dialect=dialect, columns=find_columns(inferred, text, dialect, options), words=nothing.words)
+    return Plan(dialect=dialect, columns=find_columns(inferred, text, dialect, expected), words=nothing.words)
 
 
 _NO_COLUMNS = CsvColumns(schema=pa.schema([]), written={}, digits={}, decimal=None, habit=".", said=())
@@ -155,14 +162,14 @@ def _has_below(column: pa.Array, limit: int) -> bool:
 
 
 def _wider(
-    file: File, plan: Plan, name: str, data_type: pa.DataType, options: CsvOptions, error: pa.ArrowInvalid
+    file: File, plan: Plan, name: str, data_type: pa.DataType, expected: Expected, error: pa.ArrowInvalid
 ) -> tuple[pa.DataType, NumberFormat | None]:
     """Return the type to try next for a column that did not fit, and how its numbers are written.
 
     The latter is None where they are read as they stand.
     """
     if pt.is_null(data_type):
-        later = later_column(file, plan, name, options)
+        later = later_column(file, plan, name, expected)
         return later.schema.field(name).type, later.written.get(name)
     if _numeric(data_type):
         return pa.float64(), later_format(file, plan, name)

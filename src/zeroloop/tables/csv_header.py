@@ -70,24 +70,22 @@ def find_header(
         above -= 1
     skipped = ends[above - 1] if above else 0
     if above:
-        above_it = (
-            "line 1 is a title, and is" if skipped == 1 else f"lines 1 to {skipped} stand above the table, and are"
-        )
-        said.append(f"{above_it} left out")
+        lines = "line 1 is a title, and is" if skipped == 1 else f"lines 1 to {skipped} stand above the table, and are"
+        said.append(f"{lines} left out; --skip says how many lines to leave out")
     first, values = rows[above], rows[above + 1 :]
     header = not _is_data(first, values, width) if given is None else given
     if given is None and header and _are_names(values, width, missing):
         raise BadFileError(
             path,
             f"it has two lines that look like names: below {_shown(first)!r} stands {_shown(values[0])!r}, where all "
-            "rows below hold numbers; leave one of them.",
+            "rows below hold numbers; leave one of them, or --skip the first.",
         )
     if not header:
         if given is None:
             said.append(
                 f"its first line looks like values ({_shown(first)}), not names, and "
-                f"is read as such: the columns are called column1 to column{width}; write "
-                "a header above it if it has none"
+                f"is read as such: the columns are called column1 to column{width}; "
+                "--header says that they are names"
             )
         names = [""] * width
     else:
@@ -102,7 +100,7 @@ def find_header(
             raise BadFileError(
                 path,
                 f"its header has {len(names):,} name{'s' if len(names) != 1 else ''}, and its rows have {width:,} "
-                "values; write a name for each.",
+                "values; write a name for each, or leave out lines above the header by --skip.",
             )
         names = ["", *names]
     names += [""] * (width - len(names))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_columns import CsvColumns
 from zeroloop.tables.csv_comments import WithoutComments
 from zeroloop.tables.csv_dialect import Dialect, is_comment
@@ -70,34 +71,41 @@ def open_csv(
             on_bad_row(row)
         return "error"
 
-    with (
-        file.open() as source,
-        file.unpacked(source) as plain,
-        pacsv.open_csv(
-            _table(plain, dialect),
-            read_options=pacsv.ReadOptions(
-                block_size=block_bytes,
-                use_threads=threads,
-                column_names=list(dialect.names),
-                skip_rows=dialect.first_line,
-            ),
-            parse_options=pacsv.ParseOptions(
-                delimiter=dialect.delimiter,
-                quote_char=dialect.quote or False,
-                newlines_in_values=True,
-                invalid_row_handler=bad_row,
-            ),
-            # Text that is missing is told apart afterwards, when it has lost the blanks around it.
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict(types),
-                include_columns=columns,
-                strings_can_be_null=not types or verbatim,
-                quoted_strings_can_be_null=not verbatim,
-                null_values=[""] if verbatim else list(plan.words.numbers if types else plan.words.text),
-            ),
-        ) as reader,
-    ):
-        yield Opened(reader, source)
+    try:
+        with (
+            file.open() as source,
+            file.unpacked(source) as plain,
+            pacsv.open_csv(
+                _table(plain, dialect),
+                read_options=pacsv.ReadOptions(
+                    block_size=block_bytes,
+                    use_threads=threads,
+                    column_names=list(dialect.names),
+                    skip_rows=dialect.first_line,
+                ),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=dialect.delimiter,
+                    quote_char=dialect.quote or False,
+                    newlines_in_values=True,
+                    invalid_row_handler=bad_row,
+                ),
+                # Text that is missing is told apart afterwards, when it has lost the blanks around it.
+                convert_options=pacsv.ConvertOptions(
+                    column_types=dict(types),
+                    include_columns=columns,
+                    strings_can_be_null=not types or verbatim,
+                    quoted_strings_can_be_null=not verbatim,
+                    null_values=[""] if verbatim else list(plan.words.numbers if types else plan.words.text),
+                ),
+            ) as reader,
+        ):
+            yield Opened(reader, source)
+    except UnicodeDecodeError as error:
+        raise BadFileError(
+            file.path,
+            f"text in it is not in the encoding {dialect.encoding}, as all before is ({error.reason}); save the file "
+            "as UTF-8, or name its --encoding.",
+        ) from error
 
 
 def _table(stream: pa.NativeFile, dialect: Dialect) -> pa.NativeFile:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables import columnar, svmlight
 from zeroloop.tables.avro import avro_batches, avro_schema
-from zeroloop.tables.csv_dialect import CsvOptions
 from zeroloop.tables.csv_files import csv_batches, csv_schema
 from zeroloop.tables.date_types import with_date_types
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.json_files import json_batches, json_schema
 from zeroloop.tables.json_records import is_json
@@ -80,12 +80,12 @@ def format_of(file: File) -> Format:
     return "CSV"
 
 
-def file_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, tuple[int, ...] | None]:
+def file_schema(file: File, expected: Expected) -> tuple[pa.Schema, tuple[int, ...] | None]:
     """Return a file's columns, and the rows of each of its row groups where that is known without reading them.
 
     Args:
         file: which.
-        options: what is known of CSV files.
+        expected: what is known of it.
 
     """
     match format_of(file):
@@ -102,14 +102,14 @@ def file_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, tuple[int, 
         case "libsvm":
             return svmlight.SCHEMA, None
         case "JSON":
-            schema, n_rows = json_schema(file, options)
+            schema, n_rows = json_schema(file, expected)
             return schema, (n_rows,)
         case "CSV":
-            return csv_schema(file, options), None
+            return csv_schema(file, expected), None
 
 
 def file_batches(
-    file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int, options: CsvOptions
+    file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int, expected: Expected
 ) -> Iterator[Piece]:
     """Yield a file's rows from `first_row` on, with the named columns; of a CSV file with `types`, or wider ones.
 
@@ -120,7 +120,7 @@ def file_batches(
     own = [name for name in columns if name not in dict(file.keys)]
     if not own:  # a file is read for its number of rows, at least
         own = [next(name for name in types if name not in dict(file.keys))]
-    for start, rows, n_bytes in _rows(file, own, types, first_row, options):
+    for start, rows, n_bytes in _rows(file, own, types, first_row, expected):
         if start + rows.num_rows <= first_row:
             continue
         batch = _with_keys(rows.slice(max(0, first_row - start)), file, columns, types)
@@ -133,7 +133,7 @@ def file_batches(
 
 
 def _rows(
-    file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int, options: CsvOptions
+    file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int, expected: Expected
 ) -> columnar.Rows:
     """Return the rows of a file; those before `first_row` may be left out."""
     match format_of(file):
@@ -150,9 +150,9 @@ def _rows(
         case "libsvm":
             return _numbered(svmlight.svmlight_batches(file, columns))
         case "JSON":
-            return _numbered(json_batches(file, columns, types, options))
+            return _numbered(json_batches(file, columns, types, expected))
         case "CSV":
-            return _numbered(csv_batches(file, columns, types, options))
+            return _numbered(csv_batches(file, columns, types, expected))
 
 
 def _numbered(batches: Iterator[tuple[pa.RecordBatch, int]]) -> columnar.Rows:

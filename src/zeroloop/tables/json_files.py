@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from zeroloop.errors import BadFileError, EmptyFileError
-from zeroloop.tables.csv_dialect import CsvOptions
+from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File, first_line
 from zeroloop.tables.json_records import record_chunks
 
@@ -31,10 +31,10 @@ WORDS = {"number": "numbers", "text": "text", "bool": "true or false", "nested":
 OF_KINDS = {"number": pa.float64(), "text": pa.string(), "bool": pa.bool_(), "nested": NESTED}
 
 
-def json_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, int]:
+def json_schema(file: File, expected: Expected) -> tuple[pa.Schema, int]:
     """Return a file's columns, and its number of rows.
 
-    A column of several kinds has that of its first value, and is an error once it is read; among `options.categorical`
+    A column of several kinds has that of its first value, and is an error once it is read; among `expected.levels`
     it is text.
 
     Raises:
@@ -63,7 +63,7 @@ def json_schema(file: File, options: CsvOptions) -> tuple[pa.Schema, int]:
             file.path,
             "it holds one JSON object of lists or objects; expected records: objects, one a line or in a list.",
         )
-    text = mixed & (options.categorical | options.text)
+    text = mixed & (expected.levels | expected.text.keys())
     fields = [(name, pa.string() if name in text else data_type) for name, data_type in types.items()]
     return pa.schema(fields, metadata={OPEN: b""}), n_rows
 
@@ -80,7 +80,7 @@ def completed(schemas: Sequence[pa.Schema]) -> list[pa.Schema]:
 
 
 def json_batches(
-    file: File, columns: Sequence[str], types: dict[str, pa.DataType], options: CsvOptions
+    file: File, columns: Sequence[str], types: dict[str, pa.DataType], expected: Expected
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Yield a file's rows with the named columns, of the given types, and how many bytes have been read.
 
@@ -95,7 +95,7 @@ def json_batches(
             try:
                 found = _parsed(chunk, schema)
             except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-                found = _of_values(file, chunk, row, schema, options.categorical | options.text, error)
+                found = _of_values(file, chunk, row, schema, expected.levels | expected.text.keys(), error)
             yield from ((batch.select(list(columns)), source.tell()) for batch in found.to_batches())
             row += len(found)
 

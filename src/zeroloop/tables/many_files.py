@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables.columns import describe
-from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.date_types import common_date_type, date_kind, in_words, zone_of
+from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.hive import partitioned
@@ -51,13 +51,13 @@ class FileRows:
     Attributes:
         opened: the files.
         first_row: index of the first file's first row in the table.
-        options: what is known of CSV files.
+        expected: what is known of them.
 
     """
 
     opened: tuple[Opened, ...]
     first_row: int = 0
-    options: CsvOptions = AS_FOUND
+    expected: Expected = NOTHING_EXPECTED
 
     def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         """Yield the named columns' rows from a row of the table on."""
@@ -66,7 +66,7 @@ class FileRows:
             if one.n_rows is None or start + one.n_rows > first_row:
                 rows = max(0, first_row - start)
                 with reading(one.file.path):
-                    for piece in file_batches(one.file, columns, one.types, rows, self.options):
+                    for piece in file_batches(one.file, columns, one.types, rows, self.expected):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch, n_bytes + piece.n_bytes)
                     one.file.check_unchanged()  # it may have grown meanwhile, or been written anew
@@ -87,7 +87,7 @@ class FileRows:
         return replace(self, opened=tuple(self.opened[i] for i in held), first_row=ends[held[0]] if held else first_row)
 
 
-def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_files: bool) -> RawTable:
+def open_files(files: Sequence[File], name: str, expected: Expected, skip_bad_files: bool) -> RawTable:
     """Return the rows of several files as one table.
 
     Raises:
@@ -100,7 +100,7 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
     for file in files:
         try:
             with reading(file.path):
-                opened.append((file, *file_schema(file, options)))
+                opened.append((file, *file_schema(file, expected)))
         except EmptyFileError as error:
             empty.append(error)
         except BadFileError as error:
@@ -114,7 +114,7 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
         replace(one, keys=(*((name, value) for name, value in one.outer_keys if name not in own), *one.keys))
         for one, _, _ in opened
     ]
-    keys, named = partitioned(named, options.text | options.categorical)
+    keys, named = partitioned(named, expected.text.keys() | expected.levels)
     unified = _Unified(tuple(field.name for field in keys))
     rows: list[Opened] = []
     index: list[str] = []
@@ -137,7 +137,7 @@ def open_files(files: Sequence[File], name: str, options: CsvOptions, skip_bad_f
     said += unified.said
     for one in rows:
         one.types.update((field.name, field.type) for field in fields)
-    found = FileRows(tuple(rows), options=options)
+    found = FileRows(tuple(rows), expected=expected)
     return table_of(found, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
 
 
@@ -153,6 +153,7 @@ def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skippe
         read=rows,
         files=tuple(one.file for one in rows.opened),
         skipped=skipped,
+        na=tuple(rows.expected.csv.na),
     )
 
 

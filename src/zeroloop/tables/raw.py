@@ -11,6 +11,7 @@ import pyarrow as pa
 from zeroloop.blocks import block_rows
 from zeroloop.tables.files import File
 from zeroloop.tables.formats import Piece
+from zeroloop.tables.missing_words import without_words
 from zeroloop.tables.order import joinable
 from zeroloop.tables.plain_types import plain_batch
 
@@ -79,6 +80,7 @@ class RawTable:
         files: that it consists of, none for tables in memory.
         skipped: files left out.
         span: which part of it.
+        na: words and numbers that are missing values of it.
 
     """
 
@@ -91,6 +93,7 @@ class RawTable:
     files: tuple[File, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     span: Span = Span()
+    na: tuple[str, ...] = ()
 
     def batch_rows(self, columns: Collection[str]) -> int:
         """Return the rows of a full batch with the columns wanted."""
@@ -119,6 +122,7 @@ class RawTable:
                 n_bytes = piece.n_bytes
                 batch = piece.batch if piece.batch.schema == plain else plain_batch(piece.batch)
                 plain = piece.batch.schema if batch is piece.batch else None
+                batch = without_words(batch, self.na)
                 if span.stop is not None and row + batch.num_rows >= span.stop:
                     yield batch.slice(0, span.stop - row)
                     return

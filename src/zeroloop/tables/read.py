@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from zeroloop.errors import DataError, ZeroloopWarning
 from zeroloop.tables.columnar import valid
-from zeroloop.tables.csv_dialect import AS_FOUND, CsvOptions
 from zeroloop.tables.delta import dataset_of
+from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import first_line, reading
 from zeroloop.tables.find import find_files
 from zeroloop.tables.formats import Piece
@@ -29,12 +29,12 @@ TableLike: TypeAlias = Any
 RecordBatchReader or Dataset; anything with `__arrow_c_stream__`."""
 
 
-def open_table(data: TableLike, options: CsvOptions = AS_FOUND, skip_bad_files: bool = False) -> RawTable:
+def open_table(data: TableLike, expected: Expected = NOTHING_EXPECTED, skip_bad_files: bool = False) -> RawTable:
     """Return what can be read of `data`.
 
     Args:
         data: see `TableLike`.
-        options: what is known of CSV files.
+        expected: what is known of it.
         skip_bad_files: whether a file whose columns cannot be read, or are not those of the others, is left out.
 
     Raises:
@@ -47,16 +47,16 @@ def open_table(data: TableLike, options: CsvOptions = AS_FOUND, skip_bad_files: 
             files = [file for item in given for file in find_files(str(item))]
         except LoggedTableError as error:
             table = _of_dataset(dataset_of(str(given[0]) if len(given) == 1 else "", error), str(given[0]))
-            return replace(table, schema=plain_schema(table.schema))
+            return replace(table, schema=plain_schema(table.schema), na=tuple(expected.csv.na))
         many = f"{len(files):,} files"
         name = many if len(given) > 1 else str(given[0]) if len(files) == 1 else f"{given[0]} ({many})"
         twice = repeated([file.path for file in files])
         if twice is not None:
             warnings.warn(f"{twice}: is named more than once, and so read.", ZeroloopWarning, stacklevel=3)
-        return _said(open_files(files, name, options, skip_bad_files))
+        return _said(open_files(files, name, expected, skip_bad_files))
     with reading("the table", "it"):
         table = _open_memory(data)
-        return replace(table, schema=plain_schema(table.schema))
+        return replace(table, schema=plain_schema(table.schema), na=tuple(expected.csv.na))
 
 
 def _said(table: RawTable) -> RawTable:

@@ -47,12 +47,13 @@ def find_encoding(head: bytes, given: str | None, whole: bool) -> tuple[str, str
         whole: whether these are all of its bytes; else the last character may be cut.
 
     """
-    if given is not None:
-        return given, None
+    known = None if given is None else codecs.lookup(given).name
+    if known not in (None, "utf-16"):
+        return str(known), None
     for mark, name in BOMS:
         if head.startswith(mark):
             return name, None
-    if _has_empty_halves(head):  # which of them tells the order of bytes
+    if known == "utf-16" or _has_empty_halves(head):  # which of them tells the order of bytes
         big = head[0::2].count(0) > head[1::2].count(0)
         return ("utf-16-be" if big else "utf-16-le"), None
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -70,7 +71,7 @@ def _guessed(head: bytes) -> tuple[str, str]:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:  # a byte that Windows-1252 leaves open
         encoding = "latin-1"
-    return encoding, f"it is no UTF-8 and is read as {encoding}; save the file as UTF-8 if characters come out wrong"
+    return encoding, f"it is no UTF-8 and is read as {encoding}; --encoding names another, if characters come out wrong"
 
 
 def _mean_run(content: bytes) -> float:

@@ -22,7 +22,7 @@ class VerbatimRows:
     def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         """Yield the named columns' rows from a row of the table on."""
         start = self.rows.first_row
-        options = replace(self.rows.options, verbatim=True)
+        expected = replace(self.rows.expected, verbatim=True)
         schema = pa.schema([(name, pa.string()) for name in columns])
         for one in self.rows.opened:
             if one.n_rows is None or start + one.n_rows > first_row:
@@ -30,7 +30,7 @@ class VerbatimRows:
                 types = dict.fromkeys(one.types, pa.string()) if is_text(one.file) else dict(one.types)
                 types |= {name: pa.string() for name, _ in one.file.keys}
                 with reading(one.file.path):
-                    for piece in file_batches(one.file, columns, types, rows, options):
+                    for piece in file_batches(one.file, columns, types, rows, expected):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch.cast(schema), piece.n_bytes)
                 start += rows
@@ -59,7 +59,7 @@ def as_they_stand(table: RawTable, columns: Sequence[str]) -> RawTable | None:
     fields = [
         pa.field(name, pa.string()) if name in columns else table.schema.field(name) for name in table.schema.names
     ]
-    return replace(table, schema=pa.schema(fields), read=VerbatimRows(table.read))
+    return replace(table, schema=pa.schema(fields), read=VerbatimRows(table.read), na=())
 
 
 def _whole(value: str) -> int | None:

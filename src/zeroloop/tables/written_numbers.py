@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Mark = Literal[".", ","]
+from zeroloop.csv_options import Mark
 
 CURRENCY = r"(?:[$€£¥₹]|EUR|USD|GBP|CHF|JPY|CNY|INR)"
 BLANKS = "\u00a0\u2007\u2009\u202f"  # no-break, figure, thin, narrow no-break: printed as blanks between thousands
