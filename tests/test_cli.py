@@ -214,13 +214,6 @@ def test_bad_input_is_one_line_and_leaves_outputs_alone(folder: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_usage_errors_exit_with_2(folder: Path) -> None:
-    for arguments in (("train",), ("train", "shop.csv"), ("train", "shop.csv", "--target", "bought", "--C", "x")):
-        done = run(*arguments, cwd=folder)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
-
-
 def test_columns_left_out_are_said_once_and_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     columns = {f"c{i}": np.full(60, i) for i in range(500)} | {f"e{i}": pa.nulls(60) for i in range(3)}

@@ -109,7 +109,13 @@ def test_race_times_every_rung_and_draws_it(tmp_path: Path) -> None:
 def test_there_is_no_fifth_rung() -> None:
     assert find_rung("fused") is fused
     with pytest.raises(OptionError, match="there are two_loops, one_loop, vectorized, fused"):
-        find_rung("three_loops")
+        find_rung("none")
+
+
+@pytest.mark.parametrize("examples", [10**12, 10**400], ids=["12", "400"])
+def test_more_examples_than_memory_holds_are_refused(examples: int) -> None:
+    with pytest.raises(OptionError, match=r"examples of 50 features are more than fit the .* of memory here"):
+        made_data(examples, 50)
 
 
 def test_results_are_plain_values() -> None:

@@ -646,25 +646,6 @@ def test_data_that_cannot_be_read_is_said(what: str, how: str, tmp_path: Path, m
         assert zeroloop.train(given, "y", skip_bad_files=True).training.rows_read == 800
 
 
-def test_a_store_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zeroloop.tables import remote
-
-    def silent(uri: str) -> Any:
-        time.sleep(0.5)
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(remote, "SILENT", 0.1)
-    monkeypatch.setattr(remote, "filesystem_of", silent)
-    with (
-        pytest.warns(zeroloop.ZeroloopWarning, match="no answer yet"),
-        pytest.raises(zeroloop.ZeroloopError, match="no route to host"),
-    ):
-        zeroloop.train("gs://bucket/d.parquet", "y")
-    assert "retry_limit_seconds=10" in remote._impatient("gs://bucket/d.parquet")
-    assert remote._impatient("gs://b/d?retry_limit_seconds=60") == "gs://b/d?retry_limit_seconds=60"
-    assert remote._impatient("s3://bucket/d.parquet") == "s3://bucket/d.parquet"
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_while_another_thread_fits_can_fit() -> None:

@@ -16,6 +16,8 @@ import pytest
 
 import zeroloop
 from hostile import CASES
+from zeroloop import model_file
+from zeroloop.errors import ModelFileError
 
 SCRIPT = "from zeroloop.cli import main; main()"
 
@@ -143,6 +145,28 @@ def test_a_pipe_as_a_table_is_one_sentence(name: str, folder: Path) -> None:
             f"zeroloop: error: {data}: is a pipe or a device, which can be read only once, and a table is read several "
             "times; write it to a file first.\n"
         )
+
+
+def test_a_model_may_come_through_a_pipe_that_brings_one(
+    folder: Path, full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run(folder, "/dev/stdin d.csv < <(cat ready.json)", ["evaluate"])
+    assert (done.returncode, done.stderr) == (0, b"")
+    fifo = folder / "model.pipe"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(model_file, "SILENT", 0.1)
+    with pytest.raises(ModelFileError, match=r"model\.pipe: is a pipe through which nothing comes for 0\.1 seconds"):
+        zeroloop.load(fifo)
+    with pytest.raises(ModelFileError, match="is a device, and no model"):
+        zeroloop.load(full)
+
+
+def test_what_is_printed_to_is_no_output(folder: Path) -> None:
+    for stream, shell in (("/dev/stdout", "| cat"), ("/dev/stdout", "> new.html"), ("/dev/stderr", "2> >(cat >&2)")):
+        done = run(folder, shell, [*COMMANDS["train"][:-1], stream, "--json"])
+        assert (done.returncode, done.stdout) == (2, b"")
+        said = f"zeroloop: error: {stream}: is where this process prints to; name another file.\n"
+        assert done.stderr.decode() == said
 
 
 TIDYING = """

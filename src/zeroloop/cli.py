@@ -36,6 +36,7 @@ def main() -> None:
     streams.prepare()
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", UserWarning)
+    sys.unraisablehook = lambda _: None  # a library that fails to tidy up after itself: nothing depends on it
     signals.handle()
     code = _run()
     try:

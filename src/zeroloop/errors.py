@@ -92,6 +92,11 @@ class NotConvergedWarning(ZeroloopWarning):
     """The solver stopped before the optimum."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, without a full stop."""
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
 @contextmanager
 def extra(what: str, name: str, *modules: str) -> Iterator[None]:
     """Say how to get what is needed and not there.

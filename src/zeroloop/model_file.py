@@ -22,17 +22,22 @@ which knew no standard errors, and version 4, which knew no dates, are read too.
 
 from __future__ import annotations
 
+import os
+import select
+import stat
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from zeroloop.errors import ModelFileError
-from zeroloop.outputs import replacing
+from zeroloop.outputs import is_uri, replacing
 from zeroloop.records import RecordError, dumped, parse
 
 FORMAT = "zeroloop model"
 FORMAT_VERSION = 5
 NO_ESTIMATES = "the model was saved by a version of zeroloop that had none"
+SILENT = 10.0  # seconds that a pipe may bring nothing
 PARTS = ("schema", "coefficients", "training", "held_out", "estimates", "no_estimates")
 
 
@@ -57,11 +62,7 @@ def read_document(path: str | PathLike[str]) -> dict[str, Any]:
 
     """
     try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
-    try:
-        document = parse(content)
+        document = parse(_content(path))
     except RecordError as error:
         raise ModelFileError(f"{path}: no zeroloop model, or a damaged one ({error}).") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -74,6 +75,37 @@ def read_document(path: str | PathLike[str]) -> dict[str, Any]:
         if name not in (*PARTS, "format", "format_version"):
             raise RecordError(f"The key {name!r} is not known - at `$`")
     return parts
+
+
+def _content(path: str | PathLike[str]) -> bytes:
+    """Return what a file holds, or what comes through a pipe."""
+    if is_uri(path):
+        raise ModelFileError(f"{path} is a URI, and a model is read from a file of this machine; copy it here first.")
+    try:
+        with open(path, "rb", opener=_not_waiting) as file:
+            kind = os.fstat(file.fileno()).st_mode
+            if stat.S_ISFIFO(kind):
+                return b"".join(_through_pipe(path, file.fileno()))
+            if stat.S_ISREG(kind):
+                return file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelFileError(f"{str(path)[:200]}: cannot be read ({reason}).") from error
+    raise ModelFileError(f"{path}: is a device, and no model; `zeroloop train` writes one.")
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _through_pipe(path: str | PathLike[str], handle: int) -> Iterator[bytes]:
+    while True:
+        if not select.select([handle], [], [], SILENT)[0]:
+            raise ModelFileError(f"{path}: is a pipe through which nothing comes for {SILENT:g} seconds; name a file.")
+        content = os.read(handle, 1 << 20)
+        if not content:
+            return
+        yield content
 
 
 def _version(path: str | PathLike[str], document: dict[str, Any]) -> int:

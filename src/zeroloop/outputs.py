@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -25,6 +26,13 @@ if os.name == "posix":
 
 PREFIX, SUFFIX = ".zeroloop-", ".tmp"  # of a file being written; short, as a name may have 255 bytes and no more
 STALE = 3600.0  # seconds after which a file being written is cleared, if its process is gone
+URI = re.compile(r"[\w+.:-]*:(/|\Z)")  # one slash or none: a Path has no two
+
+
+def is_uri(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a URI, or was one before it was made a `Path`: nothing of this machine is called so."""
+    text = os.fspath(path)
+    return URI.match(text) is not None and not Path(text).drive and not os.path.lexists(text.partition("/")[0])
 
 
 def check_writable(path: Path) -> None:
@@ -105,6 +113,10 @@ def _target(path: Path) -> Path | None:
     try:
         status = path.stat()
     except FileNotFoundError:
+        if is_uri(path):
+            raise OutputError(
+                f"{path} is a URI, and results are written into files of this machine; name one, and copy it."
+            ) from None
         target = Path(os.path.realpath(path))
         if not target.parent.is_dir():
             folder = target.parent if path.is_symlink() else path.parent
@@ -119,13 +131,13 @@ def _target(path: Path) -> Path | None:
     # Root may write what nobody else may; that the file is not to be written is meant all the same.
     if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise OutputError(f"{path}: is read-only; make it writable, or name another file.")
-    if kind != stat.S_IFREG:
-        return None
     for stream in (1, 2):
         with suppress(OSError):
-            if os.path.samestat(status, os.fstat(stream)):
+            # Two may share a device that takes anything, but not what somebody reads.
+            same = os.path.samestat(status, os.fstat(stream)) and (kind != stat.S_IFCHR or os.isatty(stream))
+            if same:
                 raise OutputError(f"{path}: is where this process prints to; name another file.")
-    return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path)) if kind == stat.S_IFREG else None
 
 
 def _temporary(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 JOINERS = "\u200c\u200d"  # of letters, which Persian and Indian scripts and pictures need
+LONGEST = 400  # characters of a word, as a path may have
 HIDDEN = (
     "Cc",
     "Cf",
@@ -44,8 +45,9 @@ def in_list(name: str) -> str:
 
 
 def one_line(text: object) -> str:
-    """Return a message as a line: any white space is a space."""
-    return plain(" ".join(str(text).split()))
+    """Return a message as a line: any white space is a space, and of a word beyond all reading its two ends."""
+    words = (word if len(word) <= LONGEST else f"{word[:200]}...{word[-50:]}" for word in str(text).split())
+    return plain(" ".join(words))
 
 
 def _escaped(character: str) -> str:

@@ -14,14 +14,13 @@ import pyarrow as pa
 
 from zeroloop.blocks import FloatArray
 from zeroloop.csv_options import AS_FOUND, CsvOptions
-from zeroloop.errors import DataError, OptionError, dask_extra
+from zeroloop.errors import DataError, OptionError, dask_extra, first_line
 from zeroloop.estimates import reach_of
 from zeroloop.model import Model
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
 from zeroloop.scored_rows import Scored, Tally
 from zeroloop.tables.conflicts import check_outputs
-from zeroloop.tables.files import first_line
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tables.verbatim import as_they_stand, taker

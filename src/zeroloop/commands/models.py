@@ -35,11 +35,14 @@ def predict(
     model: ModelPath,
     data: Data,
     out: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Where to write, .parquet or .csv; on a cluster a folder, .parquet."
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where to write, .parquet or .csv; on a cluster a folder or URI, .parquet.",
         ),
-    ] = Path("predictions.parquet"),
+    ] = "predictions.parquet",
     keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
     interval: Annotated[
         bool, typer.Option("--interval", help="Add an interval to each probability, of an unpenalised model.")
@@ -64,9 +67,9 @@ def predict(
     check_outputs({"out": out}, data, models=[model])
     rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler, csv)
     if as_json:
-        print(json.dumps({"rows": rows, "predictions": str(out)}))
+        print(json.dumps({"rows": rows, "predictions": out}))
     else:
-        console.print(styled("Wrote ", (str(out), "bold"), f": {number_of(rows, 'prediction')}"))
+        console.print(styled("Wrote ", (out, "bold"), f": {number_of(rows, 'prediction')}"))
 
 
 @command

@@ -40,7 +40,7 @@ def _when(path: Path | None) -> tuple[int, int] | None:
 def predicted(
     model: Any,
     data: Any,
-    out: Path,
+    out: str | Path,
     keep: list[str],
     interval: float | None,
     threads: int | None,

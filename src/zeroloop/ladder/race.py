@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from zeroloop.choices import nearest
 from zeroloop.errors import OptionError, ZeroloopError
 from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
+from zeroloop.sources.budget import memory_limit, size_text
 
 AGREEMENT = 1e-9  # relative: thousands of float64 roundings, and nothing else
 MOST_REPEATS, FEW_REPEATS = 9, 3
 SECONDS_A_RUNG = 2.0  # a rung slower than this is timed on fewer repeats, then on fewer examples
 FIRST_EXAMPLES = 1_000  # what a rung is tried on first, to guess its time
 TELLING_SECONDS = 0.05
+N_ROWS_BESIDE = 8  # as long as a feature's: labels, predictors and what else a gradient without loops makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,17 @@ class Result:
 def made_data(
     n_examples: int, n_features: int, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """Return X, Y, w and b to race on: normal features, labels drawn from a logistic model."""
+    """Return X, Y, w and b to race on: normal features, labels drawn from a logistic model.
+
+    Raises:
+        OptionError: when memory cannot hold so many.
+
+    """
+    if n_examples * (n_features + N_ROWS_BESIDE) * 8 > (most := memory_limit()):
+        raise OptionError(
+            f"{n_examples:,} examples of {n_features:,} features are more than fit the {size_text(most)} of memory "
+            "here; race with fewer."
+        )
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_features, n_examples))
     w = rng.standard_normal((n_features, 1)) / np.sqrt(n_features)

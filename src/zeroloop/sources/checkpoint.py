@@ -22,7 +22,7 @@ import numpy as np
 from zeroloop.blocks import Block, Source, Sums, TableSource
 from zeroloop.errors import CheckpointError, OutputError, ZeroloopWarning
 from zeroloop.kernels.totals import DiagonalSums, VectorSums
-from zeroloop.outputs import is_temporary, replacing
+from zeroloop.outputs import is_temporary, is_uri, replacing
 from zeroloop.sources.over import Over
 from zeroloop.sources.together import Parts
 
@@ -68,6 +68,10 @@ class Checkpoint:
 
     def _header(self) -> dict[str, Any] | None:
         path = self.folder / HEADER
+        if is_uri(self.folder):
+            raise OutputError(
+                f"checkpoint: {_short(str(self.folder))} is a URI, and a checkpoint is kept on a disk; name a folder."
+            )
         try:
             path.stat()
         except FileNotFoundError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import socket
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -17,9 +18,11 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from distributed import Client, Future, KilledWorker, get_client, get_worker
-from distributed.comm.addressing import get_address_host_port
+from distributed.comm import connect as connect_comm
+from distributed.comm.addressing import get_address_host_port, normalize_address, resolve_address
+from distributed.security import Security
 
-from zeroloop.errors import ClusterError, OptionError, ZeroloopError, ZeroloopWarning
+from zeroloop.errors import ClusterError, OptionError, ZeroloopError, ZeroloopWarning, first_line
 from zeroloop.plain_text import number_of
 
 S = TypeVar("S")
@@ -280,18 +283,42 @@ def connect(scheduler: Any) -> Cluster:
             _check_answers(scheduler)
             with quiet():
                 client = Client(scheduler, set_as_default=False, timeout=CONNECTING, name="zeroloop")
-        except (OSError, ValueError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-            raise ClusterError(f"No Dask scheduler answers at {scheduler} ({reason}). {NO_SCHEDULER}") from error
+        except Exception as error:  # Dask raises what it likes of an address
+            raise ClusterError(
+                f"No Dask scheduler answers at {scheduler} ({first_line(error)}). {NO_SCHEDULER}"
+            ) from error
         _connected[scheduler] = client
     return Cluster(client, ours=True)
 
 
 def _check_answers(address: str) -> None:
-    """Raise OSError or ValueError where nothing listens: a client that cannot connect takes 20 seconds to be gone."""
+    """Raise an error where nothing answers, or what is no scheduler: a client that cannot connect takes 20 seconds."""
     if address.startswith(("tcp://", "tls://")) or "://" not in address:
         with socket.create_connection(get_address_host_port(address), timeout=CONNECTING):
             pass
+    with ThreadPoolExecutor(1) as thread:  # this one may have an event loop, as notebooks do
+        thread.submit(asyncio.run, _greet(address)).result()
+
+
+async def _greet(address: str) -> None:
+    """Ask who answers at an address."""
+    address = resolve_address(normalize_address(address))
+    try:
+        async with asyncio.timeout(CONNECTING):
+            comm = await connect_comm(address, CONNECTING, **Security().get_connection_args("client"))
+            try:
+                await comm.write({"op": "identity", "reply": True})
+                what = str((await comm.read())["type"])
+            finally:
+                comm.abort()
+    except TimeoutError as error:
+        raise OSError(f"no answer in {CONNECTING:g} seconds") from error
+    except OSError:
+        raise
+    except Exception as error:  # what is no Dask may send anything
+        raise OSError("what answers there does not speak as Dask does") from error
+    if what != "Scheduler":
+        raise OSError(f"what answers there is a {what.lower()}")
 
 
 @atexit.register

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.errors import OutputError
+from zeroloop.outputs import is_uri
 
 ALIGNED = 64  # bytes: a cache line
 RESERVE = 2**29  # bytes of a disk that are left free
@@ -36,6 +37,8 @@ def spill_folder(given: str | None) -> Path:
         usual = [*named, Path("/var/tmp"), Path("/tmp")]
         return next((folder for folder in usual if os.access(folder, os.W_OK | os.X_OK)), usual[0])
     folder = Path(given)
+    if is_uri(given):
+        raise OutputError(f"spill: {given[:200]} is a URI, and rows are kept on a disk of this machine; name a folder.")
     if not os.path.isdir(folder):  # noqa: PTH112  which takes a name that is too long for one that is not there
         raise OutputError(f"spill: the folder {given[:200]} does not exist; make it, or name another.")
     if not os.access(folder, os.W_OK | os.X_OK):

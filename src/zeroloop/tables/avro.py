@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zeroloop.errors import BadFileError, extra
-from zeroloop.tables.files import File, first_line
+from zeroloop.errors import BadFileError, extra, first_line
+from zeroloop.tables.files import File
 
 BATCH_ROWS = 2**14
 NESTED = pa.list_(pa.null())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from zeroloop.errors import DataError
-from zeroloop.tables.files import first_line
+from zeroloop.errors import DataError, first_line
 from zeroloop.tables.table_logs import DELTA, LoggedTableError
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError, MissingFileError, ZeroloopError
+from zeroloop.errors import BadFileError, MissingFileError, ZeroloopError, first_line
 from zeroloop.tables.kinds import ENDINGS
 from zeroloop.tables.packed import DAMAGED, packing_of, unpacked
 
@@ -141,8 +141,3 @@ def _size_asked(error: pa.ArrowMemoryError) -> int:
     """Return the bytes that Arrow could not allocate, 0 where it does not say."""
     found = re.search(r"size (\d+)", str(error))
     return int(found[1]) if found else 0
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first, without a full stop."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
 
-from zeroloop.errors import DataError
-from zeroloop.tables.files import File, first_line
+from zeroloop.errors import DataError, first_line
+from zeroloop.tables.files import File
 from zeroloop.tables.hive import keys_of, outer_keys
 from zeroloop.tables.kinds import IN_WORDS, ending_of, is_data, without_notes
 from zeroloop.tables.remote import find_remote

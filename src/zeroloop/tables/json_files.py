@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from zeroloop.errors import BadFileError, EmptyFileError
+from zeroloop.errors import BadFileError, EmptyFileError, first_line
 from zeroloop.tables.expected import Expected
-from zeroloop.tables.files import File, first_line
+from zeroloop.tables.files import File
 from zeroloop.tables.json_records import record_chunks
 
 NESTED = pa.list_(pa.null())

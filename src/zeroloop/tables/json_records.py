@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from zeroloop.errors import BadFileError
-from zeroloop.tables.files import first_line
+from zeroloop.errors import BadFileError, first_line
 
 CHUNK_BYTES = 2**22
 LONGEST = 2**28  # bytes of a record: more is no record, but a list without an end or another mistake

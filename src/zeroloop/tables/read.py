@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from zeroloop.errors import DataError, ZeroloopWarning
+from zeroloop.errors import DataError, ZeroloopWarning, first_line
 from zeroloop.tables.columnar import valid
 from zeroloop.tables.delta import dataset_of
 from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
-from zeroloop.tables.files import first_line, reading
+from zeroloop.tables.files import reading
 from zeroloop.tables.find import find_files
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.many_files import open_files, repeated

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import glob
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from itertools import compress
 from pathlib import PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-
-from zeroloop.errors import DataError, ZeroloopWarning
-from zeroloop.tables.files import File, first_line
+from zeroloop.errors import DataError
+from zeroloop.tables.files import File
 from zeroloop.tables.hive import keys_of, outer_keys
 from zeroloop.tables.kinds import is_data, without_notes
+from zeroloop.tables.stores import ask, is_pattern, root_of, unreachable, why_missing
 from zeroloop.tables.table_logs import check_no_log
-
-SILENT, GIVES_UP = 5.0, 10.0  # seconds without an answer from a store, until it is said, and until it is an error
-
-
-def _impatient(uri: str) -> str:
-    """Return a URI whose store gives up after some seconds without an answer: Google's tries for minutes by default."""
-    if not uri.startswith(("gs://", "gcs://")) or "retry_limit_seconds=" in uri:
-        return uri
-    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds={GIVES_UP:g}"
-
-
-@contextmanager
-def _waiting(uri: str) -> Iterator[None]:
-    """Say of a store that does not answer that it is waited for."""
-    text = f"{uri}: no answer yet after {SILENT:g} seconds; is there a network, and is the address right?"
-    timer = threading.Timer(SILENT, warnings.warn, (text, ZeroloopWarning))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def find_remote(uri: str) -> tuple[list[File], bool]:
@@ -51,46 +24,44 @@ def find_remote(uri: str) -> tuple[list[File], bool]:
 
     """
     try:
-        with _waiting(uri):
-            filesystem, place = filesystem_of(uri)
-            prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
-            return _listed(filesystem, place, prefix, uri)
+        filesystem, place, first = ask(uri, _about)
+        prefix = uri[: len(uri) - len(place)] if uri.endswith(place) else uri.partition("://")[0] + "://"
+        return _listed(filesystem, place, first, prefix, uri)
     except DataError:
         raise
     except Exception as error:  # fsspec's filesystems raise what they like
-        raise _unreachable(uri, error) from error
+        raise unreachable(uri, error) from error
 
 
-def _unreachable(uri: str, error: BaseException) -> DataError:
-    return DataError(
-        f"{uri}: cannot be opened ({first_line(error)}); check the address and what its store needs (a package, "
-        "a network, credentials), or copy the files here and name those."
-    )
+def _about(filesystem: Any, place: str) -> Any:
+    """Return what a store says of a place, or of the folder that a pattern begins with."""
+    return filesystem.get_file_info(root_of(place) if is_pattern(place) else place)
 
 
-def _listed(filesystem: Any, place: str, prefix: str, uri: str) -> tuple[list[File], bool]:
+def _listed(filesystem: Any, place: str, first: Any, prefix: str, uri: str) -> tuple[list[File], bool]:
     import pyarrow.fs as pafs
 
-    if glob.has_magic(place):
+    if is_pattern(place):
         from fsspec.implementations.arrow import ArrowFSWrapper
 
-        root = place[: min(place.find(sign) for sign in "*?[" if sign in place)].rpartition("/")[0]
+        root = root_of(place)
         infos = filesystem.get_file_info(sorted(ArrowFSWrapper(filesystem).glob(place)))
+        if not infos and first.type == pafs.FileType.NotFound:
+            raise DataError(f"{uri}: no file matches the pattern{why_missing(filesystem, root)}.")
         found = [(info, info.path[len(root) :]) for info in infos]
     else:
-        info = filesystem.get_file_info(place)
-        if info.type == pafs.FileType.NotFound:
-            raise DataError(f"{uri}: no such file or folder.")
-        if info.type == pafs.FileType.File:
+        if first.type == pafs.FileType.NotFound:
+            raise DataError(f"{uri}: no such file or folder{why_missing(filesystem, place)}.")
+        if first.type == pafs.FileType.File:
             root, _, name = place.rpartition("/")
-            found = [(info, name)]
+            found = [(first, name)]
         else:
             root = place.rstrip("/")
             infos = filesystem.get_file_info(pafs.FileSelector(place, recursive=True))
             below = [(one, one.path.removeprefix(place.lstrip("/")).removeprefix(place)) for one in infos]
             found = [(one, path) for one, path in below if is_data([part for part in path.split("/") if part])]
             found = list(compress(found, without_notes([path for _, path in found])))
-    is_folder = not glob.has_magic(place) and info.type == pafs.FileType.Directory
+    is_folder = not is_pattern(place) and first.type == pafs.FileType.Directory
     found = sorted(((i, path) for i, path in found if i.type == pafs.FileType.File), key=lambda pair: pair[0].path)
     folders = [str(PurePosixPath(info.path).parent) for info, _ in found[:1]]  # each costs some requests
     check_no_log(
@@ -125,26 +96,3 @@ def _remote(info: Any, filesystem: Any, prefix: str, above: Sequence[str], below
         keys=keys_of(below[:-1]),
         outer_keys=outer_keys(above),
     )
-
-
-def filesystem_of(uri: str) -> tuple[Any, str]:
-    """Return the filesystem of a URI, pyarrow's or else fsspec's, and the place in it; the environment has the keys."""
-    import pyarrow.fs as pafs
-
-    marked = glob.has_magic(uri)
-    try:
-        # A pattern's signs are not allowed in a URI: look up what stands before them.
-        start = uri[: min(uri.find(sign) for sign in "*?[" if sign in uri)].rpartition("/")[0] if marked else uri
-        filesystem, place = pafs.FileSystem.from_uri(_impatient(start))
-        return filesystem, place + uri[len(start) :] if marked else place
-    except pa.ArrowInvalid:
-        pass
-    except OSError as error:
-        raise _unreachable(uri, error) from error
-    import fsspec
-
-    try:
-        other, place = fsspec.core.url_to_fs(uri)
-    except Exception as error:
-        raise _unreachable(uri, error) from error
-    return pafs.PyFileSystem(pafs.FSSpecHandler(other)), place

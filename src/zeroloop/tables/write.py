@@ -12,11 +12,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from zeroloop.errors import OutputError
+from zeroloop.errors import OutputError, first_line
 from zeroloop.outputs import check_writable, replacing
 from zeroloop.tables.columns import describe
-from zeroloop.tables.files import first_line
-from zeroloop.tables.remote import filesystem_of
+from zeroloop.tables.stores import ask
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
@@ -70,8 +69,7 @@ def replacing_folder(path: str) -> Iterator[str]:
     if not path.lower().rstrip("/").endswith(".parquet"):
         raise OutputError(f"{path}: on a cluster predictions are a folder of Parquet files; name it NAME.parquet.")
     if "://" in path:
-        filesystem, place = filesystem_of(path)
-        if _holds_files(filesystem, place):
+        if ask(path, _holds_files)[2]:
             raise OutputError(f"{path}: is there already; remove it, or name another.")
         yield path
         return
@@ -124,9 +122,8 @@ def write_to_folder(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder
         return
     import pyarrow.parquet as pq
 
-    filesystem, place = filesystem_of(folder)
+    filesystem, place, _ = ask(folder, lambda store, place: store.create_dir(place))
     try:
-        filesystem.create_dir(place)
         with filesystem.open_output_stream(f"{place}/{name}") as file, pq.ParquetWriter(file, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
