@@ -500,9 +500,9 @@ def test_options_that_need_a_free_fit_say_so() -> None:
         free(data, "low", features=["age"], method="firth", C=2.0)
     with pytest.raises(zeroloop.ZeroloopError, match="'firth', which is for two classes; the target has 3"):
         free(data, "group", features=["age"], method="firth")
-    with pytest.raises(zeroloop.ZeroloopError, match="test: 'aeg' is no column that makes terms; these do: age"):
+    with pytest.raises(zeroloop.ZeroloopError, match="test: 'aeg' is no column that makes terms; did you mean 'age'"):
         free(data, "low", features=["age"], tests=["aeg"])
-    with pytest.raises(zeroloop.ZeroloopError, match="covariance is 'hc9'; it must be one of model, hc0, hc1"):
+    with pytest.raises(zeroloop.ZeroloopError, match="covariance is 'hc9'; did you mean 'hc1'"):
         free(data, "low", features=["age"], covariance="hc9")
     with pytest.raises(zeroloop.ZeroloopError, match="The offset column 'race' holds text; it must hold numbers"):
         free(data, "low", features=["age"], offset="race")

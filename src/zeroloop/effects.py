@@ -24,6 +24,7 @@ from zeroloop.blocks import Block, FloatArray
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import Estimates, State, own_units, reach_of, relative, two_sided
+from zeroloop.figures import Figures
 from zeroloop.inference.statistics import weighted_columns, weights_of
 from zeroloop.kernels.forms import predictors
 from zeroloop.kernels.select import statistics
@@ -91,7 +92,7 @@ def marginal_effects(
     level: float = 0.95,
     scheduler: Any = None,
     csv: CsvOptions = AS_FOUND,
-) -> pa.Table:
+) -> Figures:
     """Return the average marginal effect of each column on the probability of each class; of two, of the second.
 
     Over the classes the effects of a column sum to zero. A column made of others, a square or a product, is one like
@@ -127,7 +128,7 @@ def marginal_effects(
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
     if len(model.coef) > 1:
         rows = [_with_first_class(row) for row in rows]
-    return _table(model, rows, covariance, level)
+    return Figures(_table(model, rows, covariance, level))
 
 
 def _total(model: Model, data: TableLike | None, sums: Any, resources: Resources) -> EffectSums:

@@ -9,7 +9,6 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
@@ -23,6 +22,7 @@ from zeroloop.estimates import (
     error_forms,
     own_units,
 )
+from zeroloop.figures import Figures
 from zeroloop.kernels.select import statistics
 from zeroloop.model_checks import check_estimates, check_schema, check_training
 from zeroloop.model_file import read_document, write_document
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from zeroloop.summary import Summary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Model:
     """A logistic regression of one table's target on its other columns.
 
@@ -70,6 +70,16 @@ class Model:
     estimates: Estimates | None = None
     no_estimates: str | None = None
     origin: Callable[[], tuple[Any, Any]] | None = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        from zeroloop.summary import in_short  # above this module, as what the next methods call
+
+        return "\n".join(in_short(self))
+
+    def _repr_html_(self) -> str:
+        from zeroloop.report.cards import model_card
+
+        return model_card(self)
 
     def trained_on(self) -> tuple[Any, Any]:
         """Return the data and the scheduler it was trained with, where that was in this process.
@@ -230,8 +240,8 @@ class Model:
         errors = None if error_of is None else error_of(encoded.block, self.probabilities(z))
         return Scored(batch, encoded, z, errors), read.n_bytes
 
-    def terms(self, level: float = 0.95) -> pa.Table:
-        """Return a row a term: what is known of each coefficient.
+    def terms(self, level: float = 0.95) -> Figures:
+        """Return a row a term: what is known of each coefficient; see `zeroloop.figures.Figures`.
 
         The columns are `term`, `coef`, `odds_ratio`, and of an unpenalised fit, else null, `std_err`, `z`, `p`,
         `ci_lower`, `ci_upper`, `odds_ratio_lower`, `odds_ratio_upper` (Wald) and `state`: why there are none. With more
@@ -246,7 +256,7 @@ class Model:
             OptionError: for another level.
 
         """
-        return terms_table(self.schema, self.coef, self.estimates, level)
+        return Figures(terms_table(self.schema, self.coef, self.estimates, level))
 
     def covariance(self) -> FloatArray:
         """Return the covariance of the coefficients, `(n, n)`, in the order of `terms()`, in the columns' own units.
@@ -270,7 +280,7 @@ class Model:
             level: confidence of the intervals.
 
         """
-        from zeroloop.summary import summarise  # above this module, as what the next methods call
+        from zeroloop.summary import summarise
 
         return summarise(self, level)
 
@@ -288,7 +298,7 @@ class Model:
         level: float = 0.95,
         scheduler: Any = None,
         csv: CsvOptions = AS_FOUND,
-    ) -> pa.Table:
+    ) -> Figures:
         """Return each column's average effect on the probability; see `zeroloop.effects.marginal_effects`."""
         from zeroloop.effects import marginal_effects
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import named_legend, new_figure, save
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import OptionError
+from zeroloop.figures import Listing
 from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import Grid, fit_grid, fits_wanted, numbers_of
 from zeroloop.labels import count_labels
@@ -27,10 +29,14 @@ from zeroloop.sources.threads import thread_count
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MOST_NAMED = 10  # terms that a chart names
+SHOWN_OF_PATH, NEW_TERMS = 12, 4  # points of a path that are shown, and terms that are named at each
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Path:
     """Coefficients along a path of penalties, strongest first.
 
@@ -65,6 +71,55 @@ class Path:
     converged: NDArray[np.bool_]
     passes: int
 
+    def __repr__(self) -> str:
+        return "\n".join(self._in_short())
+
+    def _repr_html_(self) -> str:
+        from zeroloop.report.cards import card  # loads what fills templates
+
+        drawn = io.StringIO()
+        self._drawn().savefig(drawn, format="svg")
+        rows = [
+            [f"{self.Cs[i]:.4g}", f"{self.n_nonzero[i]:,}", f"{self.deviance_explained[i]:.2%}", ", ".join(new)]
+            for i, new in self.milestones()
+        ]
+        listing = Listing(
+            caption="",
+            header=("C", "terms off zero", "deviance explained", "new terms"),
+            words=(False, False, False, True),
+            rows=rows,
+            n_rows=len(rows),
+        )
+        return card(lines=self._in_short(), tables=[listing], chart=drawn.getvalue().partition("?>")[2])
+
+    def _in_short(self) -> list[str]:
+        """Return the path in three lines."""
+        low, high = (f"{value:.4g}" for value in (self.Cs[0], self.Cs[-1]))
+        explained = f"{self.deviance_explained[0]:.1%} to {self.deviance_explained[-1]:.1%}"
+        n_converged, n_fits = int(np.sum(self.converged)), len(self.Cs)
+        return [
+            f"Path of {number_of(n_fits, 'value')} of C from {low} to {high}: {self._penalty}, "
+            f"{number_of(len(self.terms), 'term')}",
+            f"Terms off zero: {self.n_nonzero[0]:,} to {self.n_nonzero[-1]:,}; deviance explained: {explained}",
+            f"Converged: {n_converged:,} of {number_of(n_fits, 'fit')}, {number_of(self.passes, 'pass')} over the rows",
+        ]
+
+    @property
+    def _penalty(self) -> str:
+        return {0.0: "L2", 1.0: "L1"}.get(self.l1_ratio, f"elastic net, l1_ratio {self.l1_ratio:g}")
+
+    def milestones(self) -> list[tuple[int, list[str]]]:
+        """Return some points of the path, with the strongest of the terms that each adds; "..." for the others."""
+        off_zero = np.any(self.coef != 0, axis=1)
+        known = np.zeros(len(self.terms), dtype=bool)
+        found = []
+        for i in np.unique(np.linspace(0, len(self.Cs) - 1, SHOWN_OF_PATH).astype(int)):
+            new = np.flatnonzero(off_zero[i] & ~known)
+            known |= off_zero[i]
+            strongest = new[np.argsort(-np.max(np.abs(self.coef[i] * self.scale), axis=0)[new], kind="stable")]
+            found.append((int(i), [self.terms[j] for j in strongest[:NEW_TERMS]] + ["..."] * (new.size > NEW_TERMS)))
+        return found
+
     @property
     def n_nonzero(self) -> NDArray[np.intp]:
         """How many terms have a coefficient off zero in any output, `(n_C,)`."""
@@ -92,6 +147,9 @@ class Path:
 
         Coefficients are drawn per standard deviation of their column, so that lines can be compared.
         """
+        save(self._drawn(), FilePath(file))
+
+    def _drawn(self) -> Figure:
         n_outputs = self.coef.shape[1]
         figure = new_figure(8.5, 1.2 + 3.6 * n_outputs)
         panels = figure.subplots(n_outputs, 1, sharex=True, squeeze=False)[:, 0]
@@ -120,9 +178,8 @@ class Path:
             counts.spines[["top", "right"]].set_visible(False)
             counts.tick_params(length=0, labelsize=8)
         panels[-1].set_xlabel("C, inverse strength of the penalty (above: terms off zero, deviance explained)")
-        kind = {0.0: "L2", 1.0: "L1"}.get(self.l1_ratio, f"elastic net, l1_ratio {self.l1_ratio:g}")
-        figure.suptitle(f"Path of coefficients, {kind}", x=0.01, ha="left", fontsize=11)
-        save(figure, FilePath(file))
+        figure.suptitle(f"Path of coefficients, {self._penalty}", x=0.01, ha="left", fontsize=11)
+        return figure
 
 
 def logistic_path(
@@ -287,7 +344,7 @@ def _path(
         intercept=coefs[:, :, 0],
         scale=scale,
         loss=losses,
-        deviance_explained=1 - losses / null_loss,
+        deviance_explained=np.maximum(1 - losses / null_loss, 0.0),  # at the all-zero end rounding may be below 0
         violation=np.array([one.worst.last.gradient_norm for one in fits]),
         converged=np.array([one.converged for one in fits]),
         passes=sum(one.passes for one in fits),

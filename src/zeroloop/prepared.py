@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zeroloop.blocks import TableSource
-from zeroloop.choices import MISSING_RULES, check_choice
+from zeroloop.choices import MISSING_RULES, check_choice, nearest
 from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import BadFileError, OptionError, ZeroloopWarning, dask_extra
 from zeroloop.fit import Shape, plain_shape
@@ -200,7 +200,7 @@ def shape_of(schema: Schema, penalty_factors: Mapping[str, float], bounds: Mappi
         for name in names:
             free = [feature for feature in schema.features if feature != schema.offset]
             if name not in (*free, *schema.parts):
-                raise OptionError(f"{option}: {name!r} is no column that makes terms; these do: {', '.join(free)}.")
+                raise OptionError(f"{option}: {name!r} is no column that makes terms{nearest(name, free, 'these do:')}")
     for name, factor in penalty_factors.items():
         shape.factor[np.isin(column, schema.made_of([name]))] = factor
     for name, (lower, upper) in bounds.items():

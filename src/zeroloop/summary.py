@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, troubles
+from zeroloop.figures import MOST_SHOWN, Listing, p_text, ratio_text
 from zeroloop.model import Model
-from zeroloop.plain_text import number_of, plain
+from zeroloop.plain_text import number_of, one_line, plain
 from zeroloop.tables.schema import INTERCEPT
 from zeroloop.training_record import Training
 
@@ -17,8 +18,8 @@ COVARIANCES = {"model": "from the model", "hc0": "robust (HC0)", "hc1": "robust 
 METHODS = {"ml": "maximum likelihood", "firth": "Firth's bias-reduced fit"}
 WEIGHTS = {"frequency": "how often a row was met", "sampling": "how many a row stands for"}
 ILL_CONDITIONED = 1e3  # from here on it is said
-SMALLEST_P = 1e-300
 MOST_GAPS = 5  # columns with gaps that are named
+LONG, MOST_CLASSES = 60, 5  # characters of a name, and classes, in short
 NO_HELD_OUT = (
     "All rows were used for the estimates, so there are no scores on rows held out; test_fraction=0.2 "
     "(--test-fraction 0.2) holds some out for them."
@@ -43,12 +44,13 @@ NAMES = {
     "condition": "Condition number",
     "degrees_of_freedom": "Degrees of freedom of t",
 }
+SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
 FEW_CLUSTERS = 40  # Angrist and Pischke, "Mostly Harmless Econometrics", 2009, have 42; Stata and survey users about so
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Summary:
-    """A model's summary; prints as a table.
+    """A model's summary; shows itself as a table.
 
     Attributes:
         figures: of the fit, by name; see `fit_figures`. Empty where there are none.
@@ -66,13 +68,58 @@ class Summary:
     level: float
 
     def __str__(self) -> str:
-        lines = [f"{NAMES[name]}: {figure_text(name, value)}" for name, value in self.figures.items()]
-        lines += ["", *_aligned(self.header(), [self.row(term) for term in self.terms])]
-        if self.tests:
-            lines += ["", *map(columns_test_text, self.tests)]
-        if self.notes:
-            lines += ["", *self.notes]
-        return "\n".join(map(plain, lines)).strip()
+        return self._text(len(self.terms))
+
+    def __repr__(self) -> str:
+        return self._text(MOST_SHOWN)
+
+    def _repr_html_(self) -> str:
+        from zeroloop.report.cards import card  # loads what fills templates
+
+        figures = Listing(
+            caption="The fit",
+            header=("", ""),
+            words=(True, False),
+            rows=[[NAMES[name], figure_text(name, value)] for name, value in self.figures.items()],
+            n_rows=len(self.figures),
+        )
+        terms = self.listing(self.terms[:MOST_SHOWN])
+        notes = [*map(columns_test_text, self.tests), *self.notes]
+        return card(tables=[figures, terms] if self.figures else [terms], notes=notes)
+
+    def _text(self, most: int) -> str:
+        """Return the summary with at most so many terms."""
+        parts = [
+            [f"{NAMES[name]}: {figure_text(name, value)}" for name, value in self.figures.items()],
+            self.listing(self.terms[:most]).lines(),
+            list(map(columns_test_text, self.tests)),
+            self.notes,
+        ]
+        return "\n\n".join("\n".join(map(plain, lines)) for lines in parts if lines)
+
+    def listing(self, terms: Sequence[dict[str, Any]], caption: str = "") -> Listing:
+        """Return some of the terms as a table."""
+        header = self.header()
+        first = header.index("coef")
+        return Listing(
+            caption=caption or number_of(len(self.terms) - self.n_intercepts, "term"),
+            header=header,
+            words=[i < first for i in range(len(header))],
+            rows=[self.row(term) for term in terms],
+            n_rows=len(self.terms),
+        )
+
+    def strongest(self, model: Model, most: int) -> Listing:
+        """Return intercepts and the terms with the largest |coef| a standard deviation, the `most` at most."""
+        n_terms = len(self.terms) - self.n_intercepts
+        if n_terms <= most:
+            return self.listing(self.terms)
+        deviations = model.schema.deviations(model.training.rows)
+        strength = [abs(term["coef"]) * deviations[j % deviations.size] for j, term in enumerate(self.terms)]
+        order = sorted(range(len(self.terms)), key=lambda j: -strength[j])
+        shown = [term for term in self.terms if term["term"] == INTERCEPT]
+        shown += [self.terms[j] for j in order if self.terms[j]["term"] != INTERCEPT][:most]
+        return self.listing(shown, f"{most} strongest of {number_of(n_terms, 'term')}")
 
     @property
     def n_intercepts(self) -> int:
@@ -125,6 +172,35 @@ def summarise(model: Model, level: float = 0.95, tests: Sequence[ColumnsTest] = 
     return Summary(
         figures=figures, terms=terms, tests=tuple(made.values()), notes=tuple(_notes(model, estimates)), level=level
     )
+
+
+def in_short(model: Model) -> list[str]:
+    """Return a model in three lines: what it predicts from what, how it was found, how good it is."""
+    schema, training, held_out = model.schema, model.training, model.held_out
+    levels = [_short(str(level)) for level in schema.target.levels]
+    what = f"probability of {levels[1]} (against {levels[0]})"
+    if len(levels) > 2:
+        what = f"probability of each of {len(levels)} classes ({', '.join(levels[:MOST_CLASSES])}"
+        what += ", ...)" if len(levels) > MOST_CLASSES else ")"
+    columns = number_of(len(schema.features), "column")
+    penalty = "no penalty" if math.isinf(training.C) else f"C = {training.C:.4g}"
+    penalty += f", l1_ratio = {training.l1_ratio:g}" if training.l1_ratio > 0 else ""
+    state = "converged" if training.converged else "not converged"
+    found = f"{training.solver}, {penalty}, {state} in {number_of(training.passes, 'pass')}"
+    lines = [
+        f"Model of {_short(schema.target.name)}: {what} from {columns}, {number_of(model.coef.shape[1] - 1, 'term')}",
+        f"Fit to {number_of(training.rows, 'row')} of {_short(training.data)} by {found}; log loss {training.loss:.4f}",
+        "No rows held out: no scores; summary() has " + ("standard errors" if model.estimates else "the coefficients"),
+    ]
+    if held_out:
+        auc = "" if held_out["auc"] is None else f"AUC {held_out['auc']:.4f}, "
+        loss = f"log loss {held_out['log_loss']:.4f} (base rate {held_out['base_rate']['log_loss']:.4f})"
+        lines[2] = f"On {number_of(held_out['rows'], 'held-out row')}: {auc}{loss}"
+    return [one_line(line) for line in lines]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONG else f"{name[:LONG]}..."
 
 
 def fit_figures(estimates: Estimates) -> dict[str, Any]:
@@ -245,28 +321,3 @@ def figure_text(name: str, value: Any) -> str:
     if name in ("pseudo_r2", "condition"):
         return f"{value:.4g}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
-
-
-def p_text(p: float) -> str:
-    """Return a p-value as text."""
-    if math.isnan(p):
-        return "-"
-    return f"<{SMALLEST_P:.0e}" if p < SMALLEST_P else f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
-
-
-def ratio_text(ratio: float) -> str:
-    """Return an odds ratio as text."""
-    return f"{ratio:.4g}"
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a table as lines: text to the left, figures to the right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    first = header.index("coef")
-    lines = []
-    for row in (header, *rows):
-        cells = zip(row, widths, strict=True)
-        lines.append(
-            "  ".join(text.ljust(w) if i < first else text.rjust(w) for i, (text, w) in enumerate(cells)).rstrip()
-        )
-    return lines

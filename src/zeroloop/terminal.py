@@ -16,19 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from zeroloop.estimates import troubles
+from zeroloop.figures import p_text
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
 from zeroloop.paths import Path
 from zeroloop.plain_text import number_of, plain
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
-from zeroloop.summary import NAMES, NO_HELD_OUT, Summary, columns_test_text, dropped_text, figure_text, p_text
-from zeroloop.tables.schema import INTERCEPT, Schema
+from zeroloop.summary import NAMES, NO_HELD_OUT, SCORES, Summary, columns_test_text, dropped_text, figure_text
+from zeroloop.tables.schema import Schema
 from zeroloop.training_record import CrossValidationRecord
 
 STRONGEST, MOST_COLUMNS = 10, 20  # terms, and columns of a kind, shown after a fit
-SHOWN_OF_PATH, NEW_TERMS = 12, 4
-SCORES = {"log_loss": "log loss", "auc": "AUC", "brier": "Brier score", "accuracy": "accuracy"}
 
 
 class PlainConsole(Console):
@@ -157,21 +156,11 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
         for name, value in summary.figures.items():
             table.add_row(NAMES[name], figure_text(name, value))
         console.print(table)
-    header = summary.header()
-    first = header.index("coef")
-    deviations = model.schema.deviations(model.training.rows)
-    shown = summary.terms
-    n_terms = len(shown)
-    if most is not None and n_terms > most:
-        strength = [abs(term["coef"]) * deviations[j % deviations.size] for j, term in enumerate(shown)]
-        strongest = sorted(range(n_terms), key=lambda j: -strength[j])[:most]
-        shown = [term for term in shown if term["term"] == INTERCEPT] + [shown[j] for j in strongest]
-    title = number_of(n_terms, "term")
-    if len(shown) < n_terms:
-        title = f"{len(shown) - 1} strongest of {number_of(n_terms - 1, 'term')}"
-    table = _table(title, [name if i < first else f">{name}" for i, name in enumerate(header)])
-    for term in shown:
-        table.add_row(*summary.row(term))
+    listing = summary.listing(summary.terms) if most is None else summary.strongest(model, most)
+    titles = [name if left else f">{name}" for name, left in zip(listing.header, listing.words, strict=True)]
+    table = _table(listing.caption, titles)
+    for row in listing.rows:
+        table.add_row(*row)
     console.print(table)
     for test in summary.tests:
         console.print(columns_test_text(test))
@@ -252,17 +241,10 @@ def show_path(path: Path) -> None:
         f"{number_of(len(path.Cs), 'value')} of C, {number_of(path.passes, 'pass')}",
         [">C", ">terms off zero", ">deviance explained", "new terms"],
     )
-    shown = np.unique(np.linspace(0, len(path.Cs) - 1, SHOWN_OF_PATH).astype(int))
-    off_zero = np.any(path.coef != 0, axis=1)
-    known = np.zeros(len(path.terms), dtype=bool)
-    for i in shown:
-        new = np.flatnonzero(off_zero[i] & ~known)
-        known |= off_zero[i]
-        strongest = new[np.argsort(-np.max(np.abs(path.coef[i] * path.scale), axis=0)[new], kind="stable")]
-        names = ", ".join(path.terms[j] for j in strongest[:NEW_TERMS]) + (", ..." if new.size > NEW_TERMS else "")
+    for i, new in path.milestones():
         state = () if path.converged[i] else (("  not converged", "bold red"),)
         explained = f"{path.deviance_explained[i]:.2%}"
-        table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, styled(names, *state))
+        table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, styled(", ".join(new), *state))
     console.print(table)
     if not np.all(path.converged):
         said = f"{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged"

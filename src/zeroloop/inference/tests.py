@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from zeroloop.blocks import FloatArray
+from zeroloop.choices import nearest
 from zeroloop.errors import OptionError
 from zeroloop.estimates import ColumnsTest, Estimates, State, chi_squared, relative, wald_p
 from zeroloop.inference.information import inverse
@@ -19,7 +20,7 @@ def check_columns(names: Sequence[str], schema: Schema) -> None:
     known = [name for name in schema.features if name != schema.offset]
     for name in names:
         if name not in (*known, *schema.parts):
-            raise OptionError(f"test: {name!r} is no column that makes terms; these do: {', '.join(known)}.")
+            raise OptionError(f"test: {name!r} is no column that makes terms{nearest(name, known, 'these do:')}")
 
 
 def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence[str]) -> ColumnsTest:

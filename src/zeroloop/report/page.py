@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from zeroloop.again import is_same, prepare_again
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError, OptionError, OutputError, ZeroloopWarning
 from zeroloop.estimates import State
+from zeroloop.figures import p_text, ratio_text
 from zeroloop.model import Model
 from zeroloop.outputs import check_writable, replacing
-from zeroloop.plain_text import number_of, plain
+from zeroloop.plain_text import number_of
 from zeroloop.prepared import PreparedTable
 from zeroloop.reading import MANY_ROWS, check_resources
 from zeroloop.report import charts
 from zeroloop.report.curves import Curves, bin_edges, curves, intervals, n_bins_of
 from zeroloop.report.provenance import IN_MEMORY, command_of, fingerprint
 from zeroloop.report.sums import THRESHOLDS, Performance, Scoring, group_sums, performance
+from zeroloop.report.template import render
 from zeroloop.resources import Resources
 from zeroloop.scored import Labelled
 from zeroloop.summary import (
@@ -39,8 +40,6 @@ from zeroloop.summary import (
     columns_test_text,
     dropped_text,
     figure_text,
-    p_text,
-    ratio_text,
     summarise,
 )
 from zeroloop.tables.conflicts import check_outputs
@@ -140,22 +139,14 @@ def rows_of(table: PreparedTable) -> Scored:
 
 def write_page(model: Model, rows: Scored, path: Path) -> None:
     """Write the page of a model and rows to score it on."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
     here = files("zeroloop.report")
     context = _context(model, rows) | {
-        "style": Markup((here / "page.css").read_text("utf-8")),
+        "style": Markup((here / "tables.css").read_text("utf-8") + (here / "page.css").read_text("utf-8")),
         "script": Markup((here / "page.js").read_text("utf-8")),
     }
-    page = environment.from_string((here / "page.html").read_text("utf-8")).render(context)
+    page = render("page.html", context)
     with replacing(path) as file:
         file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be any bytes
-
-
-def _shown(value: Any) -> Any:
-    """Return what the page shows of a value: text as it is, but nothing that hides or turns what follows."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _context(model: Model, rows: Scored) -> dict[str, Any]:
