@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zeroloop.choices import nearest
 from zeroloop.errors import OptionError, ZeroloopError
 from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
+from zeroloop.plain_text import number_of
 from zeroloop.sources.budget import memory_limit, size_text
 
 AGREEMENT = 1e-9  # relative: thousands of float64 roundings, and nothing else
@@ -62,8 +63,8 @@ def made_data(
     """
     if n_examples * (n_features + N_ROWS_BESIDE) * 8 > (most := memory_limit()):
         raise OptionError(
-            f"{n_examples:,} examples of {n_features:,} features are more than fit the {size_text(most)} of memory "
-            "here; race with fewer."
+            f"{number_of(n_examples, 'example')} of {number_of(n_features, 'feature')} are more than fit the "
+            f"{size_text(most)} of memory here; race with fewer."
         )
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_features, n_examples))
