@@ -98,9 +98,9 @@ class Processes:
             process.wait()
 
     def _start(self, *arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
-        # What tests send to other processes is imported from here.
-        here = Path(__file__).parent
-        paths = os.pathsep.join(map(str, [here, here.parent, *([path] if path else [])]))
+        # What tests send to other processes is imported from here, and zeroloop from where it is in this process.
+        here, package = Path(__file__).parent, Path(zeroloop.__file__).parents[1]
+        paths = os.pathsep.join(map(str, [here, here.parent, package, *([path] if path else [])]))
         with (self.folder / f"{arguments[0]}-{len(self.workers)}.log").open("wb") as log:
             return subprocess.Popen(
                 [str(DASK), *arguments], stdout=log, stderr=log, cwd=self.folder, env=os.environ | {"PYTHONPATH": paths}
@@ -658,3 +658,31 @@ def test_without_dask_the_error_says_how_to_get_it(flights: str) -> None:
     assert found.returncode == 2
     assert re.search(r"not installed\s+here; get it with `pip install\s+'zeroloop\[dask\]'`", found.stderr)
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("form", ["dates", "text", "objects", "%d/%m/%Y %H:%M"])
+def test_dates_on_a_cluster(form: str, default: Client, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = frame(1_000)
+    hours = rng.integers(0, 24 * 500, len(table))
+    when = pd.Series(pd.Timestamp("2022-03-01") + pd.to_timedelta(hours, unit="h")).dt.as_unit("us")
+    when[::11] = pd.NaT
+    table["when"] = when
+    if form == "text":
+        table["when"] = when.dt.strftime("%Y-%m-%d %H:%M").astype("string")
+    elif form == "objects":
+        table["when"] = [None if pd.isna(one) else one.date() for one in when]
+    elif form != "dates":
+        table["when"] = when.dt.strftime(form).astype(object)
+    half = len(table) // 2
+    for at, part in enumerate([table[:half], table[half:]]):
+        part.to_parquet(tmp_path / f"{at}.parquet")
+    expected = trained(str(tmp_path))
+    assert expected.schema.dates
+    assert_same_bits(trained(str(tmp_path), scheduler=default), expected)
+    collection = dd.from_pandas(table, npartitions=3)
+    on_cluster = trained(collection)
+    assert on_cluster.schema.dates == expected.schema.dates
+    np.testing.assert_allclose(on_cluster.coef, expected.coef, rtol=0, atol=1e-9)
+    scores = zeroloop.evaluate(on_cluster, collection)
+    assert scores["log_loss"] == pytest.approx(zeroloop.evaluate(expected, table)["log_loss"], rel=1e-9)

@@ -99,6 +99,7 @@ class Model:
         levels = {column.name: column.levels for column in schema.categorical}
         levels[schema.target.name] = schema.target.levels
         text = {name: frozenset(map(str, some)) for name, some in levels.items() if isinstance(some[0], str)}
+        text |= {one.name: frozenset[str]() for one in schema.dates}
         numbers = {column.name for column in schema.numeric} | (levels.keys() - text.keys())
         return Expected(csv=csv.over(self.training.csv), text=text, numbers=frozenset(numbers))
 

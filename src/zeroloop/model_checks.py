@@ -85,7 +85,6 @@ def _date_column(one: DateColumn, schema: Schema, place: str) -> None:
         raise RecordError(f"The date that days are counted from, and only that, expected - at `{place}.origin`")
     if one.origin is not None and not is_day(one.origin):
         raise RecordError(f"A date such as '2024-12-31' expected, got {one.origin!r} - at `{place}.origin`")
-    _one_of(one.written, (None, "dmy", "mdy", "ymd"), f"{place}.written")
 
 
 def check_training(training: Training, schema: Schema) -> None:

@@ -115,7 +115,10 @@ def prepare_table(
     index = [] if roles.named else [name for name in index_columns(table.schema) if name in roles.features]
     index = [name for name in index if name not in (roles.offset, *roles.categorical, *asked.parts)]
     roles = without_features(roles, index)
-    found = find_dates(table.schema, roles, asked, days_only=reference)
+    look = partial(rows.look, table)
+    found, said = find_dates(table.schema, roles, asked, days_only=reference, look=look, again=table.again)
+    for sentence in said:
+        warnings.warn(f"{sentence[0].upper()}{sentence[1:]}.", ZeroloopWarning, stacklevel=3)
     roles = with_dates(roles, found, table.schema.names, asked.parts)
     roles, of_other_types = without_other(table, without_empty(table, roles))
     clock = Clock()

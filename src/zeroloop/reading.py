@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -42,6 +42,9 @@ class TableRows(Protocol):
 
     def open(self, data: TableLike, expected: Expected) -> RawTable:
         """Return what can be read of `data`; `expected` is what is known of it."""
+
+    def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Yield the rows of some columns of a table, to be stopped when enough of them is seen."""
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Read a table; return what it holds."""
@@ -101,6 +104,10 @@ class RowsHere:
         """Return what can be read of `data`; see `open_table`."""
         self._expected = expected
         return open_table(data, expected, self._resources.skip_bad_files)
+
+    def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Yield the rows of some columns of a table, to be stopped when enough of them is seen."""
+        return table.look(columns)
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Read a table; return what it holds."""

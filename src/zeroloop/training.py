@@ -109,7 +109,9 @@ def train(
         categorical: columns to read as levels whatever their type.
         dates: by column of dates, the parts to learn from: "days" (since the first), "year", "month", "weekday", "hour"
             (levels), "month-cycle", "weekday-cycle", "hour-cycle" (sine and cosine); of times of day "hours" (since
-            midnight), "hour" and "hour-cycle". By default the first, and with a penalty the levels that vary.
+            midnight), "hour" and "hour-cycle". By default the first, and with a penalty the levels that vary. Beside
+            them, or alone, "dmy", "mdy" or "ymd" is the order of day, month and year in text, and "ymd" reads whole
+            numbers such as 20241231.
         weights: a column of row weights.
         weight_type: what they mean to standard errors: "frequency" (so many rows like this one, so that a weight of 2
             is a row given twice) or "sampling" (the row stands for so many of a population it was drawn from: the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -43,6 +43,10 @@ class RowsOnCluster:
     def open(self, data: TableLike, expected: Expected) -> RawTable:
         """Return a table that the workers can read."""
         return self._table.open(data, expected)
+
+    def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Yield the rows of some columns of a table, to be stopped when enough of them is seen."""
+        return self._table.look(table, columns)
 
     def read(self, table: RawTable, roles: Roles) -> Scan:
         """Have the workers read a table; return what it holds."""

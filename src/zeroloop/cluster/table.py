@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
+import pyarrow as pa
 from distributed import Future
 
 from zeroloop.cluster.frame_rows import FrameRows
@@ -23,6 +24,7 @@ from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import reading
 from zeroloop.tables.formats import Piece, file_batches
 from zeroloop.tables.many_files import FileRows, Opened, table_of
+from zeroloop.tables.missing_words import without_words
 from zeroloop.tables.raw import RawTable, Span
 from zeroloop.tables.read import TableLike, open_table
 
@@ -69,6 +71,19 @@ class ClusterTable:
                 "Dask DataFrame."
             )
         return table
+
+    def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Yield the rows of some columns, of files here, of a frame partition by partition from where they are."""
+        if self._frame is None:
+            yield from table.look(columns)
+            return
+        for i, partition in enumerate(self._partitions):
+            try:
+                (task,) = dask_frames.over(self.cluster, "look", _selected, [list(columns)], [[partition]])
+                rows = task.result()
+            except Exception as error:
+                raise self._named(error, range(i, i + 1)) from error
+            yield from (without_words(batch, table.na) for batch in rows.to_batches())
 
     def parts(self, table: RawTable, columns: Collection[str]) -> list[RawTable]:
         """Return a table in parts, some for each thread of the cluster, that tasks over them are to read."""
@@ -215,6 +230,12 @@ def cut_frame(
         for g in groups
     ]
     return tables, groups
+
+
+def _selected(columns: list[str], frames: Sequence[Any]) -> pa.Table:
+    """Return some columns of a partition of a frame."""
+    table = open_table(frames[0])
+    return pa.Table.from_batches(table.look(columns), pa.schema([table.schema.field(name) for name in columns]))
 
 
 def _unread(_columns: Sequence[str], _first_row: int) -> Iterator[Piece]:

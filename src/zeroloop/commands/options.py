@@ -87,7 +87,8 @@ Dates = Annotated[
     typer.Option(
         metavar="COLUMN=PART,...",
         help="What to learn from a column of dates: days, year, month, weekday, hour, month-cycle, weekday-cycle, "
-        "hour-cycle; of times of day hours, hour, hour-cycle; repeat it for more columns.",
+        "hour-cycle; of times of day hours, hour, hour-cycle. In text, dmy, mdy or ymd is the order of dates. Repeat "
+        "it for more columns.",
     ),
 ]
 Weights = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")]

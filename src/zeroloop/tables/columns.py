@@ -90,7 +90,7 @@ def _floats(column: pa.Array) -> NDArray[Any]:
         values: NDArray[Any] = _view(column, np.float32)
     else:
         values = _view(column.cast(pa.float64(), safe=False), np.float64)
-    return np.where(_bools(pc.is_null(column)), values.dtype.type(np.nan), values) if column.null_count else values
+    return np.where(bools(pc.is_null(column)), values.dtype.type(np.nan), values) if column.null_count else values
 
 
 MOST_INDICES = 2**26  # of a map: each up to the largest has a coefficient
@@ -171,7 +171,7 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
         column = column.dictionary_encode()
     codes: NDArray[np.int32] = _view(column.indices.cast(pa.int32()), np.int32)
     if column.indices.null_count:
-        codes = np.where(_bools(pc.is_null(column.indices)), np.int32(-1), codes)
+        codes = np.where(bools(pc.is_null(column.indices)), np.int32(-1), codes)
     values = column.dictionary
     if kind_of(values.type) == "categorical":
         values = values.cast(pa.string())
@@ -219,10 +219,10 @@ def present(column: pa.Array) -> NDArray[np.bool_]:
 
 def absent(column: pa.Array) -> NDArray[np.bool_]:
     """Return which rows have no value, `(rows,)`."""
-    return _bools(pc.is_null(column, nan_is_null=pt.is_floating(column.type)))
+    return bools(pc.is_null(column, nan_is_null=pt.is_floating(column.type)))
 
 
-def _bools(column: pa.Array) -> NDArray[np.bool_]:
+def bools(column: pa.Array) -> NDArray[np.bool_]:
     """Return a column of bools without nulls."""
     return _view(column.cast(pa.uint8()), np.bool_)
 

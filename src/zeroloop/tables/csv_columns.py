@@ -101,8 +101,8 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, ex
             if form.decimal != "." or not _is_native(data_type):
                 written[field.name] = form
                 data_type = pa.float64()
-        elif pt.is_null(data_type) and values:
-            data_type = pa.string()
+        elif (pt.is_null(data_type) and values) or pt.is_temporal(data_type):
+            data_type = pa.string()  # dates too: pyarrow reads one way of writing them, and loses their offsets
         if not data_type.equals(field.type):
             schema = schema.set(i, pa.field(field.name, data_type))
     lengths = {field.name: {len(value) for value in texts[field.name]} for field in schema if pt.is_integer(field.type)}

@@ -180,8 +180,6 @@ def _wider(
             f"column {name!r} holds {value!r} in row {row:,}; all rows before hold {describe(data_type)}. "
             f"Correct the value, or name {name!r} categorical if it is a code.",
         ) from error
-    if pt.is_temporal(data_type):
-        return pa.string(), None
     if pt.is_string(data_type):
         raise not_text(file, plan, name) from error
     raise BadFileError(file.path, f"cannot be read as CSV (column {name!r}: {error}).") from error

@@ -15,7 +15,7 @@ from zeroloop.tables.columns import absent, describe, whole_numbers
 from zeroloop.tables.schema import DateKind
 
 SECOND = 1_000_000  # microseconds
-HOUR, DAY = 3_600 * SECOND, 86_400 * SECOND
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 FIRST, LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND  # year 1 begins, year 9999 is over
 PER_UNIT = {"s": SECOND, "ms": 1_000, "us": 1}
 RANGES: dict[DateKind, tuple[int, int, str]] = {
@@ -138,3 +138,8 @@ def number_array(values: NDArray[Any], missing: NDArray[np.bool_], data_type: pa
     """Return a column of numbers; pyarrow's own way from NumPy imports pandas, which takes longer than a whole fit."""
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if np.any(missing) else None
     return pa.Array.from_buffers(data_type, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def indices(at: NDArray[np.integer]) -> pa.Array:
+    """Return places in an array as pyarrow takes them."""
+    return number_array(at.astype(np.int64), np.zeros(at.size, bool), pa.int64())

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import whole_numbers
+from zeroloop.tables.columns import is_text, kind_of, whole_numbers
 from zeroloop.tables.date_types import (
     DAY,
     HOUR,
@@ -34,9 +34,16 @@ from zeroloop.tables.date_types import (
     number_array,
     zone_of,
 )
-from zeroloop.tables.schema import DateColumn
+from zeroloop.tables.schema import DateColumn, DateOrder
+from zeroloop.tables.written_dates import parse
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WRITTEN: dict[DateOrder | None, str] = {
+    None: "",
+    "dmy": " written as day, month, year",
+    "mdy": " written as month, day, year",
+    "ymd": " written as year, month, day",
+}
 QUARTER = HOUR // 4
 RULES_END = 2_114_380_800 * SECOND  # 2037: Arrow knows summer times up to there; Python's zoneinfo goes on by the rules
 LENGTHS = {"month": 12, "weekday": 7, "hour": 24}  # of what comes round again
@@ -49,8 +56,9 @@ def check_date_type(date: DateColumn, data_type: pa.DataType, table: str) -> Non
         DataError: naming the column and what it holds.
 
     """
-    if pt.is_null(data_type):
-        return
+    by_digits = date.written == "ymd" and kind_of(data_type) == "numeric" and not pt.is_boolean(data_type)
+    if pt.is_null(data_type) or is_text(data_type) or by_digits:
+        return  # what text says of zones, its values say
     if date_kind(data_type) != date.kind or (zone_of(data_type) is None) != (date.zone is None):
         held = kind_in_words(date.kind, date.zone)
         raise DataError(
@@ -73,13 +81,49 @@ def with_parts(batch: pa.RecordBatch, dates: Iterable[DateColumn], first_row: in
     columns: dict[str, pa.Array] = {}
     for date in dates:
         columns = columns or dict(zip(batch.schema.names, batch.columns, strict=True))
-        instants, missing = microseconds(columns[date.name], date.name, date.kind, first_row)
+        instants, missing = _instants(columns[date.name], date, first_row)
         columns[date.name] = number_array(instants, missing, pa.int64())
         shown = _shown(instants, missing, date)
         for part in date.parts:
             arrays = _arrays_of(part, instants, shown, missing)
             columns |= zip(date.columns_of(part), arrays, strict=True)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)) if columns else batch
+
+
+def _instants(column: pa.Array, date: DateColumn, first_row: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return a column as microseconds, and which values are missing; see `microseconds`."""
+    kind = kind_of(column.type)
+    if kind == "numeric":
+        column = _digits(column, date, first_row)
+    elif kind != "categorical":
+        return microseconds(column, date.name, date.kind, first_row)
+    found = parse(column.cast(pa.string()), date.kind, date.written)
+    bad = ~found.missing & (~found.fits | (found.zoned != (date.zone is not None)))
+    if np.any(bad):
+        at = int(np.argmax(bad))
+        value, row = column[at].as_py(), first_row + at + 1
+        if not found.fits[at]:
+            raise DataError(
+                f"Column {date.name!r} holds {value!r} in row {row}, and {kind_in_words(date.kind, date.zone)}"
+                f"{WRITTEN[date.written]} elsewhere; correct it, leave it empty to count as missing, or name "
+                f"{date.name!r} categorical."
+            )
+        zones = "a time zone, and others have none" if date.zone is None else "no time zone, and others have one"
+        raise DataError(f"Column {date.name!r} holds {value!r} in row {row}, which has {zones}; correct it.")
+    return found.values, found.missing
+
+
+def _digits(column: pa.Array, date: DateColumn, first_row: int) -> pa.Array:
+    """Return numbers such as 20241231 as text."""
+    values = column.cast(pa.float64(), safe=False)
+    bad = pc.fill_null(pc.not_equal(values, pc.floor(values)), False)
+    if pc.any(bad, min_count=0).as_py():
+        at = pc.index(bad, True).as_py()
+        raise DataError(
+            f"Column {date.name!r} holds {column[at].as_py()} in row {first_row + at + 1}, which is no date such as "
+            "20241231; correct it, or leave it empty to count as missing."
+        )
+    return column.cast(pa.int64()).cast(pa.string())
 
 
 def _shown(instants: NDArray[np.int64], missing: NDArray[np.bool_], date: DateColumn) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """Files of records in JSON as typed record batches.
 
-A value's kind is known where it stands (text in quotes, numbers without), so nothing is guessed but dates in text,
-which Arrow finds. All records are looked through for the names and types of their columns, because any record may have
-another one. A record without a column has no value there.
+A value's kind is known where it stands (text in quotes, numbers without), so nothing is guessed. All records are looked
+through for the names and types of their columns, because any record may have another one. A record without a column has
+no value there.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def json_schema(file: File, expected: Expected) -> tuple[pa.Schema, int]:
             "it holds one JSON object of lists or objects; expected records: objects, one a line or in a list.",
         )
     text = mixed & (expected.levels | expected.text.keys())
+    text |= {name for name, data_type in types.items() if pt.is_temporal(data_type)}  # what Arrow takes for dates
     fields = [(name, pa.string() if name in text else data_type) for name, data_type in types.items()]
     return pa.schema(fields, metadata={OPEN: b""}), n_rows
 

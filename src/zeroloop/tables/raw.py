@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -98,6 +98,11 @@ class RawTable:
     def batch_rows(self, columns: Collection[str]) -> int:
         """Return the rows of a full batch with the columns wanted."""
         return block_rows(sum(name in columns for name in self.schema.names))
+
+    def look(self, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Yield the rows of some columns as they come, to be stopped when enough of them is seen."""
+        for piece in self.read(columns, 0):
+            yield without_words(plain_batch(piece.batch), self.na)
 
     def batches(self, columns: Collection[str], after: tuple[int, int] = (0, 0)) -> Iterator[Batch]:
         """Yield the rows in batches.

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -126,7 +127,18 @@ def _of_ipc(fragment: Any, schema: pa.Schema, columns: Sequence[str]) -> Iterato
 
 
 def _open_reader(reader: pa.RecordBatchReader) -> RawTable:
-    selected = _from_batches("the reader", lambda columns: (batch.select(columns) for batch in reader))
+    seen: list[pa.RecordBatch] = []  # what was not asked to go on after it is read once more: it was only looked at
+
+    def of_reader(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        while True:
+            if not seen:
+                seen.extend(islice(reader, 1))
+            if not seen:
+                return
+            yield seen[0].select(columns)
+            seen.clear()
+
+    selected = _from_batches("the reader", of_reader)
     return RawTable(name="the reader", schema=reader.schema, n_bytes=0, n_rows=None, read=selected, again=False)
 
 

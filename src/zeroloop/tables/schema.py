@@ -15,6 +15,7 @@ Level: TypeAlias = str | int | float | bool
 Missing: TypeAlias = Literal["impute", "drop", "error"]
 
 DateKind: TypeAlias = Literal["date", "time", "duration"]
+DateOrder: TypeAlias = Literal["dmy", "mdy", "ymd"]
 DATE_PARTS: dict[DateKind, tuple[str, ...]] = {
     "date": ("days", "year", "month", "weekday", "hour", "month-cycle", "weekday-cycle", "hour-cycle"),
     "time": ("hours", "hour", "hour-cycle"),
@@ -123,7 +124,7 @@ class DateColumn:
     name: str
     kind: DateKind
     zone: str | None
-    written: str | None
+    written: DateOrder | None
     parts: tuple[str, ...]
     origin: str | None
 
