@@ -30,6 +30,7 @@ from sklearn.datasets import dump_svmlight_file
 import zeroloop
 from test_cli import error, run
 from test_tables import a_table
+from zeroloop import disks
 from zeroloop.errors import (
     BadFileError,
     CheckpointError,
@@ -40,7 +41,7 @@ from zeroloop.errors import (
     ZeroloopWarning,
 )
 from zeroloop.model import Model
-from zeroloop.sources import budget, files, spill
+from zeroloop.sources import budget, files
 
 ROWS = 120_000  # four blocks of few columns
 
@@ -313,8 +314,8 @@ def test_places_to_spill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(OutputError, match=r"spill: the folder .* does not exist"):
         zeroloop.train(a_table(), "bought", spill=str(tmp_path / "none"))
     free = shutil.disk_usage(tmp_path).free
-    assert spill.has_room(tmp_path, 0) == (free >= spill.RESERVE)
-    assert not spill.has_room(tmp_path, 2 * free)
+    assert disks.has_room(tmp_path, 0) == (free >= disks.RESERVE)
+    assert not disks.has_room(tmp_path, 2 * free)
     folder = forty(large(), tmp_path / "forty")
     place = tmp_path / "spill"
     place.mkdir()

@@ -133,20 +133,6 @@ def test_an_encoding_that_cannot_show_a_name_shows_its_number(name: str, folder:
             assert ("\\xdf" if encoding == "ascii" else "ß") in shown
 
 
-@pytest.mark.parametrize("name", ["train", "predict", "evaluate", "path"] if CASES else ["train"])
-def test_a_pipe_as_a_table_is_one_sentence(name: str, folder: Path) -> None:
-    fifo = folder / "pipe.csv"
-    if not fifo.exists():
-        os.mkfifo(fifo)
-    for data, shell in (("pipe.csv", ""), ("/dev/stdin", "< <(cat d.csv)")):
-        done = run(folder, shell, [data if word == "d.csv" else word for word in COMMANDS[name]])
-        assert done.returncode == 2
-        assert done.stderr.decode() == (
-            f"zeroloop: error: {data}: is a pipe or a device, which can be read only once, and a table is read several "
-            "times; write it to a file first.\n"
-        )
-
-
 def test_a_model_may_come_through_a_pipe_that_brings_one(
     folder: Path, full: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import io
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ if os.name == "posix":
     import fcntl
 
 PREFIX, SUFFIX = ".zeroloop-", ".tmp"  # of a file being written; short, as a name may have 255 bytes and no more
+STDOUT = "-"
 STALE = 3600.0  # seconds after which a file being written is cleared, if its process is gone
 URI = re.compile(r"[\w+.:-]*:(/|\Z)")  # one slash or none: a Path has no two
 
@@ -35,6 +37,11 @@ def is_uri(path: str | os.PathLike[str]) -> bool:
     return URI.match(text) is not None and not Path(text).drive and not os.path.lexists(text.partition("/")[0])
 
 
+def is_stdout(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is what standard output is called where a file is expected."""
+    return str(path) == STDOUT
+
+
 def check_writable(path: Path) -> None:
     """Check, before any work, that a file can be written at `path`.
 
@@ -42,6 +49,8 @@ def check_writable(path: Path) -> None:
         OutputError: saying why not.
 
     """
+    if is_stdout(path):
+        raise OutputError("-: is standard output, which only tables are written to; name a file.")
     with _sentences(path):
         target = _target(path)
         if target is not None:
@@ -56,10 +65,16 @@ def check_writable(path: Path) -> None:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Yield a new file, open for writing; put it in the place of `path` once the block ends well, else remove it.
 
+    Standard output is written into.
+
     Raises:
         OutputError: when the file cannot be written.
 
     """
+    if is_stdout(path):
+        yield stdout_of_bytes()
+        sys.stdout.flush()
+        return
     with _sentences(path):
         target = _target(path)
         if target is None:
@@ -78,6 +93,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         finally:
             temporary.unlink(missing_ok=True)
         _flush_folder(target.parent)
+
+
+def stdout_of_bytes() -> IO[bytes]:
+    """Return standard output, for bytes.
+
+    Raises:
+        OutputError: where it takes only text, as in a notebook.
+
+    """
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise OutputError("-: standard output takes no bytes here; name a file.")
+    return cast(IO[bytes], stream)
 
 
 def clear_stale(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from zeroloop.blocks import Block, TableSource
+from zeroloop.disks import spill_folder
 from zeroloop.errors import BadFileError, OptionError
 from zeroloop.learned import Learned
 from zeroloop.progress import Progress, Work
@@ -19,12 +20,12 @@ from zeroloop.resources import NO_SPILL, Resources
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.budget import Budget, memory_budget
 from zeroloop.sources.files import AHEAD, FilesSource, Part, Reader, Sampled, Store
-from zeroloop.sources.spill import spill_folder
 from zeroloop.sources.threads import beside_reading, map_in_order, read_ahead, thread_count
 from zeroloop.tables.dates import with_parts
 from zeroloop.tables.draft import MOST_VALUES, Draft, Interner, Layout, draft
 from zeroloop.tables.encode import codebook, finish, layout_of_schema, levels_only
 from zeroloop.tables.expected import Expected
+from zeroloop.tables.kept import Keep
 from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import Batch, RawTable
@@ -103,7 +104,8 @@ class RowsHere:
     def open(self, data: TableLike, expected: Expected) -> RawTable:
         """Return what can be read of `data`; see `open_table`."""
         self._expected = expected
-        return open_table(data, expected, self._resources.skip_bad_files)
+        keep = Keep(folder=self._folder, most=self._budget)
+        return open_table(data, expected, self._resources.skip_bad_files, keep)
 
     def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Yield the rows of some columns of a table, to be stopped when enough of them is seen."""

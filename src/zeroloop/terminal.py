@@ -15,10 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from zeroloop.errors import OptionError
 from zeroloop.estimates import troubles
 from zeroloop.figures import p_text
 from zeroloop.ladder.race import Result
 from zeroloop.model import Model
+from zeroloop.outputs import is_stdout
 from zeroloop.paths import Path
 from zeroloop.plain_text import number_of, plain
 from zeroloop.progress import Work
@@ -43,6 +45,20 @@ class PlainConsole(Console):
 
 # Piped into a file or a program, tables are not cut to a terminal's width, however long a name is.
 console = PlainConsole(soft_wrap=True, width=None if sys.stdout.isatty() else 100_000)
+
+
+def console_beside(out: Any, as_json: bool) -> PlainConsole:
+    """Return where words go beside a table that is written to `out`, or None: not where the table itself goes.
+
+    Raises:
+        OptionError: when both a table and JSON would go to standard output.
+
+    """
+    if out is None or not is_stdout(out):
+        return console
+    if as_json:
+        raise OptionError("json: prints on standard output, and so does --out -; name a file for one.")
+    return PlainConsole(stderr=True, soft_wrap=True)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
@@ -235,7 +251,7 @@ def show_cross_validation(record: CrossValidationRecord, C: float) -> None:
     console.print(table)
 
 
-def show_path(path: Path) -> None:
+def show_path(path: Path, to: PlainConsole = console) -> None:
     """Print some points of a path, and the terms that each adds."""
     table = _table(
         f"{number_of(len(path.Cs), 'value')} of C, {number_of(path.passes, 'pass')}",
@@ -245,10 +261,10 @@ def show_path(path: Path) -> None:
         state = () if path.converged[i] else (("  not converged", "bold red"),)
         explained = f"{path.deviance_explained[i]:.2%}"
         table.add_row(f"{path.Cs[i]:.4g}", f"{path.n_nonzero[i]:,}", explained, styled(", ".join(new), *state))
-    console.print(table)
+    to.print(table)
     if not np.all(path.converged):
         said = f"{int(np.sum(~path.converged))} of {len(path.Cs)} fits are not converged"
-        console.print(styled((said, "bold red")))
+        to.print(styled((said, "bold red")))
 
 
 def _target(model: Model) -> Text:

@@ -39,6 +39,7 @@ from zeroloop.resources import Resources
 from zeroloop.scoring import source_scores
 from zeroloop.sources.checkpoint import Checkpoint
 from zeroloop.tables.conflicts import check_outputs
+from zeroloop.tables.pipes import STANDARD, is_pipe
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
@@ -323,11 +324,10 @@ def plain(value: Any) -> Any:
 
 
 def _paths(data: TableLike) -> list[str]:
-    """Return the paths that a table was named by; none of one in memory."""
-    if isinstance(data, str | PathLike):
-        return [str(data)]
-    named = isinstance(data, list | tuple) and all(isinstance(one, str | PathLike) for one in data)
-    return list(map(str, data)) if named else []
+    """Return the paths that a table was named by, a pipe's as that of standard input; none of one in memory."""
+    given = [data] if isinstance(data, str | PathLike) else data
+    named = isinstance(given, list | tuple) and all(isinstance(one, str | PathLike) for one in given)
+    return [STANDARD if is_pipe(one) else str(one) for one in given] if named else []
 
 
 def _write_report(model: Model, table: PreparedTable, path: Path) -> None:

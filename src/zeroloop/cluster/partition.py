@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from zeroloop.blocks import Block
 from zeroloop.cluster.frame_rows import FrameRows
+from zeroloop.disks import spill_folder
 from zeroloop.progress import unheard
 from zeroloop.reading import knows_its_levels, read, read_again, reader_of
 from zeroloop.resources import NO_SPILL
 from zeroloop.sources.budget import Budget, memory_budget
 from zeroloop.sources.dask_cluster import worker_room
 from zeroloop.sources.files import Part, Store, as_it_is
-from zeroloop.sources.spill import spill_folder
 from zeroloop.tables.draft import Interner
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.roles import Roles

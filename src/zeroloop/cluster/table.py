@@ -25,6 +25,7 @@ from zeroloop.tables.files import reading
 from zeroloop.tables.formats import Piece, file_batches
 from zeroloop.tables.many_files import FileRows, Opened, table_of
 from zeroloop.tables.missing_words import without_words
+from zeroloop.tables.pipes import STANDARD, is_pipe
 from zeroloop.tables.raw import RawTable, Span
 from zeroloop.tables.read import TableLike, open_table
 
@@ -64,12 +65,12 @@ class ClusterTable:
                 read=_unread,
                 na=tuple(expected.csv.na),
             )
+        pipes = [one for one in (data if isinstance(data, list | tuple) else [data]) if is_pipe(one)]
+        if pipes:
+            raise _unseen("standard input" if pipes[0] == STANDARD else f"the pipe {pipes[0]}")
         table = open_table(data, expected, self._resources.skip_bad_files)
         if not table.files:
-            raise OptionError(
-                f"scheduler: its workers cannot read {table.name} of this process; give paths that they see too, or a "
-                "Dask DataFrame."
-            )
+            raise _unseen(table.name)
         return table
 
     def look(self, table: RawTable, columns: Sequence[str]) -> Generator[pa.RecordBatch]:
@@ -155,6 +156,12 @@ class ClusterTable:
                 f"{type(why).__name__}: {why}"
             )
         return error
+
+
+def _unseen(what: str) -> OptionError:
+    return OptionError(
+        f"scheduler: its workers cannot read {what} of this process; give paths that they see too, or a Dask DataFrame."
+    )
 
 
 def counted(cluster: Cluster, table: RawTable) -> RawTable:

@@ -216,7 +216,12 @@ def path(
     target: Target,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write every coefficient along the path, .csv or .parquet."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write every coefficient along the path, .csv or .parquet; - for standard output.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the coefficients to this .png or .svg file.")
@@ -257,16 +262,16 @@ def path(
     """
     from zeroloop import paths
     from zeroloop.charts import check_chart_path
-    from zeroloop.outputs import check_writable
+    from zeroloop.outputs import is_stdout
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.tables.write import check_table_path, write_rows
-    from zeroloop.terminal import ProgressBar, console, show_path, styled
+    from zeroloop.terminal import ProgressBar, console_beside, show_path, styled
 
+    console = console_beside(out, as_json)
     if plot is not None:
         check_chart_path(plot)
     if out is not None:
         check_table_path(out)
-        check_writable(out)
     check_outputs({"out": out, "plot": plot}, data)
     with ProgressBar() as bar:
         found = paths.path(
@@ -300,9 +305,9 @@ def path(
         if as_json:
             print(json.dumps(without_nan(found.to_pylist())))
         else:
-            show_path(found)
+            show_path(found, console)
     if as_json:
         return
     for file in (out, plot):
-        if file is not None:
+        if file is not None and not is_stdout(file):
             console.print(styled("Wrote ", (str(file), "bold")))

@@ -40,7 +40,7 @@ def predict(
             "--out",
             "-o",
             metavar="FILE",
-            help="Where to write, .parquet or .csv; on a cluster a folder or URI, .parquet.",
+            help="Where to write, .parquet or .csv; - for standard output; on a cluster a folder or URI, .parquet.",
         ),
     ] = "predictions.parquet",
     keep: Annotated[list[str], typer.Option(metavar="A,B,...", help="Columns of the data to copy.")] = [],  # noqa: B006
@@ -61,15 +61,18 @@ def predict(
     In Python: zeroloop.load("model.json").predict_proba("flights.parquet")
     """
     from zeroloop.model import load
+    from zeroloop.outputs import is_stdout
     from zeroloop.tables.conflicts import check_outputs
-    from zeroloop.terminal import console, styled
+    from zeroloop.terminal import console_beside, styled
 
+    console = console_beside(out, as_json)
     check_outputs({"out": out}, data, models=[model])
     rows = predicted(load(model), data, out, names(keep), level if interval else None, threads, scheduler, csv)
     if as_json:
         print(json.dumps({"rows": rows, "predictions": out}))
     else:
-        console.print(styled("Wrote ", (out, "bold"), f": {number_of(rows, 'prediction')}"))
+        where = "standard output" if is_stdout(out) else out
+        console.print(styled("Wrote ", (where, "bold"), f": {number_of(rows, 'prediction')}"))
 
 
 @command

@@ -71,9 +71,9 @@ def ladder(
 
 @command
 def data(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write, .parquet or .csv.")] = Path(
-        "flights.parquet"
-    ),
+    out: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write, .parquet or .csv; - for standard output.")
+    ] = Path("flights.parquet"),
 ) -> None:
     """Write the embedded flights to a file, to try things on.
 
@@ -81,10 +81,12 @@ def data(
 
     Example: zeroloop data flights.csv
     """
+    from zeroloop.outputs import is_stdout
     from zeroloop.tables.read import open_table
     from zeroloop.tables.write import check_table_path, write_batches
-    from zeroloop.terminal import console, styled
+    from zeroloop.terminal import console_beside, styled
 
+    console = console_beside(out, False)
     check_table_path(out)
     if out.suffix.lower() == ".parquet":
         _copy_flights(out)
@@ -92,6 +94,8 @@ def data(
         with as_file(FLIGHTS) as flights:
             table = open_table(str(flights))
             write_batches((read.rows for read in table.batches(table.schema.names)), table.schema, out)
+    if is_stdout(out):
+        return
     console.print(styled("Wrote ", (str(out), "bold")))
     console.print(styled(f"Next: zeroloop train {shlex.quote(str(out))} --target late"))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from zeroloop.model import Model
 from zeroloop.plain_text import in_list
+from zeroloop.tables.pipes import STANDARD
 
 OPTIONS = {"C": "--C", "penalty_factors": "--penalty-factor", "tests": "--test", "degrees_of_freedom": "--df"}
 IN_MEMORY = "TABLE.parquet"  # stands for a table that no path is known of
@@ -31,7 +32,7 @@ def command_of(model: Model) -> str | None:
     for name, value in (given | csv).items():
         options += _words(OPTIONS.get(name, "--" + name.replace("_", "-")), name, value)
     paths = training.paths or [IN_MEMORY]
-    if any(path.startswith("-") for path in paths):
+    if any(path.startswith("-") and path != STANDARD for path in paths):
         return shlex.join(["zeroloop", "train", *options, "--", *paths])
     return shlex.join(["zeroloop", "train", *paths, *options])
 

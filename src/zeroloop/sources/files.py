@@ -13,11 +13,12 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from zeroloop.blocks import Block
+from zeroloop.disks import has_room
 from zeroloop.kernels import small
 from zeroloop.kernels.select import statistics
 from zeroloop.sources.budget import Budget, size_text
 from zeroloop.sources.memory import MemorySource, cut_sample
-from zeroloop.sources.spill import Spilled, SpillFile, has_room
+from zeroloop.sources.spill import Spilled, SpillFile
 from zeroloop.sources.threads import beside_reading, map_all, map_in_order, read_ahead
 from zeroloop.tables.draft import Draft
 from zeroloop.tables.raw import Batch

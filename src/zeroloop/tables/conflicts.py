@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zeroloop.errors import OutputError, ZeroloopError
+from zeroloop.outputs import is_stdout
 from zeroloop.tables.find import find_files
 from zeroloop.tables.kinds import is_data, without_notes
 from zeroloop.tables.search import in_folder
@@ -49,7 +50,7 @@ def check_outputs(
     loaded = {_identity(Path(path)): path for path in models}
     seen: dict[Identity, str] = {}
     for option, path in named.items():
-        if _takes_anything(path):
+        if is_stdout(path) or _takes_anything(path):
             continue
         identity = _identity(path)
         if identity in inputs or identity in loaded:

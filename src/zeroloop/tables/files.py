@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ class File:
         keys: name and value of each level of a hive-partitioned folder, from where it was searched for down to it.
         outer_keys: those of the folders above, which columns of its own go before.
         broken: why it cannot be read, where the search has seen that already.
+        fetch: writes its content, where it has to be fetched before it can be opened; see `zeroloop.tables.kept`.
 
     """
 
@@ -45,6 +46,7 @@ class File:
     keys: tuple[Key, ...] = ()
     outer_keys: tuple[Key, ...] = ()
     broken: str = ""
+    fetch: Callable[[IO[bytes]], None] | None = None
 
     def open(self) -> pa.NativeFile:
         """Open the file for reading at any place.

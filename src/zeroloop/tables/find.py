@@ -13,9 +13,11 @@ from zeroloop.errors import DataError, first_line
 from zeroloop.tables.files import File
 from zeroloop.tables.hive import keys_of, outer_keys
 from zeroloop.tables.kinds import IN_WORDS, ending_of, is_data, without_notes
+from zeroloop.tables.pipes import is_pipe, pipe
 from zeroloop.tables.remote import find_remote
 from zeroloop.tables.search import Found, by_glob, in_folder
 from zeroloop.tables.table_logs import check_no_log
+from zeroloop.tables.web import is_page, page
 
 
 def find_files(given: str) -> list[File]:
@@ -26,6 +28,10 @@ def find_files(given: str) -> list[File]:
             log.
 
     """
+    if is_pipe(given):
+        return [pipe(given)]
+    if is_page(given):
+        return [page(given)]
     if "://" in given:
         return _checked(*find_remote(given), given)
     try:
@@ -67,8 +73,7 @@ def _find_local(given: str) -> list[File]:
     if place.exists():
         if not place.is_file():
             raise DataError(
-                f"{given}: is a pipe or a device, which can be read only once, and a table is read several times; "
-                "write it to a file first."
+                f"{given}: is a device or a socket, which holds no table; name a file, a pipe, or - for standard input."
             )
         return [_searched(Found(place, place.parts[-1:]), place.parent.parts)]
     if glob.has_magic(given):

@@ -57,9 +57,9 @@ def format_of(file: File) -> Format:
     packing, head = file.head(4096)
     if not head:
         # Spark and Hadoop leave such files where a part has no rows; elsewhere it is more likely that rows were lost.
-        bad = EmptyFileError if Path(file.path).name.startswith(PART) else BadFileError
+        bad = EmptyFileError if Path(file.place).name.startswith(PART) else BadFileError
         raise bad(file.path, "the file is empty.")
-    if is_svmlight(file.path):
+    if is_svmlight(file.place):
         return "libsvm"
     for start, kind in STARTS.items():
         if head.startswith(start):
@@ -75,7 +75,7 @@ def format_of(file: File) -> Format:
         raise BadFileError(file.path, f"it is of no kind that is read ({READ}); convert it to one of them.")
     if is_json(head):
         return "JSON"
-    if file.path.lower().endswith(JSON_ENDINGS):
+    if file.place.lower().endswith(JSON_ENDINGS):
         raise BadFileError(file.path, "it holds no records in JSON, which are objects, one a line or in a list.")
     return "CSV"
 

@@ -17,6 +17,7 @@ from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.hive import partitioned
 from zeroloop.tables.json_files import completed
+from zeroloop.tables.kept import Keep, fetched
 from zeroloop.tables.plain_types import plain_type
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.row_numbers import index_columns, notes, with_notes
@@ -87,8 +88,10 @@ class FileRows:
         return replace(self, opened=tuple(self.opened[i] for i in held), first_row=ends[held[0]] if held else first_row)
 
 
-def open_files(files: Sequence[File], name: str, expected: Expected, skip_bad_files: bool) -> RawTable:
-    """Return the rows of several files as one table.
+def open_files(
+    files: Sequence[File], name: str, expected: Expected, skip_bad_files: bool, keep: Keep | None = None
+) -> RawTable:
+    """Return the rows of several files as one table; what has to be fetched is kept as `keep` says.
 
     Raises:
         BadFileError: for a file that cannot be read, or whose columns are not the first one's; unless it is skipped.
@@ -100,7 +103,8 @@ def open_files(files: Sequence[File], name: str, expected: Expected, skip_bad_fi
     for file in files:
         try:
             with reading(file.path):
-                opened.append((file, *file_schema(file, expected)))
+                here = fetched(file, keep)
+                opened.append((here, *file_schema(here, expected)))
         except EmptyFileError as error:
             empty.append(error)
         except BadFileError as error:

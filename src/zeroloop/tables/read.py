@@ -19,6 +19,7 @@ from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import reading
 from zeroloop.tables.find import find_files
 from zeroloop.tables.formats import Piece
+from zeroloop.tables.kept import Keep
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable
@@ -30,13 +31,16 @@ TableLike: TypeAlias = Any
 RecordBatchReader or Dataset; anything with `__arrow_c_stream__`."""
 
 
-def open_table(data: TableLike, expected: Expected = NOTHING_EXPECTED, skip_bad_files: bool = False) -> RawTable:
+def open_table(
+    data: TableLike, expected: Expected = NOTHING_EXPECTED, skip_bad_files: bool = False, keep: Keep | None = None
+) -> RawTable:
     """Return what can be read of `data`.
 
     Args:
         data: see `TableLike`.
         expected: what is known of it.
         skip_bad_files: whether a file whose columns cannot be read, or are not those of the others, is left out.
+        keep: where what can be read only once is kept; None for the system's folder.
 
     Raises:
         DataError: when there is nothing to read, or not as one table.
@@ -50,11 +54,11 @@ def open_table(data: TableLike, expected: Expected = NOTHING_EXPECTED, skip_bad_
             table = _of_dataset(dataset_of(str(given[0]) if len(given) == 1 else "", error), str(given[0]))
             return replace(table, schema=plain_schema(table.schema), na=tuple(expected.csv.na))
         many = f"{len(files):,} files"
-        name = many if len(given) > 1 else str(given[0]) if len(files) == 1 else f"{given[0]} ({many})"
+        name = many if len(given) > 1 else files[0].path if len(files) == 1 else f"{given[0]} ({many})"
         twice = repeated([file.path for file in files])
         if twice is not None:
             warnings.warn(f"{twice}: is named more than once, and so read.", ZeroloopWarning, stacklevel=3)
-        return _said(open_files(files, name, expected, skip_bad_files))
+        return _said(open_files(files, name, expected, skip_bad_files, keep))
     with reading("the table", "it"):
         table = _open_memory(data)
         return replace(table, schema=plain_schema(table.schema), na=tuple(expected.csv.na))

@@ -43,33 +43,42 @@ def ask(uri: str, question: Callable[[Any, str], T]) -> tuple[Any, str, T]:
         DataError: when it cannot be opened, or does not answer.
 
     """
-    answers: queue.SimpleQueue[tuple[Any, str, T] | Exception] = queue.SimpleQueue()
+
+    def opened() -> tuple[Any, str, T]:
+        filesystem, place = _opened(uri)
+        return filesystem, place, question(filesystem, place)
+
+    return answer(uri, opened)
+
+
+def answer(uri: str, question: Callable[[], T]) -> T:
+    """Return what a question to a store is answered with, within seconds; see `ask`."""
+    answers: queue.SimpleQueue[tuple[T] | Exception] = queue.SimpleQueue()
 
     def wait() -> None:
         try:
-            filesystem, place = _opened(uri)
-            answers.put((filesystem, place, question(filesystem, place)))
+            answers.put((question(),))
         except Exception as error:  # noqa: BLE001  raised below
             answers.put(error)
 
     threading.Thread(target=wait, daemon=True).start()
     try:
         try:
-            answer = answers.get(timeout=SILENT)
+            found = answers.get(timeout=SILENT)
         except queue.Empty:
             warnings.warn(
                 f"{uri}: no answer yet after {SILENT:g} seconds; is there a network, and is the address right?",
                 ZeroloopWarning,
                 stacklevel=2,
             )
-            answer = answers.get(timeout=GIVES_UP - SILENT)
+            found = answers.get(timeout=GIVES_UP - SILENT)
     except queue.Empty:
         raise unreachable(uri, TimeoutError(f"no answer in {GIVES_UP:g} seconds")) from None
-    if isinstance(answer, DataError):
-        raise answer
-    if isinstance(answer, Exception):
-        raise unreachable(uri, answer) from answer
-    return answer
+    if isinstance(found, DataError):
+        raise found
+    if isinstance(found, Exception):
+        raise unreachable(uri, found) from found
+    return found[0]
 
 
 def unreachable(uri: str, error: BaseException) -> DataError:

@@ -13,13 +13,13 @@ from uuid import uuid4
 import pyarrow as pa
 
 from zeroloop.errors import OutputError, first_line
-from zeroloop.outputs import check_writable, replacing
+from zeroloop.outputs import check_writable, is_stdout, replacing, stdout_of_bytes
 from zeroloop.tables.columns import describe
 from zeroloop.tables.stores import ask
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
-    """Write record batches to `path`, Parquet or CSV by its ending, in bounded memory.
+    """Write record batches to `path`, Parquet or CSV by its ending, in bounded memory; to standard output as CSV.
 
     Raises:
         OutputError: for another ending, a column of a type that such files do not hold, or when the file cannot be
@@ -33,7 +33,9 @@ def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
             try:
                 writer.write_batch(batch)
             except pa.ArrowException as error:  # bytes that are no text, in a CSV file
-                raise OutputError(f"{path}: a {path.suffix} file cannot hold a value ({first_line(error)}).") from error
+                raise OutputError(
+                    f"{path}: a {_ending(path)} file cannot hold a value ({first_line(error)})."
+                ) from error
 
 
 def check_types(path: Path, schema: pa.Schema) -> None:
@@ -51,7 +53,7 @@ def check_types(path: Path, schema: pa.Schema) -> None:
                     writer.write_table(pa.Table.from_arrays([pa.nulls(n, field.type)], schema=one))
         except (pa.ArrowException, OSError) as error:  # in memory: Arrow says so of some decimals
             raise OutputError(
-                f"{path}: column {field.name!r} holds {describe(field.type)}, which a {path.suffix} file cannot hold "
+                f"{path}: column {field.name!r} holds {describe(field.type)}, which a {_ending(path)} file cannot hold "
                 f"({first_line(error)}); leave it out of keep, or convert it."
             ) from error
 
@@ -149,16 +151,23 @@ def check_table_path(path: Path) -> None:
         OutputError: saying why not.
 
     """
+    if is_stdout(path):
+        stdout_of_bytes()
+        return
     if path.suffix.lower() not in (".parquet", ".csv"):
         raise OutputError(f"{path}: a table is written as .parquet or .csv; name the file so.")
     check_writable(path)
 
 
 def _writer(path: Path, file: IO[bytes], schema: pa.Schema) -> pa.csv.CSVWriter | pa.parquet.ParquetWriter:
-    if path.suffix.lower() == ".csv":
+    if _ending(path) == ".csv":
         import pyarrow.csv as csv
 
         return csv.CSVWriter(file, schema)
     import pyarrow.parquet as pq
 
     return pq.ParquetWriter(file, schema)
+
+
+def _ending(path: Path) -> str:
+    return ".csv" if is_stdout(path) else path.suffix.lower()
