@@ -10,6 +10,7 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 
+BLUR = 1e-3  # of a linear predictor: a quarter of it is a probability's
 MOST_NAMED = 5
 
 
@@ -178,10 +179,11 @@ class Estimates:
         return np.where(estimated, errors, np.nan)
 
 
-def troubles(estimates: Estimates | None) -> list[str]:
-    """Return, in sentences, what a reader of the coefficients must know."""
+def troubles(estimates: Estimates | None, coef: FloatArray, centre: FloatArray, scale: FloatArray) -> list[str]:
+    """Return, in sentences, what a reader of the coefficients must know; see `blurred` for the arguments."""
+    blur = blurred(coef, centre, scale)
     if estimates is None:
-        return []
+        return blur
     said = []
     if estimates.aliased:
         shown = "; ".join(estimates.aliased[:MOST_NAMED])
@@ -193,7 +195,28 @@ def troubles(estimates: Estimates | None) -> list[str]:
         )
     if estimates.separation is not None:
         said.append(estimates.separation.in_words())
-    return said
+    return said + blur
+
+
+def blurred(coef: FloatArray, centre: FloatArray, scale: FloatArray) -> list[str]:
+    """Return, in a sentence, how far rounding puts predictions off; none where that is nothing.
+
+    Args:
+        coef: `(n_outputs, n_coefs)`, in the columns' own units.
+        centre: `(n_x,)`, of the columns of numbers.
+        scale: `(n_coefs,)`, of all.
+
+    """
+    size = scale.copy()
+    size[1 : 1 + centre.size] += np.abs(centre)
+    terms = float(np.max(np.abs(coef) @ size))
+    off = np.finfo(np.float64).eps * terms
+    if off < BLUR:
+        return []
+    return [
+        f"Rounding puts a row's linear predictor off by some {off:.1g}: terms of {terms:.0e} in size cancel in it; "
+        "subtract a typical value from columns that are far from zero, before powers or products are made of them."
+    ]
 
 
 def error_forms(covariance: FloatArray, scale: FloatArray) -> FloatArray:

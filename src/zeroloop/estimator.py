@@ -16,11 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.errors import OptionError, dask_extra
-from zeroloop.fit import Options, Shape, fit, plain_shape
+from zeroloop.errors import OptionError, ZeroloopWarning, dask_extra
+from zeroloop.estimates import blurred
+from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import numbers_of
+from zeroloop.inference.unpenalised import SEPARATED, Checked, fit_checked
 from zeroloop.kernels.select import statistics
-from zeroloop.objective import Evaluation
+from zeroloop.objective import Evaluation, Units
 from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
 from zeroloop.plain_text import number_of
 from zeroloop.sources.one_against_rest import as_softmax
@@ -72,6 +74,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             that is the optimum already counts as one.
         n_passes_: sweeps over all rows.
         converged_: whether the gradient met `tol`.
+        separated_: whether, without a penalty, there is no optimum: some rows can be told apart without doubt, and
+            coefficients grow without end. `coef_` is where the solver stopped on the way.
         loss_: mean log loss of the training rows; with "ovr" the mean over the models.
         gradient_norm_: `max |gradient of the mean objective|` where the solver stopped; with an L1 penalty or bounds
             the violation of the optimality conditions.
@@ -142,7 +146,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             ValueError: for arrays that do not fit, NaN or infinity, or one class.
 
         Warns:
-            ConvergenceWarning: when the solver stopped before the optimum.
+            ConvergenceWarning: when the solver stopped before the optimum, or when there is none; see `separated_`.
+            ZeroloopWarning: when coefficients cancel so much that rounding puts predictions off.
 
         """
         options = self._options()
@@ -153,7 +158,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             prepared = prepare_on_cluster(*given)
         else:
             prepared = prepare(*given)
-        result = fit(
+        checked = fit_checked(
             prepared.source,
             options,
             units=prepared.units,
@@ -164,17 +169,28 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             start=self._start(len(prepared.classes), prepared.n_features),
             on_pass=_print_pass if self.verbose else None,
         )
+        result = checked.fit
         self.classes_ = prepared.classes
         self.coef_ = result.coef[:, 1:].copy()
         self.intercept_ = result.coef[:, 0].copy()
         self.n_iter_ = np.maximum(result.n_iter, 1).astype(np.int32)
         self.n_passes_ = result.passes
+        self._say_how_it_ended(checked, prepared.units)
+        return self
+
+    def _say_how_it_ended(self, checked: Checked, units: Units, stacklevel: int = 3) -> None:
+        """Set what tells how a fit ended, and warn where it has not at an optimum."""
+        result = checked.fit
         self.converged_ = result.converged
+        self.separated_ = checked.separated
         self.loss_ = result.loss
         self.gradient_norm_ = result.worst.last.gradient_norm
-        if not result.converged:
-            warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=2)
-        return self
+        if checked.separated:
+            warnings.warn(SEPARATED, ConvergenceWarning, stacklevel=stacklevel)
+        elif not result.converged:
+            warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=stacklevel)
+        for sentence in blurred(result.coef, units.centre, units.scale):
+            warnings.warn(sentence, ZeroloopWarning, stacklevel=stacklevel)
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return the linear predictor of each row: `(m,)`, positive for the second class, or `(m, n_classes)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -21,8 +21,8 @@ from zeroloop.arrays import PreparedArrays, prepare
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.estimator import LogisticRegression
-from zeroloop.fit import fit
 from zeroloop.grid import Grid, checked, choose, fit_grid, numbers_of
+from zeroloop.inference.unpenalised import SEPARATED, check, fit_checked
 from zeroloop.parameters import OF_MANY
 from zeroloop.scorers import of_classes, score_with
 from zeroloop.sources.together import Together
@@ -55,8 +55,9 @@ class LogisticRegressionCV(LogisticRegression):
         coefs_paths_: `(n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)`, the intercept last.
         n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps, at least 1.
         n_passes_: sweeps over all rows, a pass shared by several folds counted once.
-        coef_, intercept_, classes_, converged_, loss_, gradient_norm_, n_features_in_, feature_names_in_: as in
-            `LogisticRegression`, of the final fit (with `refit=False` only the first three and the last two).
+        coef_, intercept_, classes_, converged_, separated_, loss_, gradient_norm_, n_features_in_, feature_names_in_:
+            as in `LogisticRegression`, of the final fit (with `refit=False` only the first three, `separated_`, of
+            any of the folds' fits that are averaged, and the last two).
 
     """
 
@@ -173,7 +174,20 @@ class LogisticRegressionCV(LogisticRegression):
         self.Cs_, self.l1_ratios_ = Cs, np.asarray(ratios)
         self.scores_ = self._scores(prepared, folds, score_params)
         unfinished = [one for fits in found for one in fits if not one.converged]
-        self._choose(prepared, grids)
+
+        def is_separated(fold: int, ratio: int, place: int) -> bool:
+            at, grid = fold * len(grids) + ratio, grids[ratio]
+            how = replace(grid.options, C=float(Cs[place]))
+            return check(
+                members[at],
+                found[at][places[place]],
+                how,
+                units=grid.units,
+                shape=grid.shape,
+                fit_intercept=grid.fit_intercept,
+            ).separated
+
+        self._choose(prepared, grids, is_separated)
         if unfinished:
             message = f"{len(unfinished)} of {len(found) * Cs.size} fits to folds are not converged; the worst: "
             worst = max(unfinished, key=lambda one: one.worst.last.gradient_norm)
@@ -182,7 +196,12 @@ class LogisticRegressionCV(LogisticRegression):
             self._as_before()
         return self
 
-    def _choose(self, prepared: PreparedArrays, grids: Sequence[Grid]) -> None:
+    def _choose(
+        self,
+        prepared: PreparedArrays,
+        grids: Sequence[Grid],
+        is_separated: Callable[[int, int, int], bool],
+    ) -> None:
         """Set C_, l1_ratio_ and the coefficients by the folds' scores; a fold without one has no say."""
         has_score = ~np.isnan(self.scores_)
         n_missing = int(np.sum(~has_score))
@@ -206,6 +225,9 @@ class LogisticRegressionCV(LogisticRegression):
             self.C_, self.l1_ratio_ = float(np.mean(self.Cs_[best[1]])), float(np.mean(self.l1_ratios_[best[0]]))
             coef = np.mean([path[i, j] for path, i, j in zip(self.coefs_paths_[folds], *best, strict=True)], axis=0)
             self._set(np.roll(coef, 1, axis=-1) if self.fit_intercept else np.insert(coef, 0, 0.0, axis=-1))
+            self.separated_ = any(map(is_separated, folds.tolist(), best[0].tolist(), best[1].tolist()))
+            if self.separated_:
+                warnings.warn(SEPARATED, ConvergenceWarning, stacklevel=3)
             return
         mean, error = _over_folds(self.scores_)
         at, place = (int(i) for i in np.unravel_index(int(np.argmax(mean)), mean.shape))
@@ -215,7 +237,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.C_, self.l1_ratio_ = float(self.Cs_[place]), float(self.l1_ratios_[at])
         start = np.mean(self.coefs_paths_[:, at, place], axis=0)
         grid = grids[at]
-        result = fit(
+        checked = fit_checked(
             prepared.source,
             replace(grid.options, C=self.C_),
             units=grid.units,
@@ -225,13 +247,9 @@ class LogisticRegressionCV(LogisticRegression):
             seed=grid.seed,
             start=np.roll(start, 1, axis=-1) if self.fit_intercept else np.insert(start, 0, 0.0, axis=-1),
         )
-        self._set(result.coef)
-        self.n_passes_ += result.passes
-        self.converged_ = result.converged
-        self.loss_ = result.loss
-        self.gradient_norm_ = result.worst.last.gradient_norm
-        if not result.converged:
-            warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=3)
+        self._set(checked.fit.coef)
+        self.n_passes_ += checked.fit.passes
+        self._say_how_it_ended(checked, prepared.units, stacklevel=4)
 
     def _set(self, coef: FloatArray) -> None:
         self.coef_, self.intercept_ = coef[:, 1:].copy(), coef[:, 0].copy()

@@ -239,6 +239,8 @@ def is_tall(source: Source, n_outputs: int) -> bool:
     values = source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
     if values * n_outputs < FEWEST_SAMPLED_VALUES:
         return False
+    if source.n_rows < 2 * n_outputs * source.n_coefs:  # half of them are fewer than coefficients
+        return False
     cost = hessian_cost(source, n_outputs)
     sample = sample_sizes(source.n_rows, n_outputs * source.n_coefs)[-1] / source.n_rows
     sampled = 10 + (cost if source.n_codes else 0) + sample * (15 + 2 * cost)
@@ -341,19 +343,22 @@ def narrowed(
 ) -> Narrow | None:
     """Return the rows in as many coordinates as there are rows; None where they have more than columns, or L1.
 
-    The same for every C. A solver that was named runs in these coordinates too: its optimum is no other. Not so
-    gradient descent, of which the steps are asked for.
+    The same for every finite C. A solver that was named runs in these coordinates too: its optimum is no other. Not so
+    gradient descent, of which the steps are asked for. Without a penalty the optimum is the shortest in the solver's
+    units.
     """
-    unit = shape.unit * np.sqrt(shape.factor)
+    is_free = math.isinf(options.C)
+    bounded = np.any(np.isfinite(shape.lower[1:])) or np.any(np.isfinite(shape.upper[1:]))
+    if (options.l1_ratio > 0 and not is_free) or bounded or options.max_passes is not None:
+        return None
+    units = units if fit_intercept else without_intercept(units)
+    unit = units.scale.copy() if is_free else shape.unit * np.sqrt(shape.factor)
     unit[0] = 0.0
     held = held_with_idle(units, fit_intercept, held)
     free = np.full(source.n_coefs, np.nan) if held is None else held
-    bounded = np.any(np.isfinite(shape.lower[1:])) or np.any(np.isfinite(shape.upper[1:]))
-    if options.l1_ratio > 0 or math.isinf(options.C) or bounded or options.max_passes is not None:
-        return None
     if options.solver in (*PROXIMAL, "gradient-descent") or not is_narrowed(source, unit * np.isnan(free)):
         return None
-    return narrow_rows(source, units.centre if fit_intercept else np.zeros_like(units.centre), unit, free)
+    return narrow_rows(source, units.centre, unit, free, penalised=not is_free)
 
 
 def _fit_narrow(

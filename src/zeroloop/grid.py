@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -194,7 +195,7 @@ def fit_grid(
                     in_fold=in_fold,
                     labels=labels,
                     held=grid.held,
-                    narrow=None if one_by_one else narrow,
+                    narrow=None if one_by_one or math.isinf(C) else narrow,
                 )
             )
             on_fit(len(fits))

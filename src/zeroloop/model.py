@@ -19,6 +19,7 @@ from zeroloop.estimates import (
     ColumnsTest,
     Estimates,
     State,
+    blurred,
     error_forms,
     own_units,
 )
@@ -80,6 +81,11 @@ class Model:
         from zeroloop.report.cards import model_card
 
         return model_card(self)
+
+    @property
+    def blurred(self) -> list[str]:
+        """How far rounding puts predictions off, in a sentence; empty where that is nothing."""
+        return blurred(self.coef, self.schema.centre, self.schema.scale)
 
     def trained_on(self) -> tuple[Any, Any]:
         """Return the data and the scheduler it was trained with, where that was in this process.
@@ -210,7 +216,7 @@ class Model:
             found.incomplete += int(np.sum(~scored.known))
             yield scored
         if tally is None:
-            found.warn()
+            found.warn(self.blurred)
 
     def columns_read(self, table: RawTable, labelled: bool, keep: Sequence[str] = ()) -> set[str]:
         """Return the columns of a table that are read to score it; see `scored`.

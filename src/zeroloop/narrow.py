@@ -1,4 +1,4 @@
-"""Fewer rows than columns under an L2 penalty: the same fit in as many coordinates as there are rows."""
+"""Fewer rows than columns: the same fit in as many coordinates as there are rows."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Narrow:
     Source: Hastie and Tibshirani, "Efficient quadratic regularization for expression arrays", Biostatistics, 2004.
     Differs: they take an SVD. A product and a Cholesky factor are a twentieth of its work; what they lose where rows
     nearly repeat each other, and a weak penalty lets it matter, the pass over all columns that follows a fit finds.
+    Without a penalty nothing would stop a fit from telling repeated rows apart by what rounding has made of them: there
+    R is of eigenvectors, and coordinates that no row has are held at 0. The shortest of all optima is found.
 
     Attributes:
         source: the rows of positive weight; columns: those kept, then the coordinates.
@@ -83,14 +85,15 @@ def is_narrowed(source: Source, unit: FloatArray) -> bool:
     return few and n_rows < int(np.count_nonzero(unit))
 
 
-def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArray) -> Narrow | None:
+def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArray, *, penalised: bool) -> Narrow | None:
     """Return the rows in coordinates of their own space, by one pass; None where their products overflow.
 
     Args:
         source: rows with labels.
         centre: `(n_x,)`, that numeric columns are shifted to; zeros without an intercept.
-        unit: `(n_coefs,)`, the L2 penalty is of `coef * unit`; 0 where there is none, as for the intercept.
+        unit: `(n_coefs,)`, the L2 penalty is of `coef * unit`; 0 for those that keep their column, as the intercept.
         held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others.
+        penalised: whether there is such a penalty.
 
     """
     is_spanned = (unit > 0) & np.isnan(held)
@@ -102,9 +105,10 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     with one_blas_thread():  # the same bits for any number
         with np.errstate(over="ignore", invalid="ignore"):
             products = of_spanned.T @ of_spanned
-        r = _factor(products)
-    if r is None:
+        found = _factor(products) if penalised else _root(products)
+    if found is None:
         return None
+    r, dead = found
     columns = np.concatenate([rows.terms[kept[1:]], r])
     m = columns.shape[1]
     scale = np.sqrt(np.mean(columns * columns, axis=1))
@@ -120,7 +124,7 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
         source=MemorySource([block], 1),
         units=Units(np.zeros(len(columns)), np.append(1.0, np.where(scale > 0, scale, 1.0))),
         factor=np.append(np.zeros(kept.size), np.ones(len(r))),
-        held=np.append(held[kept], np.full(len(r), np.nan)),
+        held=np.append(held[kept], np.where(dead, 0.0, np.nan)),
         kept=kept,
         spanned=spanned,
         unit=unit[spanned],
@@ -130,8 +134,11 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     )
 
 
-def _factor(products: FloatArray) -> FloatArray | None:
-    """Return upper triangular R with `R' R = products`, to rounding; rows may repeat each other. None on overflow."""
+def _factor(products: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]] | None:
+    """Return upper triangular R with `R' R = products`, to rounding; rows may repeat each other. None on overflow.
+
+    Also which of its rows no coefficient is for: none.
+    """
     trace = float(np.trace(products))
     if not np.isfinite(trace):
         return None
@@ -144,7 +151,17 @@ def _factor(products: FloatArray) -> FloatArray | None:
         except np.linalg.LinAlgError:
             ridge *= 100
             continue
-        return factor
+        return factor, np.zeros(len(factor), dtype=bool)
+
+
+def _root(products: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]] | None:
+    """Return R with `R' R = products`, its rows orthogonal, and which of them are rounding. None on overflow."""
+    if not np.all(np.isfinite(products)):
+        return None
+    values, vectors = np.linalg.eigh(products)
+    least = RIDGE * float(np.trace(products)) if values[-1] > 0 else 1.0
+    root = np.sqrt(np.maximum(values, least))
+    return np.ascontiguousarray(root[:, np.newaxis] * vectors.T), values <= least
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def predict_file(
         table = open_table(data, model.expected(csv))
         batches = _batches(model, table, wanted, tally, threads, progress)
         write_batches(batches, _schema(model, table, wanted), Path(path))
-    tally.warn()
+    tally.warn(model.blurred)
     return tally.rows
 
 

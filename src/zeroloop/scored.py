@@ -49,7 +49,7 @@ def total_over(
             from zeroloop.cluster.scored import total_on_cluster
 
         found, tally = total_on_cluster(model, data, of_scored, labelled, resources)
-        tally.warn()
+        tally.warn(model.blurred)
         return found
     tree: Tree[S | None] = Tree()
     table = open_table(data, model.expected(resources.csv))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -59,11 +60,11 @@ class Tally:
     def __add__(self, other: Self) -> Tally:
         return Tally(self.rows + other.rows, self.incomplete + other.incomplete, self.surprises + other.surprises)
 
-    def warn(self) -> None:
-        """Say it, in at most two warnings."""
+    def warn(self, of_model: Sequence[str]) -> None:
+        """Say it, each in a warning, and what is to be said of the model whatever the rows."""
         sentence = self.surprises.sentence()
-        if sentence:
-            warnings.warn(sentence, ZeroloopWarning, stacklevel=4)
+        for said in (*([sentence] if sentence else []), *of_model):
+            warnings.warn(said, ZeroloopWarning, stacklevel=4)
         if self.incomplete:
             warnings.warn(
                 f"{self.incomplete:,} of {number_of(self.rows, 'row')} "

@@ -242,7 +242,7 @@ def dropped_text(training: Training) -> str:
 
 
 def _notes(model: Model, estimates: Estimates) -> list[str]:
-    notes = troubles(estimates)
+    notes = troubles(estimates, model.coef, model.schema.centre, model.schema.scale)
     training = model.training
     if training.held_out_rows:
         n = training.rows + training.held_out_rows

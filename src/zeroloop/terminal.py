@@ -180,7 +180,7 @@ def show_summary(model: Model, summary: Summary, most: int | None = None) -> Non
     console.print(table)
     for test in summary.tests:
         console.print(columns_test_text(test))
-    warned = troubles(model.estimates) if most is not None else []
+    warned = troubles(model.estimates, model.coef, model.schema.centre, model.schema.scale) if most is not None else []
     for note in summary.notes:
         if note in (NO_HELD_OUT, dropped_text(model.training), *warned):
             continue  # said of the training, or when it was done

@@ -28,6 +28,7 @@ from zeroloop.fit import MAX_ITER, Fit, Options
 from zeroloop.grid import CrossValidation, Grid, Rule, cross_validate, fits_wanted, hashed_folds
 from zeroloop.inference.estimate import Asked, Estimated, Rows, estimate, why_none
 from zeroloop.inference.firth import MOST_STEPS
+from zeroloop.inference.unpenalised import SEPARATED
 from zeroloop.learned import run_identity
 from zeroloop.model import Model
 from zeroloop.objective import Units
@@ -398,16 +399,21 @@ def _fitted(
     )
     n_outputs = schema.target.n_outputs
     reason = why_none(options, bool(asked["bounds"]), schema.n_coefs, n_outputs)
+    separated = False
     if reason is None:
         found = estimate(rows, options, inferred)
     else:
-        found = Estimated(rows.fit(options, schema.held), None, reason)
+        checked = rows.fit_checked(options, schema.held)
+        found, separated = Estimated(checked.fit, None, reason), checked.separated
     result = found.fit
     clock.lap("fit")
     sayings: list[Warning] = []
-    if not result.converged:
+    if separated:
+        sayings.append(ZeroloopWarning(SEPARATED))
+    elif not result.converged:
         sayings.append(NotConvergedWarning(result.not_converged(options.tol)))
-    sayings += [ZeroloopWarning(sentence) for sentence in troubles(found.estimates)]
+    said = troubles(found.estimates, result.coef, schema.centre, schema.scale)
+    sayings += [ZeroloopWarning(sentence) for sentence in said]
     telling.say("scoring")
     shares = table.labels.shares.tolist()
     held_out: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from zeroloop.inference.information import eliminate, symmetric
 from zeroloop.inference.statistics import squares_of_forms, weighted_products, weights_of
 from zeroloop.objective import Units
 
-SUSPICIOUS = 1e-8  # share of a column's square that others leave over: products of float64 hold some 1e-13 exactly
+CLOSE = 1e-6  # share of a column's square that others leave over, below which it is looked at row by row
 REPEATS = 1e-9  # length of what others leave over, in a column's own length, looked at row by row
 NEGLIGIBLE = 1e-6  # part of a column in another that is not named
 
@@ -98,7 +98,7 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
     products = symmetric(upper[np.ix_(free, free)]) * unit[:, np.newaxis] * unit
     diagonal = np.diag(products)
     squares = np.diag(upper) / units.scale**2
-    found = eliminate(products, diagonal, SUSPICIOUS)
+    found = eliminate(products, diagonal, CLOSE)
     suspects = np.array(list(found.on), dtype=np.intp)
     if suspects.size == 0:
         return Columns(squares, (), (), 1)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import Block, FloatArray, TableSource
 from zeroloop.estimates import Estimates
 from zeroloop.inference.aliasing import Columns, look_at_columns
-from zeroloop.kernels.forms import predictors
+from zeroloop.kernels.forms import exact_predictors
 from zeroloop.objective import Units
 
 ROUNDS = 3  # each looks at remainders of the one before
@@ -132,5 +132,5 @@ def look(source: TableSource, units: Units, held: FloatArray) -> Looked:
 def _exchanged(block: Block, at: NDArray[np.intp], forms: FloatArray, centre: FloatArray, n_rows: int) -> Block:
     """Return a block with some columns of numbers exchanged for their remainders."""
     numeric = block.numeric.astype(np.float64)
-    numeric[at - 1] = predictors(block, forms, centre, n_rows)
+    numeric[at - 1] = exact_predictors(block, forms, centre, n_rows)
     return replace(block, numeric=numeric)

@@ -27,6 +27,7 @@ from zeroloop.inference.firth import firth
 from zeroloop.inference.limit import Limit, settle, settled_at
 from zeroloop.inference.statistics import row_totals
 from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
+from zeroloop.inference.unpenalised import Checked, check
 from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
@@ -154,6 +155,13 @@ class Rows:
             labels=self.labels,
             held=held,
         )
+
+    def fit_checked(self, options: Options, held: FloatArray | None) -> Checked:
+        """Return the fit, and whether it has an optimum."""
+        found = self.fit(options, held)
+        if options.max_passes is not None:
+            return Checked(fit=found, separated=False)
+        return check(self.source, found, options, units=self.units, shape=self.shape, held=held)
 
     def objective(self, options: Options, held: FloatArray) -> Objective:
         """Return the objective of the coefficients that are not held."""

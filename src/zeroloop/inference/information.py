@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 
+VANISHING = 1e-290  # of a diagonal: its inverse overflows
 PANEL = 64  # columns eliminated at a time
 WELL_CONDITIONED = 100.0  # columns: their inverse needs no refinement
 
@@ -124,12 +125,14 @@ def is_positive(information: FloatArray) -> bool:
 def _to_ones(information: FloatArray) -> tuple[FloatArray | None, FloatArray]:
     """Return a matrix brought to ones on its diagonal, None where it is not positive definite; and the factors."""
     diagonal = np.diag(information)
-    if not (np.all(diagonal > 0) and np.all(np.isfinite(information))):
+    if not (np.all(diagonal > VANISHING) and np.all(np.isfinite(information))):
         return None, diagonal
     unit = 1 / np.sqrt(diagonal)
     scaled = information * np.outer(unit, unit)
     try:
-        np.linalg.cholesky(scaled)
+        least = float(np.min(np.diag(np.linalg.cholesky(scaled)))) ** 2
     except np.linalg.LinAlgError:
+        return None, unit
+    if not least > len(scaled) * np.finfo(np.float64).eps:  # all that is left of a column may be rounding
         return None, unit
     return scaled, unit

@@ -87,7 +87,7 @@ class Limit:
         return np.asarray(sum(one.direction for one in self.frame.recessions))
 
 
-class _Counted:
+class Counted:
     """A source whose passes are counted."""
 
     def __init__(self, source: Source) -> None:
@@ -98,6 +98,7 @@ class _Counted:
         self.sample = source.sample
 
     def reduce(self, statistic: Callable[[Block], S]) -> S:
+        """Sum a statistic over the rows."""
         self.passes += 1
         return self._source.reduce(statistic)
 
@@ -129,7 +130,7 @@ def settle(
     space = Space(free=objective.free, unit=unit[objective.free], n_outputs=n_outputs, n_coefs=source.n_coefs)
     frame = Frame(centre=centre, n_rows=source.n_rows)
     part = decided(objective)
-    counted = _Counted(source)
+    counted = Counted(source)
     reach = float(np.sqrt(totals[1] * totals[3]))
     kept = np.ones(part.size, dtype=bool)
     mean_squares = np.tile(squares[objective.free], n_outputs) / totals[1]

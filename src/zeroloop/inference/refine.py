@@ -16,6 +16,7 @@ FLOOR = 1e-5  # in standard deviations: smaller steps that do not shrink are rou
 PATIENCE = 2  # steps in a row that do not shrink, before it is asked whether there is an optimum
 FEWEST_HALVES = 2.0**-20  # of a step
 NO_FALL = 1e-14  # of the objective: differences of sums that rounding hides
+BLUR = 1e-9  # of it: more than rounding makes, where coefficients of columns that nearly repeat others cancel
 RIDGES = (0.0, 1e-12, 1e-9, 1e-6, 1e-3)  # of the diagonal: added until a Hessian can be solved with
 
 
@@ -50,8 +51,9 @@ def refine(
 ) -> Refined:
     """Return the optimum near theta; a fit to `tol = 1e-6` needs one step or two.
 
-    Each step is halved until it does not raise the objective. Where there is no optimum steps do not shrink: each takes
-    rows that can be told without doubt one further in the predictor.
+    Each step is halved until it does not raise the objective, nor, where rounding hides that, passes its lowest point.
+    Where there is no optimum steps do not shrink: each takes rows that can be told without doubt one further in the
+    predictor.
 
     Args:
         objective: to minimise.
@@ -75,15 +77,23 @@ def refine(
         if len(steps) == most_steps or (stubborn >= PATIENCE and not patient):
             break
         share, new = 1.0, objective(theta + step, order=2)
-        while not new.value <= at.value + NO_FALL * abs(at.value) and share > FEWEST_HALVES:
+        while not _is_lower(at, new, step) and share > FEWEST_HALVES:
             share /= 2
             new = objective(theta + share * step, order=2)
-        if not new.value <= at.value + NO_FALL * abs(at.value):
+        if not _is_lower(at, new, step):
             break
         theta, at = theta + share * step, new
         steps.append(share * step)
     moved = np.sum(steps[len(steps) // 2 :], axis=0) if steps else step
     return Refined(theta=theta, at=at, last=step, moved=moved, settled=settled)
+
+
+def _is_lower(at: Evaluation, new: Evaluation, step: FloatArray) -> bool:
+    """Return whether a point is no worse than the one before; by the slope, where the value may be rounding."""
+    if new.value <= at.value + NO_FALL * abs(at.value):
+        return True
+    level = new.value <= at.value + BLUR * abs(at.value)
+    return level and abs(float(new.gradient @ step)) <= abs(float(at.gradient @ step)) / 2
 
 
 def _newton_step(at: Evaluation, part: NDArray[np.intp]) -> FloatArray:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, Source
-from zeroloop.inference.aliasing import NEGLIGIBLE, REPEATS, SUSPICIOUS
+from zeroloop.inference.aliasing import NEGLIGIBLE, REPEATS
 from zeroloop.inference.information import eliminate
 from zeroloop.inference.pairs import (
     Extremes,
@@ -31,9 +31,11 @@ from zeroloop.inference.pairs import (
     squares_of_pairs,
 )
 
+SUSPICIOUS = 1e-8  # share of a column's square that others leave over: products of float64 hold some 1e-13 exactly
 MOVED = 1e-3  # of directions that move pairs by 1 and more: what is above it is moved, not left over by a solver
 ROUNDING = 1e-10  # of the largest coefficient of a direction: what rounding leaves of a margin of 0
 MOST_PAIRS = 2_000  # that a pass returns
+MOST_VALUES = 200_000  # of pairs, up to which a program over all of them is quicker than to look at directions first
 MOST_ROUNDS = 60  # of the program; each adds pairs that the one before moved the wrong way
 LP_TOLERANCE = 1e-9  # HiGHS takes 1e-10 and more
 MOST_SIGN_PAIRS = 20  # that a pass returns for these: each sign has two programs of its own
@@ -50,6 +52,7 @@ class Space:
         unit: `(n_free,)`, coefficient = parameter * unit.
         n_outputs: classes less one.
         n_coefs: of an output.
+        ways: `(n,)`, 1 for a parameter that may only grow, -1 for one that may only fall; None where none is bounded.
 
     """
 
@@ -57,6 +60,11 @@ class Space:
     unit: FloatArray
     n_outputs: int
     n_coefs: int
+    ways: FloatArray | None = None
+
+    def allows(self, flat: FloatArray) -> bool:
+        """Return whether a direction `(n,)` may be gone along for ever."""
+        return self.ways is None or bool(np.all(self.ways * flat >= 0))
 
     def forms(self, flat: FloatArray) -> FloatArray:
         """Return directions `(k, n_outputs, n_coefs)` about the centre, given `(k, n)` in parameters."""
@@ -140,6 +148,8 @@ def prove(source: Source, space: Space, frame: Frame, direction: FloatArray) -> 
     def seen(flat: FloatArray, tolerance: float) -> Extremes:
         return source.reduce(partial(extremes, direction=space.form(flat), tolerance=tolerance, frame=frame))
 
+    if not space.allows(direction):
+        return None
     first = seen(direction, MOVED)
     if first.n_moved == 0 or first.n_against > 0:
         return None
@@ -150,6 +160,8 @@ def prove(source: Source, space: Space, frame: Frame, direction: FloatArray) -> 
     )
     rest = undecided(source, space, without)
     cleaned = rest.cleaned(direction)
+    if not space.allows(cleaned):
+        return None
     tolerance = ROUNDING * float(np.max(np.abs(cleaned), initial=0.0))
     second = seen(cleaned, tolerance)
     if second.n_against > 0 or second.n_moved != first.n_moved:
@@ -181,7 +193,8 @@ def search(source: Source, space: Space, frame: Frame, candidates: Sequence[Floa
         candidates: `(n,)` each, in parameters: directions to try first, and to take the first pairs by.
 
     """
-    small = source.n_rows * space.n_outputs <= MOST_PAIRS
+    n_pairs = source.n_rows * space.n_outputs
+    small = n_pairs <= MOST_PAIRS and n_pairs * space.free.size * space.n_outputs <= MOST_VALUES
     for candidate in [] if small else candidates:
         proof = prove(source, space, frame, candidate)
         if proof is not None:
@@ -190,7 +203,7 @@ def search(source: Source, space: Space, frame: Frame, candidates: Sequence[Floa
     met = [_pairs(source, space, frame, way, np.inf) for way in (ways[:1] if small else ways)]
     for _ in range(MOST_ROUNDS):
         vectors = np.unique(np.concatenate(met), axis=0)
-        direction = _direction_of(vectors)
+        direction = _direction_of(vectors, space.ways)
         if direction is None:
             return Found(proof=None, sure=True)
         against = _pairs(source, space, frame, space.form(direction), -MOVED)
@@ -208,7 +221,7 @@ def _pairs(
     return space.flat(found.vectors(space.n_outputs))
 
 
-def _direction_of(vectors: FloatArray) -> FloatArray | None:
+def _direction_of(vectors: FloatArray, ways: FloatArray | None) -> FloatArray | None:
     """Return a direction that moves as many of some pairs as any does, by 1 at least, and none the other way.
 
     None where no direction moves one. It maximises the sum of t, t at most 1 and at most the pair's margin.
@@ -225,7 +238,8 @@ def _direction_of(vectors: FloatArray) -> FloatArray | None:
     values = np.concatenate([-vectors[row, column], np.ones(m)])
     places = np.concatenate([row, each]), np.concatenate([column, n + each])
     matrix: Any = csr_array((values, places), shape=(m, n + m))
-    bounds = [(None, None)] * n + [(0.0, 1.0)] * m
+    free = np.zeros(n) if ways is None else ways
+    bounds = [(0.0 if way > 0 else None, 0.0 if way < 0 else None) for way in free] + [(0.0, 1.0)] * m
     found = linprog(
         cost,
         A_ub=matrix,

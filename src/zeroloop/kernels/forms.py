@@ -24,6 +24,53 @@ def predictors(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) 
     return z.reshape(len(coef), -1)
 
 
+def exact_predictors(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+    """Return forms of each row, `(k, rows)`, of which columns of numbers are summed in twice the digits of float64.
+
+    What is left of a column once others are taken from it is a millionth of its terms; rounded where these are, rows
+    that lie on one plane would lie on it no more.
+
+    Source: Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik, 1971.
+
+    Args:
+        block: rows.
+        forms: `(k, n_coefs)`, about the centre.
+        centre: `(n_x,)`.
+        n_rows: of the block's source.
+
+    """
+    rest = forms.copy()
+    rest[:, 1 : 1 + centre.size] = 0.0
+    found = predictors(block, rest, centre, n_rows) if np.any(rest) else np.zeros((len(forms), block.n_rows))
+    for total, form in zip(found, forms[:, 1 : 1 + centre.size], strict=True):
+        low = np.zeros(block.n_rows)
+        for j in np.flatnonzero(form).tolist():
+            x, x_low = _exact_sum(block.numeric[j].astype(np.float64), -centre[j])
+            term, term_low = _exact_product(x, form[j])
+            total[:], sum_low = _exact_sum(total, term)
+            low += term_low + form[j] * x_low + sum_low
+        total += low
+    return found
+
+
+def _exact_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)
+
+
+def _exact_product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _halves(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    shifted = 134_217_729.0 * a  # 2^27 + 1
+    high = shifted - (shifted - a)
+    return high, a - high
+
+
 def squared_lengths(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
     """Return `sum_k (forms[k] . x_i)^2` of each row, `(rows,)`; `forms` `(k, n_coefs)` is about the centre."""
     total = np.zeros(block.n_rows)
