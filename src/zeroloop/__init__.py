@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from zeroloop.errors import ZeroloopWarning as ZeroloopWarning
     from zeroloop.estimator import LogisticRegression as LogisticRegression
     from zeroloop.estimator_cv import LogisticRegressionCV as LogisticRegressionCV
+    from zeroloop.loading import load as load
     from zeroloop.model import Model as Model
-    from zeroloop.model import load as load
     from zeroloop.paths import Path as Path
     from zeroloop.paths import logistic_path as logistic_path
     from zeroloop.paths import path as path
@@ -31,7 +31,7 @@ _HOMES = {
     "ZeroloopError": "errors",
     "ZeroloopWarning": "errors",
     "evaluate": "scoring",
-    "load": "model",
+    "load": "loading",
     "logistic_path": "paths",
     "path": "paths",
     "predict_file": "predict",

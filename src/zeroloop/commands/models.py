@@ -60,7 +60,7 @@ def predict(
 
     In Python: zeroloop.load("model.json").predict_proba("flights.parquet")
     """
-    from zeroloop.model import load
+    from zeroloop.loading import load
     from zeroloop.outputs import is_stdout
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import console_beside, styled
@@ -93,7 +93,7 @@ def evaluate(
     In Python: zeroloop.evaluate(zeroloop.load("model.json"), "flights.parquet")
     """
     from zeroloop import scoring
-    from zeroloop.model import load
+    from zeroloop.loading import load
     from zeroloop.terminal import ProgressBar, show_scores
 
     with ProgressBar() as bar:
@@ -128,7 +128,7 @@ def summary(
 
     In Python: print(zeroloop.load("model.json").summary())
     """
-    from zeroloop.model import load
+    from zeroloop.loading import load
     from zeroloop.summary import summarise
     from zeroloop.terminal import show_effects, show_summary, show_training
 
@@ -171,7 +171,7 @@ def report(
 
     In Python: zeroloop.load("model.json").report("report.html", "flights.parquet")
     """
-    from zeroloop.model import load
+    from zeroloop.loading import load
     from zeroloop.report.page import report as write_report
     from zeroloop.resources import Resources
     from zeroloop.tables.conflicts import check_outputs

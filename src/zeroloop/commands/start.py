@@ -107,7 +107,7 @@ def demo(threads: Threads = None) -> None:
     327,346 flights out of New York in 2013, with the weather at departure: which arrived over 15 minutes late?
     """
     from zeroloop.errors import OutputError
-    from zeroloop.model import load
+    from zeroloop.loading import load
     from zeroloop.outputs import check_writable
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.terminal import console, styled

@@ -166,7 +166,7 @@ class Codebook:
 def codebook(schema: Schema, interner: Interner) -> Codebook:
     """Return what an interner's numbers mean; where it is frozen, the number after its values is no level."""
     lookups = {}
-    for column, first in zip(schema.categorical, _first_coefs(schema), strict=True):
+    for column, first in zip(schema.categorical, first_coefs(schema), strict=True):
         values = list(interner.numbers.get(column.name, {}))
         lookups[column.name] = _lookup([*values, *[None] * interner.frozen], column, first, schema.n_coefs)
     classes = _positions(list(interner.numbers.get(schema.target.name, {})), schema.target.levels)
@@ -228,7 +228,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
             marks.append(np.stack([met, np.full_like(met, coefficient)]))
             coefficient += 1
     codes = np.empty((len(schema.categorical), rows), np.int32)
-    for row, (levels, first) in enumerate(zip(schema.categorical, _first_coefs(schema), strict=True)):
+    for row, (levels, first) in enumerate(zip(schema.categorical, first_coefs(schema), strict=True)):
         numbers_of, lookup = _coded(draft, levels, first, n_coefs, book)
         missing = numbers_of < 0
         np.take(lookup.coefs, numbers_of, out=codes[row], mode="wrap")  # -1 picks the last entry
@@ -260,7 +260,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
     return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
 
 
-def _first_coefs(schema: Schema) -> list[int]:
+def first_coefs(schema: Schema) -> list[int]:
     """Return the index of each categorical column's first coefficient."""
     first = schema.n_coefs - sum(column.n_terms for column in schema.categorical)
     return list(accumulate((column.n_terms for column in schema.categorical[:-1]), initial=first))[

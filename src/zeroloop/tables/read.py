@@ -24,11 +24,12 @@ from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.row_numbers import notes
+from zeroloop.tables.rows import is_rows, rows_as_table
 from zeroloop.tables.table_logs import LoggedTableError
 
 TableLike: TypeAlias = Any
 """A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
-RecordBatchReader or Dataset; anything with `__arrow_c_stream__`."""
+RecordBatchReader or Dataset; anything with `__arrow_c_stream__`; rows as dictionaries, or one."""
 
 
 def open_table(
@@ -168,6 +169,8 @@ def _as_table(data: TableLike) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     pandas = sys.modules.get("pandas")  # whoever holds a DataFrame has imported it
+    if is_rows(data):
+        return rows_as_table(data)
     try:
         if pandas is not None and isinstance(data, pandas.DataFrame):
             return pa.Table.from_pandas(data.rename(columns=str), preserve_index=False)
@@ -182,5 +185,6 @@ def _as_table(data: TableLike) -> pa.Table:
         )
     raise DataError(
         f"Cannot read {type(data).__name__} as a table; give a path, a pandas or polars DataFrame, "
-        "or a pyarrow Table, RecordBatchReader or Dataset (arrays go to zeroloop.LogisticRegression)."
+        "a pyarrow Table, RecordBatchReader or Dataset, or rows as dictionaries (arrays go to "
+        "zeroloop.LogisticRegression)."
     )
