@@ -258,10 +258,28 @@ class Shape:
         (Shape(n_rows=1_000_000, n_numeric=100, n_codes=5, n_coefs=300), "sampled-newton"),
         (Shape(n_rows=100_000, n_numeric=1_000, n_codes=0, n_coefs=1_001), "sampled-newton"),
         (Shape(n_rows=20_000, n_numeric=5_000, n_codes=0, n_coefs=5_001), "lbfgs"),
+        (Shape(n_rows=5_000, n_numeric=4_010, n_codes=0, n_coefs=4_011), "lbfgs"),
+        (Shape(n_rows=5_000, n_numeric=3_990, n_codes=0, n_coefs=3_991), "lbfgs"),  # no cliff at 4,000
+        (Shape(n_rows=2_500, n_numeric=3_000, n_codes=0, n_coefs=3_001), "lbfgs"),
     ],
 )
 def test_auto_goes_by_the_work(shape: Any, solver: str) -> None:
     assert choose_solver(shape) == solver
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_outputs", "solver"),
+    [
+        (Shape(n_rows=3_000, n_numeric=20, n_codes=0, n_coefs=21), 1, "coordinate-descent"),  # small
+        (Shape(n_rows=100, n_numeric=3_900, n_codes=0, n_coefs=3_901), 1, "coordinate-descent"),
+        (Shape(n_rows=20_000, n_numeric=300, n_codes=0, n_coefs=301), 1, "proximal-newton"),
+        (Shape(n_rows=10_000, n_numeric=100, n_codes=0, n_coefs=101), 10, "proximal-newton"),
+        (Shape(n_rows=5_000, n_numeric=3_990, n_codes=0, n_coefs=3_991), 1, "coordinate-descent"),
+        (Shape(n_rows=5_000, n_numeric=4_010, n_codes=0, n_coefs=4_011), 1, "coordinate-descent"),
+    ],
+)
+def test_auto_with_an_l1_penalty_goes_by_the_work(shape: Any, n_outputs: int, solver: str) -> None:
+    assert choose_solver(shape, n_outputs, smooth=False) == solver
 
 
 def test_samples_grow_to_what_coefficients_deserve() -> None:

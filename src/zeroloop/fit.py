@@ -12,6 +12,7 @@ import numpy as np
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.choices import MULTI_CLASS, SOLVERS, check_choice
 from zeroloop.errors import OptionError
+from zeroloop.kernels.select import is_small
 from zeroloop.labels import Labels, count_labels
 from zeroloop.narrow import Narrow, is_narrowed
 from zeroloop.narrow import narrow as narrow_rows
@@ -52,6 +53,9 @@ MAX_ITER = {
 PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 penalties and bounds
 MOST_HESSIAN_COEFS = 4_000
 MOST_HESSIAN_COEFS_OF_CLASSES = 600  # of all classes together: pairs of classes fill a Hessian for each
+MOST_PENALISED_COEFS_OF_CLASSES = 1_500  # the same with an L1 penalty, where the alternative is slower
+NEWTON_STEPS = 7
+DEAREST_NEWTON = 500  # gradient passes that newton may cost; lbfgs takes 100 to 300
 MOST_RESCUED_COEFS = 1_500  # of all classes together, where L-BFGS has not converged
 FEWEST_SAMPLED_VALUES = 1_000_000
 FEWEST_ROWS_A_COEFFICIENT = 20  # to fit a sample first, where passes are limited
@@ -217,17 +221,38 @@ def choose_solver(source: Source, n_outputs: int = 1, smooth: bool = True) -> st
 
     Small data: newton, whose every step is a pass with the Hessian. Tall data: sampled-newton, unless so few columns
     make the Hessian cheap. More coefficients than a Hessian deserves: lbfgs. With an L1 penalty or bounds:
-    proximal-newton, which is newton or sampled-newton underneath, or coordinate-descent for the many coefficients.
+    proximal-newton, which is newton or sampled-newton underneath, or coordinate-descent for the many coefficients, and
+    for so few rows that NumPy serves them, where it takes no compiler.
 
     Costs are in gradient passes, as measured: newton takes about 7 passes with the Hessian; sampled-newton 10 without,
     one with it where there are rare levels, and 15 with two Hessians over its sample.
     """
-    most = MOST_HESSIAN_COEFS if n_outputs == 1 else MOST_HESSIAN_COEFS_OF_CLASSES // n_outputs
-    if source.n_coefs > most:
-        return "lbfgs" if smooth else "coordinate-descent"
-    if not smooth:
-        return "proximal-newton"
-    return "sampled-newton" if is_tall(source, n_outputs) else "newton"
+    if smooth and not deserves_hessian(source, n_outputs, MOST_HESSIAN_COEFS_OF_CLASSES):
+        return "lbfgs"
+    if smooth:
+        return "sampled-newton" if is_tall(source, n_outputs) else "newton"
+    small = is_small(source.n_rows, source.n_coefs)
+    fits = deserves_hessian(source, n_outputs, MOST_PENALISED_COEFS_OF_CLASSES)
+    return "proximal-newton" if fits and not small else "coordinate-descent"
+
+
+def deserves_hessian(source: Source, n_outputs: int, most_of_classes: int) -> bool:
+    """Return whether a Hessian of all coefficients fits into memory, and pays.
+
+    To solve its equations takes some `n_theta^3 / 2` products, ten of them in the time of one value of a gradient pass:
+    with fewer rows than columns that is more than lbfgs takes in all, but for some hundreds of them.
+    """
+    if source.n_coefs > (MOST_HESSIAN_COEFS if n_outputs == 1 else most_of_classes // n_outputs):
+        return False
+    if is_tall(source, n_outputs):
+        return True
+    n_theta = n_outputs * source.n_coefs
+    solving = n_theta**3 / (20 * max(_values(source), 1) * n_outputs)
+    return NEWTON_STEPS * (hessian_cost(source, n_outputs) + solving) <= DEAREST_NEWTON
+
+
+def _values(source: Source) -> int:
+    return source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
 
 
 def _can_sample(source: Source, n_outputs: int) -> bool:
@@ -236,15 +261,14 @@ def _can_sample(source: Source, n_outputs: int) -> bool:
 
 def is_tall(source: Source, n_outputs: int) -> bool:
     """Return whether there are so many more rows than coefficients that a sample's Hessian pays."""
-    values = source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
-    if values * n_outputs < FEWEST_SAMPLED_VALUES:
+    if _values(source) * n_outputs < FEWEST_SAMPLED_VALUES or not _can_sample(source, n_outputs):
         return False
     if source.n_rows < 2 * n_outputs * source.n_coefs:  # half of them are fewer than coefficients
         return False
     cost = hessian_cost(source, n_outputs)
     sample = sample_sizes(source.n_rows, n_outputs * source.n_coefs)[-1] / source.n_rows
     sampled = 10 + (cost if source.n_codes else 0) + sample * (15 + 2 * cost)
-    return 7 * cost > sampled
+    return NEWTON_STEPS * cost > sampled
 
 
 def fit(
@@ -286,39 +310,45 @@ def fit(
 
     """
     labels = count_labels(source, classes, in_fold) if labels is None else labels
-    one_by_one = len(classes) > 2 and options.multi_class == "ovr"
-    if narrow is None and not one_by_one:
-        narrow = narrowed(source, options, units, shape, fit_intercept, held)
-    if one_by_one:
-        rests = [OneAgainstRest(source, k, len(classes)) for k in range(len(classes))]
-        fits = [
-            _fit_one(
-                rest,
-                labels.against_rest(k),
-                options,
-                units,
-                shape,
-                fit_intercept,
-                held,
-                seed,
-                None if start is None else start[k : k + 1],
-                on_pass,
-                narrowed(rest, options, units, shape, fit_intercept, held),
+    with one_blas_thread():
+        if len(classes) > 2 and options.multi_class == "ovr":
+            return _finite(
+                _fit_one_by_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
             )
-            for k, rest in enumerate(rests)
-        ]
-        coef = np.concatenate([one.coef for one in fits])
-        solutions = tuple(solution for one in fits for solution in one.solutions)
+        if narrow is None:
+            narrow = narrowed(source, options, units, shape, fit_intercept, held)
         return _finite(
-            Fit(
-                coef=coef,
-                solver=fits[0].solver,
-                solutions=solutions,
-                passes=sum(one.passes for one in fits),
-                labels=labels,
-            )
+            _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow)
         )
-    return _finite(_fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow))
+
+
+def _fit_one_by_one(
+    source: Source,
+    labels: Labels,
+    options: Options,
+    units: Units,
+    shape: Shape,
+    fit_intercept: bool,
+    held: FloatArray | None,
+    seed: int,
+    start: FloatArray | None,
+    on_pass: OnPass | None,
+) -> Fit:
+    """Fit each class against the rest."""
+    fits = []
+    for k in range(len(labels.rows)):
+        rest = OneAgainstRest(source, k, len(labels.rows))
+        narrow = narrowed(rest, options, units, shape, fit_intercept, held)
+        begin = None if start is None else start[k : k + 1]
+        of_class = labels.against_rest(k)
+        fits.append(_fit_one(rest, of_class, options, units, shape, fit_intercept, held, seed, begin, on_pass, narrow))
+    return Fit(
+        coef=np.concatenate([one.coef for one in fits]),
+        solver=fits[0].solver,
+        solutions=tuple(solution for one in fits for solution in one.solutions),
+        passes=sum(one.passes for one in fits),
+        labels=labels,
+    )
 
 
 def _finite(found: Fit) -> Fit:
@@ -411,26 +441,25 @@ def _fit_one(
     solver = options.solver
     if solver == "auto":
         solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
-        if solver == "newton" and options.max_passes is not None and _can_sample(source, objective.n_outputs):
-            solver = "sampled-newton"
+        if options.max_passes is not None:
+            solver = _of_few_passes(solver, source, objective.n_outputs)
     if not objective.is_smooth and solver not in PROXIMAL:
         raise OptionError(
             f"solver is {solver!r}, which knows no L1 penalty and no bounds; use 'auto' or {PROXIMAL[0]!r}."
         )
     theta = objective.theta(labels.start(source.n_coefs, fit_intercept) if start is None else start)
     max_iter = options.max_iter or MAX_ITER[solver]
-    with one_blas_thread():
-        try:
-            solution = _solve(solver, objective, theta, options, max_iter, seed, source)
-            lost = solver == "sampled-newton" and solution.outcome == Outcome.STUCK
-            if options.solver == "auto" and (lost or (solver == "lbfgs" and not solution.converged)):
-                # Too hard for it, or too slow: what has more work a step needs fewer of them.
-                solver = "newton" if objective.theta_size <= MOST_RESCUED_COEFS else "newton-cg"
-                further = _solve(solver, objective, solution.theta, options, max_iter, seed, source)
-                solution = replace(further, n_iter=solution.n_iter + further.n_iter)
-        except OutOfPasses:
-            assert objective.best is not None  # every solver's first pass has a gradient
-            solution = Solution(*objective.best, objective.passes, Outcome.PASS_LIMIT)
+    try:
+        solution = _solve(solver, objective, theta, options, max_iter, seed, source)
+        lost = solver == "sampled-newton" and solution.outcome == Outcome.STUCK
+        if options.solver == "auto" and (lost or (solver == "lbfgs" and not solution.converged)):
+            # Too hard for it, or too slow: what has more work a step needs fewer of them.
+            solver = "newton" if objective.theta_size <= MOST_RESCUED_COEFS else "newton-cg"
+            further = _solve(solver, objective, solution.theta, options, max_iter, seed, source)
+            solution = replace(further, n_iter=solution.n_iter + further.n_iter)
+    except OutOfPasses:
+        assert objective.best is not None  # every solver's first pass has a gradient
+        solution = Solution(*objective.best, objective.passes, Outcome.PASS_LIMIT)
     return Fit(
         coef=objective.coef(solution.theta),
         solver=solver,
@@ -438,6 +467,15 @@ def _fit_one(
         passes=objective.passes,
         labels=labels,
     )
+
+
+def _of_few_passes(solver: str, source: Source, n_outputs: int) -> str:
+    """Return the solver that does most with a pass, in place of the one that does with little work."""
+    if solver == "newton" and _can_sample(source, n_outputs):
+        return "sampled-newton"
+    if solver == "coordinate-descent" and deserves_hessian(source, n_outputs, MOST_PENALISED_COEFS_OF_CLASSES):
+        return "proximal-newton"
+    return solver
 
 
 def objective_of(

@@ -175,45 +175,63 @@ def fit_grid(
 
     """
     labels = count_labels(source, grid.classes, in_fold)
-    n_outputs = len(grid.classes) if len(grid.classes) > 2 else 1
-    one_by_one = n_outputs > 1 and grid.options.multi_class == "ovr"
-    has_hessian = choose_solver(source, n_outputs) != "lbfgs" and grid.options.solver in ("auto", "proximal-newton")
-    if one_by_one or not has_hessian or (grid.is_smooth and not is_tall(source, n_outputs)):
-        narrow = narrowed(source, grid.options, grid.units, grid.shape, grid.fit_intercept, grid.held)
-        fits: list[Fit] = []
-        for C in Cs:
-            fits.append(
-                fit(
-                    source,
-                    replace(grid.options, C=float(C)),
-                    units=grid.units,
-                    shape=grid.shape,
-                    classes=grid.classes,
-                    fit_intercept=grid.fit_intercept,
-                    seed=grid.seed,
-                    start=fits[-1].coef if fits else None,
-                    in_fold=in_fold,
-                    labels=labels,
-                    held=grid.held,
-                    narrow=None if one_by_one or math.isinf(C) else narrow,
-                )
-            )
-            on_fit(len(fits))
-        return fits
-    parts = _parts(source, Cs)
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        on_fit(done)
-
     with one_blas_thread():
+        if not _keeps_curvature(source, grid):
+            return _fit_each(source, grid, Cs, labels, on_fit, in_fold)
+        parts = _parts(source, Cs)
+        done = 0
+
+        def one_more() -> None:
+            nonlocal done
+            done += 1
+            on_fit(done)
+
         if len(parts) == 1 or not isinstance(source, TableSource):
             return _fit_with_hessian(source, grid, Cs, labels, one_more)
         together = Together([source] * len(parts))
         fits_of_parts = together.run(lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more))
     return [one for part in fits_of_parts for one in part]
+
+
+def _keeps_curvature(source: Source, grid: Grid) -> bool:
+    """Return whether the fits have a Hessian, and what one has learned of it helps the next."""
+    n_outputs = len(grid.classes) if len(grid.classes) > 2 else 1
+    solver = grid.options.solver
+    if solver == "auto":
+        solver = choose_solver(source, n_outputs, grid.is_smooth)
+        if solver == "sampled-newton":
+            solver = "proximal-newton"  # which keeps its curvature from fit to fit
+    one_by_one = n_outputs > 1 and grid.options.multi_class == "ovr"
+    return solver == "proximal-newton" and not one_by_one
+
+
+def _fit_each(
+    source: Source, grid: Grid, Cs: FloatArray, labels: Labels, on_fit: Callable[[int], None], in_fold: bool
+) -> list[Fit]:
+    one_by_one = len(grid.classes) > 2 and grid.options.multi_class == "ovr"
+    narrow = None
+    if not one_by_one:
+        narrow = narrowed(source, grid.options, grid.units, grid.shape, grid.fit_intercept, grid.held)
+    fits: list[Fit] = []
+    for C in Cs:
+        fits.append(
+            fit(
+                source,
+                replace(grid.options, C=float(C)),
+                units=grid.units,
+                shape=grid.shape,
+                classes=grid.classes,
+                fit_intercept=grid.fit_intercept,
+                seed=grid.seed,
+                start=fits[-1].coef if fits else None,
+                in_fold=in_fold,
+                labels=labels,
+                held=grid.held,
+                narrow=None if math.isinf(C) else narrow,
+            )
+        )
+        on_fit(len(fits))
+    return fits
 
 
 def _parts(source: Source, Cs: FloatArray) -> list[FloatArray]:

@@ -13,7 +13,6 @@ from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels.small import dense_terms
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.threads import one_blas_thread
 
 MOST_ROWS = 2_000  # their products take rows^2 columns operations
 MOST_VALUES = 50_000_000  # 400 MB, dense
@@ -102,10 +101,9 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     rows = source.reduce(partial(_rows, centre=centre))
     of_spanned = rows.terms[1:] if kept.size == 1 else rows.terms[spanned]
     of_spanned /= unit[spanned, np.newaxis]
-    with one_blas_thread():  # the same bits for any number
-        with np.errstate(over="ignore", invalid="ignore"):
-            products = of_spanned.T @ of_spanned
-        found = _factor(products) if penalised else _root(products)
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = of_spanned.T @ of_spanned
+    found = _factor(products) if penalised else _root(products)
     if found is None:
         return None
     r, dead = found

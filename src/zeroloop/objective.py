@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.kernels.orthant import minimise_quadratic, smallest_subgradient
 from zeroloop.kernels.select import columns_kernels, statistics
 
 S = TypeVar("S")
@@ -89,10 +90,7 @@ class Penalty:
 
     def slope(self, theta: FloatArray, gradient: FloatArray) -> FloatArray:
         """Return the smallest subgradient where the smooth part has `gradient`; 0 where a bound holds theta back."""
-        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - self.l1, 0.0)
-        slope = np.where(theta == 0.0, at_zero, gradient + self.l1 * np.sign(theta))
-        held = ((theta <= self.lower) & (slope > 0)) | ((theta >= self.upper) & (slope < 0))
-        return np.where(held, 0.0, slope)
+        return smallest_subgradient(theta, gradient, self.l1, self.lower, self.upper)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,17 +213,17 @@ class Objective:
 
         It does by `max |slope| <= tol` where the rows decide on all coefficients. Fewer rows than coefficients leave
         directions in which the penalty alone has curvature, little of it: there a gradient of tol may be an error of
-        any size. Then the duality gap decides too, which is `1/2 sum_j gradient[j]^2 / l2[j]` for the dual point of
+        any size. Then the duality gap decides too, which is `1/2 sum_j slope[j]^2 / l2[j]` for the dual point of
         the rows' residuals: it bounds the error, `sum_j l2[j] (theta[j] - optimum[j])^2 <= 2 gap`, and so relative to
-        the coefficients' own size.
+        the coefficients' own size. L1 alone has no such bound.
         """
         if at.gradient_norm > tol:
             return False
-        if not self.is_smooth or self.n_rows >= self._unit.size:
+        if self.n_rows >= self._unit.size:
             return True
         l2 = self.penalty.l2
         penalised = l2 > 0
-        twice_gap = float(np.sum(at.gradient[penalised] ** 2 / l2[penalised]))
+        twice_gap = float(np.sum(at.slope[penalised] ** 2 / l2[penalised]))
         allowed = min(DIGITS_LOST * tol, 1.0) ** 2  # beyond 1 no digit is asked for
         return twice_gap <= max(allowed * float(np.sum(l2 * theta * theta)), TINY_GAP)
 
@@ -323,15 +321,18 @@ class Objective:
         assert total.gradient is not None
         return self._scaled(total.hessian, 1, total.weight), total.gradient / np.mean(np.diag(total.gradient))
 
-    def minimise_quadratic(
-        self, at: Evaluation, hessian: FloatArray, theta: FloatArray, tol: float, most_sweeps: int
-    ) -> FloatArray:
-        """Return the optimum of the objective's quadratic model, penalties and bounds as they are; no pass."""
+    def minimise_quadratic(self, at: Evaluation, hessian: FloatArray, theta: FloatArray, tol: float) -> FloatArray:
+        """Return the optimum of the objective's quadratic model, penalties and bounds as they are; no pass.
+
+        Args:
+            at: the objective at theta, with its gradient.
+            hessian: `(n_theta, n_theta)`, of the smooth part or about it.
+            theta: `(n_theta,)`.
+            tol: stop at `max |smallest subgradient of the model| <= tol`.
+
+        """
         p = self.penalty
-        optimum: FloatArray = self._kernels.minimise_quadratic(
-            hessian, at.gradient, theta, p.l1, p.lower, p.upper, tol, most_sweeps
-        )
-        return optimum
+        return minimise_quadratic(hessian, at.gradient, theta, p.l1, p.lower, p.upper, tol)
 
     def minimise_over(self, theta: FloatArray, wanted: NDArray[np.bool_], tol: float) -> FloatArray:
         """Return theta with some coefficients moved to the optimum of theirs, the others held.
@@ -344,8 +345,8 @@ class Objective:
             tol: stop at `max |smallest subgradient| <= tol` over the wanted ones.
 
         """
-        kernels = columns_kernels()
         n_coefs = self._source.n_coefs
+        kernels = columns_kernels(self.n_rows, n_coefs)
         which = np.flatnonzero(wanted)
         position = np.full(n_coefs + 1, -1, np.int64)
         position[self.free[which]] = np.arange(which.size)

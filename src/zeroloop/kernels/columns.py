@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
+from zeroloop.kernels import few
 from zeroloop.kernels.compiled import SUMS, compiled, inlined, read_only
+from zeroloop.kernels.few import Terms as Terms
 from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative
 from zeroloop.kernels.sparse import Lines, lines
 from zeroloop.sparse import Pointers
 
 LOOSE = 0.3  # of the violation that a quadratic model starts from: what its solution may leave
 TIGHT = 0.5  # of tol, below which no model need be solved
+DENSE = 0.5  # share of values stored, above which products with whole columns are faster
 MOST_SWEEPS = 30  # of one model
 
 
@@ -54,15 +57,6 @@ class Columns(NamedTuple):
     values: FloatArray
     y: NDArray[np.int32]
     weight: FloatArray
-
-
-class Terms(NamedTuple):
-    """What the penalty says of the wanted columns, each `(n_outputs, columns)`."""
-
-    l2: FloatArray
-    l1: FloatArray
-    lower: FloatArray
-    upper: FloatArray
 
 
 def pick(block: Block, position: NDArray[np.int64], centre: FloatArray, unit: FloatArray) -> Pieces:
@@ -114,7 +108,8 @@ def assembled(found: Pieces) -> Columns:
 def solve(columns: Columns, theta: FloatArray, terms: Terms, tol: float, most_steps: int) -> FloatArray:
     """Return the theta `(n_outputs, columns)` that minimises the objective of these columns.
 
-    Proximal Newton steps, output after output; each step's quadratic model by coordinate descent over the columns.
+    Columns of many values as `zeroloop.kernels.few` does it. Else proximal Newton steps, output after output; each
+    step's quadratic model by coordinate descent over the columns.
     Source: Yuan, Ho and Lin, "An improved GLMNET for L1-regularized logistic regression", JMLR, 2012.
 
     Args:
@@ -125,9 +120,18 @@ def solve(columns: Columns, theta: FloatArray, terms: Terms, tol: float, most_st
         most_steps: most steps of each output.
 
     """
+    if columns.values.size >= DENSE * theta.shape[1] * columns.y.size:
+        return few.solve(_as_rows(columns, theta.shape[1]), theta, terms, tol, most_steps)
     theta = theta.copy()
     _solve(columns, theta, np.zeros((len(theta), columns.y.size)), terms, tol, most_steps)
     return theta
+
+
+def _as_rows(columns: Columns, n: int) -> few.Rows:
+    """Return the columns as one dense matrix."""
+    values = np.zeros((n, columns.y.size))
+    values[np.repeat(np.arange(n), np.diff(columns.start)), columns.rows] = columns.values
+    return few.Rows(values, columns.y.astype(np.float32), columns.weight)
 
 
 @compiled(SUMS)

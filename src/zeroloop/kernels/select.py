@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from zeroloop.blocks import MOST_BLOCK_ROWS
-from zeroloop.kernels import small
+from zeroloop.kernels import few, small
 from zeroloop.sparse import Pointers
 
 # Up to here all passes of a fit in NumPy take some 20 ms, where loading the compiled kernels from their cache takes
@@ -21,20 +21,23 @@ MOST_WIDE_ROWS = 2_000
 WIDE_VALUES = 5_000_000
 
 
-def statistics(n_rows: int, n_coefs: int) -> ModuleType:
-    """Return the module of statistics for so many rows: `zeroloop.kernels.small` or `zeroloop.kernels.sweep`.
+def is_small(n_rows: int, n_coefs: int) -> bool:
+    """Return whether rows are so few that NumPy serves them; it depends on the shape alone.
 
-    It depends on the shape alone, so that the same fit gives the same bits whatever ran before it.
+    So the same fit gives the same bits whatever ran before it.
     """
-    few = n_rows <= min(MOST_WIDE_ROWS, n_coefs) and n_rows * n_coefs <= WIDE_VALUES
-    if few or (n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES):
-        return small
-    return import_module("zeroloop.kernels.sweep")  # here, because it loads Numba
+    wide = n_rows <= min(MOST_WIDE_ROWS, n_coefs) and n_rows * n_coefs <= WIDE_VALUES
+    return wide or (n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES)
 
 
-def columns_kernels() -> ModuleType:
-    """Return `zeroloop.kernels.columns`, which has no twin for small data: it loads Numba."""
-    return import_module("zeroloop.kernels.columns")
+def statistics(n_rows: int, n_coefs: int) -> ModuleType:
+    """Return the module of statistics for so many rows: `zeroloop.kernels.small` or `zeroloop.kernels.sweep`."""
+    return small if is_small(n_rows, n_coefs) else import_module("zeroloop.kernels.sweep")  # late: it loads Numba
+
+
+def columns_kernels(n_rows: int, n_coefs: int) -> ModuleType:
+    """Return the module that solves for some columns: `zeroloop.kernels.few` or `zeroloop.kernels.columns`."""
+    return few if is_small(n_rows, n_coefs) else import_module("zeroloop.kernels.columns")
 
 
 def columns_split(indices: NDArray[Any], indptr: Pointers, bounds: Pointers) -> Pointers:

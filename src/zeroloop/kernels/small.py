@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import SAMPLING, Block, FloatArray, Sums
 from zeroloop.blocks import hash_rows as hash_rows
-from zeroloop.kernels.quadratic import minimise_quadratic as minimise_quadratic
 from zeroloop.kernels.totals import Described, DiagonalSums, Largest, Moments, VectorSums
 
 CHUNK_ROWS = 2_048  # at once: few calls, and temporaries that the system need not fault in anew each time

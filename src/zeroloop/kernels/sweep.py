@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import SAMPLING, STRIDE, Block, FloatArray, Sums, hash_kept, mixed, splitmix
-from zeroloop.kernels import quadratic, softmax
+from zeroloop.kernels import softmax
 from zeroloop.kernels.compiled import EXACT, SUMS, compiled, inlined, read_only
 from zeroloop.kernels.dense import add_moments
 from zeroloop.kernels.hessian import move_codes_up
@@ -30,7 +30,6 @@ __all__ = [
     "hessian_diagonal",
     "hessian_vector",
     "largest",
-    "minimise_quadratic",
     "moments",
     "predictor",
     "probabilities",
@@ -40,7 +39,6 @@ __all__ = [
 ]
 
 _splitmix = inlined(EXACT)(splitmix)
-minimise_quadratic = compiled(SUMS)(quadratic.minimise_quadratic)
 
 
 def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums:

@@ -8,13 +8,10 @@ import numpy as np
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
-from zeroloop.solvers.curvature import is_curved
 from zeroloop.solvers.line_search import AIM, BLUR, SHORTEST, SUFFICIENT, outcome_without_step, rounding
 from zeroloop.solvers.sampled_newton import Contraction, Start, start_on_samples
 
 EXACT_ENOUGH = 0.01  # of the violation that a step starts from: what the quadratic model may leave
-SWEEPS = 20  # of coordinate descent, before the coefficients off zero are solved for at once
-ROUNDS = 50  # of sweeps and such a solution
 
 
 def proximal_newton(
@@ -22,8 +19,8 @@ def proximal_newton(
 ) -> Solution:
     """Minimise by steps to the optimum of a quadratic model with the penalty as it is.
 
-    Choose it for L1 and elastic net with up to some thousands of coefficients. The model's optimum is found by
-    coordinate descent on its Hessian, which costs no pass over the rows. Small data have the Hessian of all rows at
+    Choose it for L1 and elastic net with up to some thousands of coefficients. The model's optimum costs no pass over
+    the rows. Small data have the Hessian of all rows at
     each step; tall data start on samples, keep the last sample's Hessian, and correct it with what each full gradient
     says (BFGS), so that a step is a pass. Where that contracts too little, one pass is spent on the full Hessian.
 
@@ -81,14 +78,14 @@ def descend(
     contraction = Contraction(objective, at)
     hessian_at: FloatArray | None = None
     for n_iter in range(max_iter):
-        if at.gradient_norm <= AIM * tol:
+        if at.gradient_norm <= AIM * tol and objective.is_met(theta, at, tol):
             return Solution(theta, at, n_iter, Outcome.CONVERGED), curvature
         if not exact and contraction.is_slow(at, tol) and objective.passes_left > 1:
             at, hessian_at = objective(theta, order=2), theta
             curvature = at.hessian - np.diag(objective.penalty.l2)
             contraction = Contraction(objective, at)
         hessian = at.hessian if curvature is None else curvature + np.diag(objective.penalty.l2)
-        target = model_optimum(objective, at, hessian, theta)
+        target = objective.minimise_quadratic(at, hessian, theta, EXACT_ENOUGH * at.gradient_norm)
         if objective.passes_left == 0:
             outcome = Outcome.CONVERGED if at.gradient_norm <= tol else Outcome.PASS_LIMIT
             return Solution(target, at, n_iter + 1, outcome), curvature
@@ -150,54 +147,3 @@ def _corrected(curvature: FloatArray, step: FloatArray, change: FloatArray) -> F
     if not along > 1e-10 * float(np.linalg.norm(step) * np.linalg.norm(change)) or not bent > 0:
         return curvature
     return curvature + np.outer(change, change) / along - np.outer(image, image) / bent
-
-
-def model_optimum(objective: Objective, at: Evaluation, hessian: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return the optimum of the quadratic model: sweeps find what is off zero, one solution its values.
-
-    Coordinate descent alone is slow where columns are correlated, and the equations alone know no signs.
-    """
-    penalty = objective.penalty
-    enough = EXACT_ENOUGH * at.gradient_norm
-    x = theta
-    for _ in range(ROUNDS):
-        model = _model_at(at, hessian, theta, x)
-        x = objective.minimise_quadratic(model, hessian, x, enough, SWEEPS)
-        model = _model_at(at, hessian, theta, x)
-        if float(np.max(np.abs(penalty.slope(x, model.gradient)), initial=0.0)) <= enough:
-            break
-        x = _solved(x, model.gradient, hessian, penalty.l1, penalty.lower, penalty.upper)
-    return x
-
-
-def _model_at(at: Evaluation, hessian: FloatArray, theta: FloatArray, x: FloatArray) -> Evaluation:
-    return Evaluation(
-        value=at.value, loss=at.loss, gradient=at.gradient + hessian @ (x - theta), hessian=at.hessian, slope=at.slope
-    )
-
-
-def _solved(
-    x: FloatArray, gradient: FloatArray, hessian: FloatArray, l1: FloatArray, lower: FloatArray, upper: FloatArray
-) -> FloatArray:
-    """Return the model's optimum over the coefficients off zero and within bounds, or as far to it as signs hold."""
-    free = ((x != 0) | (l1 == 0)) & (x > lower) & (x < upper) & is_curved(np.diag(hessian))
-    if not np.any(free):
-        return x
-    part = hessian[np.ix_(free, free)].copy()
-    part.flat[:: len(part) + 1] *= 1 + 1e-12
-    try:
-        step = -np.linalg.solve(part, gradient[free] + l1[free] * np.sign(x[free]))
-    except np.linalg.LinAlgError:
-        return x
-    here, low, high = x[free], lower[free], upper[free]
-    low = np.where((l1[free] > 0) & (here > 0), np.maximum(low, 0.0), low)
-    high = np.where((l1[free] > 0) & (here < 0), np.minimum(high, 0.0), high)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        room = np.where(step > 0, (high - here) / step, np.where(step < 0, (low - here) / step, np.inf))
-    moved = x.copy()
-    share = min(1.0, float(np.min(room)))
-    if not np.isfinite(share):
-        return x
-    ends = np.where(step > 0, high, low)
-    moved[free] = np.where(room <= share, ends, np.clip(here + share * step, low, high))
-    return moved

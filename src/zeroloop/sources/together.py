@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from zeroloop.blocks import Block, Source, TableSource
 from zeroloop.kernels.select import statistics
+from zeroloop.sources.threads import one_blas_thread
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -46,10 +47,11 @@ class Together:
             threading.Thread(target=one, args=(k,), name=f"zeroloop-fit-{k}", daemon=True)
             for k in range(len(self._sources))
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with one_blas_thread():  # once: each entry takes a part of a millisecond, and each fit makes some
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         if errors:
             raise errors[min(errors)]
         return [results[k] for k in range(len(self._sources))]
