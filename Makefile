@@ -19,7 +19,7 @@ demo: .venv/installed
 test: lint types
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
-# Some twenty minutes. Other cases with FIRST=: the seed of the first one.
+# Thousands of cases; others with FIRST=: the seed of the first one.
 FIRST ?= 100000
 fuzz: .venv/tested
 	ZEROLOOP_FUZZ=6000 ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup \
