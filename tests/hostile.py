@@ -116,8 +116,19 @@ def any_column(rng: np.random.Generator, data_type: pa.DataType, n: int, n_value
             return pa.UnionArray.from_sparse(kinds, children, ["a", "b"])
         return pa.UnionArray.from_dense(kinds, pa.array(np.arange(n), pa.int32()), children, ["a", "b"])
     values = [_value(rng, data_type) for _ in range(n_values)]
+    if data_type in TEXTS and rng.random() < 0.15:
+        values = dates_in_text(rng, n_values)
     picked = [None if rng.random() < gaps else values[i] for i in rng.integers(0, n_values, n)]
     return pa.array(picked, data_type)
+
+
+def dates_in_text(rng: np.random.Generator, n: int) -> list[str]:
+    """Return dates in one way of writing, but for a few."""
+    form = str(
+        rng.choice(["%Y-%m-%d", "%d/%m/%y", "%m/%d/%Y %I:%M %p", "%d.%m.%Y", "%H:%M", "%b %d, %Y", "%Y%m%dT%H%M%SZ"])
+    )
+    dates = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=int(rng.integers(10_000))) for _ in range(n)]
+    return [one.strftime(form) if rng.random() < 0.98 else "32/13/2020 25:61" for one in dates]
 
 
 def _masked(rng: np.random.Generator, values: np.ndarray, gaps: float, data_type: pa.DataType) -> pa.Array:
@@ -139,9 +150,9 @@ def _value(rng: np.random.Generator, data_type: pa.DataType) -> object:
     if t.is_decimal(data_type):
         return decimal.Decimal(small * 100)
     if t.is_date(data_type):
-        return dt.date(2020, 1, 1 + small)
+        return dt.date([2020, 1, 9999][rng.choice(3, p=[0.96, 0.02, 0.02])], 1, 1 + small)
     if t.is_timestamp(data_type):
-        return dt.datetime(2020, 1, 1 + small, 3)
+        return dt.datetime([2020, 1, 9999][rng.choice(3, p=[0.96, 0.02, 0.02])], 1, 1 + small, 3)
     if t.is_time(data_type):
         return dt.time(small, 1)
     if t.is_duration(data_type):

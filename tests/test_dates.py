@@ -8,6 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import shlex
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ import zeroloop
 from hostile import CASES, FIRST_SEED
 from zeroloop.errors import DataError, ModelFileError, OptionError, ZeroloopWarning
 from zeroloop.model import Model
+from zeroloop.report.provenance import command_of
 from zeroloop.tables.date_types import date_kind
 from zeroloop.tables.dates import with_parts
 from zeroloop.tables.schema import DATE_PARTS, DateColumn
@@ -545,10 +549,11 @@ def test_a_model_of_dates_is_saved_and_old_files_load(tmp_path: Path) -> None:
         ("origin", 3, r"Expected `str \| null`, got `int` - at `\$.schema.dates\[0\].origin`"),
         ("written", "dym", r"Invalid enum value 'dym' - at `\$.schema.dates\[0\].written`"),
         ("zone", 1, r"Expected `str \| null`, got `int` - at `\$.schema.dates\[0\].zone`"),
+        ("zone", "", r"A time zone expected - at `\$.schema.dates\[0\].zone`"),
         ("name", "x", r"'x' is there twice - at `\$.schema`"),
         ("unit", "s", r"The key 'unit' is not known - at `\$.schema.dates\[0\]`"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_damage_to_dates_is_said_with_its_place(tmp_path: Path, key: str, value: Any, said: str) -> None:
     path = tmp_path / "model.json"
@@ -587,6 +592,26 @@ def test_a_run_with_dates_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
         zeroloop.train(str(tmp_path / "rows.parquet"), "y", progress=stop, **how)
     went_on = zeroloop.train(str(tmp_path / "rows.parquet"), "y", **how)
     assert np.array_equal(went_on.coef, trained(frame, solver="lbfgs").coef)
+
+
+def test_the_command_of_a_model_with_dates_makes_it_again(tmp_path: Path) -> None:
+    frame = some_rows().rename(columns={"when": "when, =1"})
+    frame["day"] = frame["when, =1"].dt.strftime("%d/%m/%Y").str.replace(r"^\d\d", "05", regex=True)
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    asked = {"when, =1": ["days", "hour-cycle"], "day": ["mdy", "month"]}
+    model = trained(str(path), dates=asked, drop=["x"], test_fraction=0.25)
+    command = command_of(model)
+    assert command is not None
+    assert "=days,hour-cycle' --dates day=mdy,month" in command
+    words = [sys.executable, "-m", *shlex.split(command), "--out", str(tmp_path / "again.json")]
+    subprocess.run(words, check=True, capture_output=True)
+    assert np.array_equal(zeroloop.load(tmp_path / "again.json").coef, model.coef)
+
+
+def test_paths_know_dates() -> None:
+    found = zeroloop.path(some_rows(), "y", Cs=3, dates={"when": "weekday"})
+    assert found.terms == ("x", *(f"when (weekday)={day}" for day in WEEKDAYS))
 
 
 @pytest.mark.parametrize("memory", [None, 1])

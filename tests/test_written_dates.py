@@ -358,8 +358,8 @@ def test_what_is_no_date_among_dates_is_said(bad: str, tmp_path: Path) -> None:
     frame = frame.assign(when=np.where(np.arange(N) == 300, bad, text))
     frame.to_csv(tmp_path / "rows.csv", index=False)
     said = (
-        f"^Column 'when' holds '{bad}' in row 301, and dates without a time zone elsewhere; correct it, leave it empty "
-        "to count as missing, or name 'when' categorical.$"
+        f"^Column 'when' holds '{bad}' in row 301, and dates without a time zone written as 2024-12-31 or with names "
+        "of months elsewhere; correct it, leave it empty to count as missing, or name 'when' categorical.$"
     )
     for data in (frame, str(tmp_path / "rows.csv")):
         with pytest.raises(DataError, match=said):
@@ -482,6 +482,89 @@ def test_a_word_of_ones_own_for_a_missing_date(tmp_path: Path) -> None:
         model = trained(data, csv=zeroloop.CsvOptions(na=["99/99/9999"]))
         assert np.array_equal(model.coef, trained(gone).coef)
         assert np.array_equal(model.predict_proba(data), model.predict_proba(gone))
+
+
+def test_categories_are_levels_unless_they_are_named_dates() -> None:
+    frame = some_rows().assign(when=lambda rows: rows.when.dt.strftime("%d.%m.%Y"))
+    categories = frame.assign(when=pd.Categorical(frame.when))
+    assert trained(categories, drop=["x"]).schema.dates == ()
+    model, named = trained(frame), trained(categories, dates={"when": "dmy"})
+    assert np.array_equal(named.coef, model.coef)
+    assert np.array_equal(model.predict_proba(categories), model.predict_proba(frame))
+    with pytest.raises(OptionError, match=r"^dates: column 'when' holds text such as 'a', and no dates; leave it out"):
+        trained(frame.assign(when=pd.Categorical(["a", "b"] * (N // 2))), dates={"when": "month"})
+
+
+def a_column(rng: np.random.Generator) -> tuple[list[dt.datetime | None], list[str | None]]:
+    """Return dates of a few days or of decades, some missing, and how one program writes them all."""
+    day, _ = DAYS[int(rng.integers(len(DAYS)))]
+    clock = str(rng.choice(CLOCKS)) if day != "%Y%m%d" else "T%H:%M"
+    day = "%Y-%m-%d" if day == "%Y%m%d" else day
+    rows = int(rng.integers(20, 200))
+    days = int(rng.choice([3, 40, 700, 9_000]))
+    first = dt.datetime(1971, 1, 1) + dt.timedelta(days=int(rng.integers(2 * 9_000)))
+    unit = {"": 86_400, "M": 60, "p": 60}.get(clock[-1:], 1) if not clock.endswith("%S %p") else 1
+    values: list[dt.datetime | None] = []
+    for _ in range(rows):
+        value = first + dt.timedelta(seconds=int(rng.integers(days * 86_400)) // unit * unit)
+        values.append(None if rng.random() < 0.05 else value)
+    return values, [None if value is None else value.strftime(day + clock) for value in values]
+
+
+def in_order(text: str, order: str) -> bool:
+    """Return whether Python reads the three numbers at the beginning of text in some order."""
+    numbers = re.match(r"(\d+)[-/.] ?(\d+)[-/.] ?(\d+)", text)
+    if numbers is None:
+        return False
+    year = numbers[1 + order.index("y")]
+    form = " ".join({"d": "%d", "m": "%m", "y": "%Y" if len(year) == 4 else "%y"}[one] for one in order)
+    try:
+        dt.datetime.strptime(" ".join(numbers.groups()), form)
+    except ValueError:
+        return False
+    return len(year) in (2, 4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_column_is_read_right_or_said(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([seed, 23])
+    values, texts = a_column(rng)
+    y = rng.integers(0, 2, len(values))
+    y[:2] = 0, 1
+    table = pa.table({"when": pa.array(texts, pa.string()), "x": rng.normal(size=len(values)), "y": y})
+    door = str(rng.choice(["Arrow", "Parquet", "CSV", "semicolons", "JSON", "reader"]))
+    path = tmp_path / "rows"
+    data: Any = str(path)
+    match door:
+        case "Parquet":
+            pq.write_table(table, path)
+        case "CSV":
+            pacsv.write_csv(table, path)
+        case "semicolons":
+            pacsv.write_csv(
+                table,
+                path,
+                pacsv.WriteOptions(delimiter=";", quoting_style="none" if ";" not in str(texts) else "needed"),
+            )
+        case "JSON":
+            path.write_text("\n".join(map(json.dumps, table.to_pylist())))
+        case _:
+            data = table if door == "Arrow" else table.to_reader(7)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = zeroloop.train(data, "y", test_fraction=0)
+    said = [str(one.message) for one in caught]
+    there = [text for text in texts if text is not None]
+    if not found.schema.dates:
+        assert any("of which nothing tells the order" in one for one in said), (texts[:5], said)
+        both = [order for order in ("dmy", "mdy", "ymd") if all(in_order(text, order) for text in there[:7])]
+        assert len(both) > 1, texts[:5]
+        return
+    expected = trained(table.set_column(0, "when", pa.array(values, pa.timestamp("us"))))
+    if not np.array_equal(found.coef, expected.coef):
+        assert any("is read as" in one for one in said), (texts[:5], said)
+        shown = next(one for one in said if "is read as" in one)
+        assert "having two digits" in shown or re.match(r"Column 'when': '\d\d\.\d\d\.", shown), shown
 
 
 def found_in(*values: str) -> Any:

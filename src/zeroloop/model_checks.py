@@ -78,8 +78,8 @@ def _date_column(one: DateColumn, schema: Schema, place: str) -> None:
             raise RecordError(f"Levels of {made[0]!r} expected - at `{place}.parts`")
     if not one.parts:
         raise RecordError(f"A part at least expected - at `{place}.parts`")
-    if one.zone is not None and one.kind != "date":
-        raise RecordError(f"No time zone expected - at `{place}.zone`")
+    if one.zone is not None and (one.kind != "date" or not one.zone):
+        raise RecordError(f"{'No' if one.zone else 'A'} time zone expected - at `{place}.zone`")
     counted = one.kind == "date" and "days" in one.parts and one.columns_of("days")[0] in numbers
     if (one.origin is not None) != counted:
         raise RecordError(f"The date that days are counted from, and only that, expected - at `{place}.origin`")

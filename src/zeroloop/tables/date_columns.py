@@ -129,14 +129,14 @@ def find_dates(
         if name in roles.categorical:
             raise OptionError(f"dates: column {name!r} is categorical too; take it out of one of them.")
     free = [name for name in roles.features if name not in roles.categorical and name != roles.offset]
-    head = _head(look, [name for name in free if _is_looked_at(columns.field(name).type)])
+    head = _head(look, [name for name in free if name in wanted or _is_looked_at(columns.field(name).type)])
     found, said = [], []
     for name in free:
         seen = head.get(name, pa.nulls(0, columns.field(name).type))
         data_type = seen.type
         order = asked.orders.get(name)
         held = Found(kind=date_kind(data_type), zone=zone_of(data_type))
-        if is_text(data_type):
+        if is_text(data_type) or (name in wanted and describe(data_type) == "text"):
             held = find_in_text(name, _values_of(name, seen, look if again else None), order) or held
         elif order == "ymd" and kind_of(data_type) == "numeric":
             held = Found(kind="date", order="ymd")
@@ -179,11 +179,11 @@ def _head(look: Look, names: Sequence[str]) -> dict[str, pa.Array]:
 
 
 def _values_of(name: str, head: pa.Array, look: Look | None) -> Iterator[pa.Array]:
-    """Yield the first values of a column, and then all, where they can be looked at."""
-    yield head
+    """Yield the first values of a column of text, and then all, where they can be looked at."""
+    yield head.cast(pa.string())
     if look is not None:
         with closing(look([name])) as batches:
-            yield from (batch[name] for batch in batches)
+            yield from (batch[name].cast(pa.string()) for batch in batches)
 
 
 def _is_looked_at(data_type: pa.DataType) -> bool:
@@ -194,7 +194,7 @@ def _is_looked_at(data_type: pa.DataType) -> bool:
 def _why_none(name: str, data_type: pa.DataType, held: Found, seen: pa.Array, order: DateOrder | None) -> str:
     if held.said:
         return held.said[0]
-    if not is_text(data_type) or seen.null_count == len(seen):
+    if describe(data_type) != "text" or seen.null_count == len(seen):
         return f"column {name!r} holds {describe(data_type)}, and no dates; leave it out"
     written = "" if order is None else f" in the order {order}"
     return f"column {name!r} holds text such as {seen.drop_null()[0].as_py()!r}, and no dates{written}; leave it out"

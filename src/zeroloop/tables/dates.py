@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import is_text, kind_of, whole_numbers
+from zeroloop.tables.columns import describe, kind_of, whole_numbers
 from zeroloop.tables.date_types import (
     DAY,
     HOUR,
@@ -39,7 +39,7 @@ from zeroloop.tables.written_dates import parse
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WRITTEN: dict[DateOrder | None, str] = {
-    None: "",
+    None: " written as 2024-12-31 or with names of months",
     "dmy": " written as day, month, year",
     "mdy": " written as month, day, year",
     "ymd": " written as year, month, day",
@@ -56,8 +56,9 @@ def check_date_type(date: DateColumn, data_type: pa.DataType, table: str) -> Non
         DataError: naming the column and what it holds.
 
     """
-    by_digits = date.written == "ymd" and kind_of(data_type) == "numeric" and not pt.is_boolean(data_type)
-    if pt.is_null(data_type) or is_text(data_type) or by_digits:
+    kind = kind_of(data_type)
+    by_digits = date.written == "ymd" and kind == "numeric" and not pt.is_boolean(data_type)
+    if kind == "empty" or by_digits or (kind == "categorical" and describe(data_type) == "text"):
         return  # what text says of zones, its values say
     if date_kind(data_type) != date.kind or (zone_of(data_type) is None) != (date.zone is None):
         held = kind_in_words(date.kind, date.zone)
@@ -103,9 +104,10 @@ def _instants(column: pa.Array, date: DateColumn, first_row: int) -> tuple[NDArr
         at = int(np.argmax(bad))
         value, row = column[at].as_py(), first_row + at + 1
         if not found.fits[at]:
+            written = WRITTEN[date.written] if date.kind == "date" else ""
             raise DataError(
                 f"Column {date.name!r} holds {value!r} in row {row}, and {kind_in_words(date.kind, date.zone)}"
-                f"{WRITTEN[date.written]} elsewhere; correct it, leave it empty to count as missing, or name "
+                f"{written} elsewhere; correct it, leave it empty to count as missing, or name "
                 f"{date.name!r} categorical."
             )
         zones = "a time zone, and others have none" if date.zone is None else "no time zone, and others have one"

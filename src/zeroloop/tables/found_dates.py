@@ -86,7 +86,7 @@ def find_in_text(name: str, columns: Iterator[pa.Array], order: DateOrder | None
     said = []
     shown = _some(head.filter(pa.array(here.fits.tolist(), pa.bool_())), 1)[0]
     if len(orders) > 1:
-        if "." not in shown or "dmy" not in orders:
+        if not re.match(r"\s*\d+\.", shown) or "dmy" not in orders:
             return Found(kind=None, said=(_open(name, shown, orders),))
         orders = ["dmy"]  # in much of Europe written so; nobody else has points
         said.append(f"{_read_as(name, shown, 'dmy')}; name its order in dates ({name}=mdy) if it is not that")
