@@ -1,65 +1,78 @@
-"""The command line in this process, as one of its own would run it, and what any run of it must be."""
+"""The command line in this process, which starts in no time, or in one of its own; and what any run of it must be."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from hostile import within
 from zeroloop.cli import main
 from zeroloop.commands.signals import ENDING
 
+MAIN = "from zeroloop.__main__ import main; main()"
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """How a run has ended, and what it has printed."""
-
-    code: Any
-    out: str
-    err: str
+Done = subprocess.CompletedProcess[str]
 
 
-def run(*arguments: str, seconds: float = 60) -> Done:
-    """Run a command in this process, and in this folder."""
-    out, err = StringIO(), StringIO()
-    argv, hook = sys.argv, sys.unraisablehook
+def run(*words: object, cwd: Path | None = None, seconds: float = 120) -> Done:
+    """Run a command in this process."""
+    arguments = list(map(str, words))
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", "backslashreplace", write_through=True) for _ in range(2))
+    argv, hook, folder = sys.argv, sys.unraisablehook, Path.cwd()
     handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in ENDING}
     sys.argv = ["zeroloop", *arguments]
-    code: Any = None
+    code: Any = 1
     try:
+        os.chdir(cwd or folder)
         with within(seconds), warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
             main()
     except SystemExit as ended:
         code = ended.code
     finally:
         sys.argv, sys.unraisablehook = argv, hook
+        os.chdir(folder)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+    return Done(arguments, code, _written(out), _written(err))
+
+
+def run_apart(*words: object, cwd: Path | None = None) -> Done:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-c", MAIN, *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, errors="surrogateescape", timeout=120, check=False
+    )
 
 
 def check(done: Done, arguments: Sequence[str]) -> None:
     """Check that a run has ended in a result or one line, and that JSON is JSON alone."""
-    assert done.code in (0, 2), done
-    said = done.err.splitlines()
+    assert done.returncode in (0, 2), done
+    said = done.stderr.splitlines()
     errors = [line for line in said if line.startswith("zeroloop: error: ")]
-    assert len(errors) == (done.code == 2), done.err
+    assert len(errors) == (done.returncode == 2), done.stderr
     for line in said:  # no traceback, no library's own words
-        assert line.startswith(("zeroloop: error: ", "zeroloop: warning: ")), done.err
+        assert line.startswith(("zeroloop: error: ", "zeroloop: warning: ")), done.stderr
         assert len(line) < 2000
     if "--json" in arguments:
-        if done.code == 2:
-            assert done.out == ""
+        if done.returncode == 2:
+            assert done.stdout == ""
         else:
-            assert done.out.count("\n") == 1
-            json.loads(done.out, parse_constant=_refused)
+            assert done.stdout.count("\n") == 1
+            json.loads(done.stdout, parse_constant=_refused)
+
+
+def _written(stream: TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def _refused(name: str) -> Any:

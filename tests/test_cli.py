@@ -1,10 +1,8 @@
-"""The command line as a stranger uses it: real processes, exit codes, whole error lines."""
+"""The command line as a stranger uses it: exit codes, whole error lines; some in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import zeroloop
+from command_line import run, run_apart
 from test_tables import a_table
-
-
-def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run zeroloop in a folder, as a process of its own."""
-    command = [sys.executable, "-c", "from zeroloop.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def error(*arguments: object, cwd: Path) -> str:
@@ -42,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_train_predict_evaluate_summary(folder: Path) -> None:
-    done = run("train", "shop.csv", "--target", "bought", "--out", "shop.json", cwd=folder)
+    done = run_apart("train", "shop.csv", "--target", "bought", "--out", "shop.json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for text in (
@@ -282,7 +275,7 @@ def test_the_demo_writes_over_no_other_table(tmp_path: Path) -> None:
 
 
 def test_demo(flights: str, tmp_path: Path) -> None:
-    done = run("demo", cwd=tmp_path)
+    done = run_apart("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "327,346 rows" in done.stdout
     assert "Next: zeroloop summary flights-model.json" in done.stdout

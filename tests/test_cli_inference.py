@@ -11,7 +11,7 @@ import pyarrow.csv as pacsv
 import pytest
 
 import zeroloop
-from test_cli import run
+from command_line import run
 from test_inference import REFERENCE
 from zeroloop.cli import main
 

@@ -16,7 +16,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test_cli import error, run
+from command_line import run
+from test_cli import error
 from zeroloop.choices import SOLVERS, closest, nearest
 from zeroloop.cli import app
 from zeroloop.commands.app import GROUPS

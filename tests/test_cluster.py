@@ -645,6 +645,20 @@ def test_rows_of_this_process_are_not_for_a_cluster(cluster: Processes) -> None:
         zeroloop.train(dd.from_pandas(frame(100), npartitions=2), "y")
 
 
+def test_what_is_no_scheduler_is_said(cluster: Processes, folder: str) -> None:
+    worker = next(iter(cluster.client.nthreads()))
+    with pytest.raises(ClusterError, match="what answers there is a worker"):
+        zeroloop.train(folder, "y", scheduler=worker)
+
+
+def test_a_memory_that_no_worker_has_is_said(cluster: Processes, folder: str) -> None:
+    said = r"memory is 5 GiB of rows for each worker, more than the 4 GiB that tcp://127\.0\.0\.1:\d+ may take in all"
+    with pytest.warns(zeroloop.ZeroloopWarning, match=said):
+        zeroloop.train(folder, "y", scheduler=cluster.address, memory="5GiB", max_passes=50)
+    with pytest.raises(OptionError, match="memory is 'lots'"):
+        zeroloop.train(folder, "y", scheduler=cluster.address, memory="lots")
+
+
 def test_without_dask_the_error_says_how_to_get_it(flights: str) -> None:
     code = (
         "import sys; sys.modules['distributed'] = None; sys.modules['dask'] = None\n"

@@ -14,7 +14,7 @@ import scipy.stats
 import statsmodels.api as sm
 
 import zeroloop
-from test_cli import run
+from command_line import run
 from zeroloop.errors import OptionError
 
 FEW = "with fewer than some 40, robust standard errors tend to be too small"

@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file
 
 import zeroloop
-from test_cli import error, run
+from command_line import run
+from test_cli import error
 from test_tables import a_table
 from zeroloop import disks
 from zeroloop.errors import (

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,7 @@ import pytest
 import typer
 
 import zeroloop
-from command_line import Done, check, run
+from command_line import check, run, run_apart
 from hostile import CASES, FIRST_SEED
 from zeroloop.cli import app
 
@@ -41,7 +39,7 @@ NAMES = [
 PATHS = [
     "new.csv", "new.parquet", "new.json", "new.html", "new.png", "new.svg", "d.csv", "m.json", "old.csv", "new",
     "no/such/folder", "d.csv/below", ".", "..", "/", "folder", "folder/new.csv", "folder/../new.json", "none", LONG,
-    "new.html/", "link.csv", "loop.csv", "s3://no.invalid/new.csv", "file:///new.csv", "memory://new.parquet",
+    "new.html/", "-", "link.csv", "loop.csv", "s3://no.invalid/new.csv", "file:///new.csv", "memory://new.parquet",
 ]  # fmt: skip
 ENCODINGS = ["utf-16", "utf-16-be", "utf-32", "utf-7", "cp037", "punycode", "idna", "base64", "latin-1"]
 CHARACTERS = [",", ";", "tab", "\t", "\n", " ", '"', "'", "0", "x", "ö", "·", "€", "{", "\\"]
@@ -139,11 +137,11 @@ def test_hostile_options_end_in_a_result_or_one_line(ready: Path, seed: int) -> 
     print(f"seed {seed}: zeroloop", *map(ascii, arguments))
     with a_copy(ready) as folder:
         done = run(*arguments)
-        print(done.err[-2000:])
+        print(done.stderr[-2000:])
         check(done, arguments)
         for name in KEPT:
             changed = (folder / name).read_bytes() != (ready / name).read_bytes()
-            assert not changed or (name not in NEEDED.values() and done.code == 0), name
+            assert not changed or (name not in NEEDED.values() and done.returncode == 0), name
         left = [path for path in folder.rglob("*") if path.name.startswith(".zeroloop")]
         assert not left
         above = [path for path in folder.parent.iterdir() if path != folder]
@@ -160,13 +158,9 @@ def test_a_process_of_its_own_says_the_same(ready: Path, seed: int) -> None:
     with a_copy(ready):
         here = run(*arguments)
     with a_copy(ready) as folder:
-        process = subprocess.run(
-            [sys.executable, "-c", "from zeroloop.cli import main; main()", *arguments],
-            cwd=folder, capture_output=True, text=True, errors="surrogateescape", timeout=120, check=False,
-        )  # fmt: skip
-    check(Done(code=process.returncode, out=process.stdout, err=process.stderr), arguments)
-    assert process.returncode == here.code
-    assert process.stderr == here.err
+        apart = run_apart(*arguments, cwd=folder)
+    check(apart, arguments)
+    assert (apart.returncode, apart.stderr) == (here.returncode, here.stderr)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +175,13 @@ def test_a_process_of_its_own_says_the_same(ready: Path, seed: int) -> None:
 def test_what_the_line_says(ready: Path, option: str, said: str) -> None:
     with a_copy(ready):
         done = run("train", "d.csv", "--target", "late", option)
-    assert said in done.err
-    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert said in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_an_index_of_a_libsvm_file_too_large_for_one_is_said(ready: Path) -> None:
     with a_copy(ready) as folder:
         (folder / "a.svm").write_text("2 1:1 99999999999:2\n1 1:2\n")
         done = run("train", "a.svm", "--target", "label")
-    assert done.code == 2
-    assert "a.svm: an index is above 2,147,483,647" in done.err
+    assert done.returncode == 2
+    assert "a.svm: an index is above 2,147,483,647" in done.stderr

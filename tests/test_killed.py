@@ -1,4 +1,4 @@
-"""`kill -9` at random moments of each command: what it was to write is the old or the new, and whole.
+"""`kill -9`, and Ctrl-C once or twice, at random moments of each command: the old or the new, and whole.
 
 ZEROLOOP_KILLS says how many of each; `make fuzz` asks for twenty.
 """
@@ -6,6 +6,7 @@ ZEROLOOP_KILLS says how many of each; `make fuzz` asks for twenty.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,8 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from command_line import MAIN
+
 KILLS = int(os.environ.get("ZEROLOOP_KILLS", "1"))
-MAIN = "from zeroloop.cli import main; main()"
+# As it says, or where the interpreter itself is only beginning or already ending, as the system says.
+INTERRUPTED = (130, -signal.SIGINT, 0)
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +36,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(arguments: list[str], cwd: Path, seconds: float | None = None) -> float:
-    """Run a command, and kill it after so many seconds; return how long it took."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+def begun(arguments: list[str], cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    try:
-        _, said = process.communicate(timeout=240 if seconds is None else seconds)
-        assert process.returncode == 0, said
-    except subprocess.TimeoutExpired:
-        assert seconds is not None
-        process.kill()
-        process.communicate()
-    return time.perf_counter() - begun
+
+
+def run(arguments: list[str], cwd: Path) -> float:
+    """Run a command; return how long it took."""
+    start = time.perf_counter()
+    with begun(arguments, cwd) as process:
+        _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    return time.perf_counter() - start
+
+
+def kill(arguments: list[str], cwd: Path, seconds: float) -> None:
+    """Run a command, and kill it after so many seconds."""
+    with begun(arguments, cwd) as process:
+        try:
+            _, said = process.communicate(timeout=seconds)
+            assert process.returncode == 0, said
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def interrupt(arguments: list[str], cwd: Path, *seconds: float) -> None:
+    """Run a command, and send it a Ctrl-C after so many seconds, and another after so many more."""
+    with begun(arguments, cwd) as process:
+        for pause in seconds:
+            time.sleep(pause)
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in INTERRUPTED, said
+    assert all(line.startswith("zeroloop: ") for line in said.splitlines()), said
+    assert not list(cwd.rglob(".zeroloop-*"))
 
 
 SPILLING = ["--memory", "500kB"]
@@ -58,7 +83,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_killed_command_leaves_the_old_or_the_new(command: str, folder: Path) -> None:
+def test_a_command_that_is_ended_leaves_the_old_or_the_new(command: str, folder: Path) -> None:
     arguments = COMMANDS[command]
     outputs = [folder / name for name in arguments if name.startswith("out.")]
     for path in outputs:
@@ -71,7 +96,13 @@ def test_a_killed_command_leaves_the_old_or_the_new(command: str, folder: Path) 
             path.write_text("old")
         for left in (folder / "kept").glob("*"):
             left.unlink()
-        run(arguments, folder, float(rng.uniform(0.3, 1.0) * took))
+        for left in folder.rglob(".zeroloop-*"):  # of the one that was killed before
+            left.unlink()
+        seconds = (float(rng.uniform(0.3, 1.0) * took), float(rng.choice([0, 0.001, 0.05, 0.3])))
+        interrupt(arguments, folder, *seconds[: int(rng.integers(1, 3))])
+        for path in outputs:
+            assert path.read_bytes() == b"old" or _content(path) == new[path], path
+        kill(arguments, folder, float(rng.uniform(0.3, 1.0) * took))
         for path in outputs:
             assert path.read_bytes() == b"old" or _content(path) == new[path], path
         run(arguments, folder)  # again, from the checkpoint where there is one

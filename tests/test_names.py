@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zeroloop
+from command_line import MAIN, run
 from mutants import a_small_table
 from zeroloop.plain_text import one_line, plain
 
@@ -55,15 +56,8 @@ SPELLED = {
 
 
 def command(*arguments: str, folder: Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", "from zeroloop.cli import main; main()", *arguments],
-        cwd=folder,
-        capture_output=True,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    done = run(*arguments, cwd=folder)
+    return done.returncode, done.stdout, done.stderr
 
 
 def harmless(text: str) -> bool:
@@ -186,7 +180,7 @@ def test_a_terminal_gets_our_styles_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(json.dumps(document))
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
-        [sys.executable, "-c", "from zeroloop.cli import main; main()", "summary", str(tmp_path / "m.json")],
+        [sys.executable, "-c", MAIN, "summary", str(tmp_path / "m.json")],
         stdout=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
     )

@@ -21,6 +21,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+import command_line
 import zeroloop
 from zeroloop.errors import OutputError
 from zeroloop.outputs import PREFIX, STALE, check_writable, replacing
@@ -32,7 +33,14 @@ ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
 def run(
     *arguments: object, cwd: Path, code: int = 0, env: dict[str, str] | None = None, stdout: int = subprocess.PIPE
 ) -> str:
-    """Run the command line; return what it says on standard error, its exit code as expected."""
+    """Run the command line; return what it says on standard error, its exit code as expected.
+
+    In a process of its own where its environment or its streams are not those of this one.
+    """
+    if env is None and stdout == subprocess.PIPE:
+        here = command_line.run(*arguments, cwd=cwd)
+        assert here.returncode == code, here.stderr
+        return here.stderr
     done = subprocess.run(
         [sys.executable, "-c", MAIN, *map(str, arguments)],
         cwd=cwd,

@@ -31,7 +31,7 @@ from sklearn.metrics import (
 )
 
 import zeroloop
-from test_cli import run
+from command_line import run
 from zeroloop.again import read_again
 from zeroloop.report.curves import curves, intervals
 from zeroloop.report.provenance import command_of, fingerprint

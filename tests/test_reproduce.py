@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import zeroloop
+from command_line import run
 from zeroloop.commands.options import names
 from zeroloop.plain_text import in_list
 from zeroloop.report.provenance import IN_MEMORY, command_of
@@ -81,15 +80,8 @@ def run_command(command: str, folder: Path) -> zeroloop.Model:
     """Run a command as a shell's words; return the model."""
     words = shlex.split(command)
     assert words[0] == "zeroloop"
-    script = "import warnings; warnings.simplefilter('ignore'); from zeroloop.cli import main; main()"
     # The model's place goes before the table, which may follow a `--`.
-    done = subprocess.run(
-        [sys.executable, "-c", script, words[1], "--out", "again.json", *words[2:]],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(words[1], "--out", "again.json", *words[2:], cwd=folder)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     return zeroloop.load(folder / "again.json")
 

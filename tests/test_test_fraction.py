@@ -13,7 +13,7 @@ import pytest
 import statsmodels.api as sm
 
 import zeroloop
-from test_cli import run
+from command_line import run
 
 NONE_HELD_OUT = "there are no scores on rows held out; test_fraction=0.2 (--test-fraction 0.2) holds some out"
 

@@ -104,8 +104,8 @@ def test_a_uri_is_one_sentence_and_nothing_is_made(command: str, place: str, rea
         before = sorted(ready.iterdir())
         done = run(*arguments, seconds=30)
         check(done, arguments)
-        assert done.code == 2, arguments
-        said = done.err.splitlines()[-1]
+        assert done.returncode == 2, arguments
+        said = done.stderr.splitlines()[-1]
         if is_uri(named) and place != "data" and suffix and named.endswith(suffix):
             assert "is a URI, and " in said, said
         elif is_uri(named):
@@ -115,7 +115,7 @@ def test_a_uri_is_one_sentence_and_nothing_is_made(command: str, place: str, rea
 
 def test_what_is_said_of_a_uri() -> None:
     def said(*arguments: str) -> str:
-        return run(*arguments).err.removeprefix("zeroloop: error: ").rstrip("\n")
+        return run(*arguments).stderr.removeprefix("zeroloop: error: ").rstrip("\n")
 
     train = ("train", "d.csv", "--target", "y")
     assert said("predict", "s3://b/m.json", "d.csv") == (
@@ -210,9 +210,9 @@ def test_what_is_no_scheduler_is_said(silent: str, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(dask_cluster, "CONNECTING", 0.3)
     train = ("train", "d.csv", "--target", "y", "--json", "--scheduler")
-    assert "(no answer in 0.3 seconds)" in run(*train, f"tcp://{silent}").err
+    assert "(no answer in 0.3 seconds)" in run(*train, f"tcp://{silent}").stderr
     for address in (CLOSED, f"ws://{CLOSED}", "tcp://", "foo://x:1", "tcp://no.invalid:1", "127.0.0.1:99999", "", "x"):
         done = run(*train, address, seconds=20)
         check(done, ("--json",))
-        assert f"No Dask scheduler answers at {address}" in done.err
-        assert done.err.endswith("workers with `dask worker ADDRESS`.\n")
+        assert f"No Dask scheduler answers at {address}" in done.stderr
+        assert done.stderr.endswith("workers with `dask worker ADDRESS`.\n")

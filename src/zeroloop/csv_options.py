@@ -71,6 +71,9 @@ class CsvOptions:
         for name in ("na", "not_na"):
             given = getattr(self, name)
             words = tuple(dict.fromkeys(str(word).strip() for word in ([given] if isinstance(given, str) else given)))
+            halves = [word for word in words if any("\ud800" <= character <= "\udfff" for character in word)]
+            if halves:  # as a command line makes them of bytes that are no text
+                raise OptionError(f"{name} has {halves[0]!r}, which is no text, and so never in a table.")
             object.__setattr__(self, name, words)
         both = [word for word in self.na if word in self.not_na]
         if both:

@@ -140,6 +140,8 @@ def _target(path: Path) -> Path | None:
     """
     try:
         status = path.stat()
+    except ValueError as error:  # a null character, or one that names here have none of
+        raise OutputError(f"{str(path)!r}: no file can have this name ({error}).") from error
     except FileNotFoundError:
         if is_uri(path):
             raise OutputError(
@@ -230,10 +232,6 @@ def _sentences(path: Path) -> Iterator[None]:
             shown = shown if len(shown) <= 100 else f"{shown[:60]}...{shown[-30:]}"
             raise OutputError(f"{shown}: the name is too long for this disk; give a shorter one.") from error
         raise OutputError(f"{path}: cannot be written ({reason}).") from error
-    except ValueError as error:
-        if "null" not in str(error):
-            raise
-        raise OutputError(f"{str(path)!r}: no file can have this name ({error}).") from error
 
 
 class _Forward(io.BufferedIOBase):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -10,11 +11,11 @@ import pyarrow as pa
 
 from zeroloop.cluster.partition import Partition, Recipe, Told
 from zeroloop.cluster.table import ClusterTable
-from zeroloop.errors import BadFileError
+from zeroloop.errors import BadFileError, ZeroloopWarning
 from zeroloop.learned import Learned
 from zeroloop.plain_text import number_of
 from zeroloop.resources import Resources
-from zeroloop.sources.budget import size_text
+from zeroloop.sources.budget import memory_budget, size_text
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.files import Part, Sampled
 from zeroloop.sources.threads import thread_count
@@ -32,11 +33,17 @@ class RowsOnCluster:
     Args:
         resources: `scheduler` names the cluster; `memory` and `spill` are each worker's.
 
+    Raises:
+        OptionError: for what is no size.
+
     """
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        budget = memory_budget(resources.memory)  # what is no size is said here, not by the workers
         self._table = ClusterTable(resources)
+        if resources.memory is not None:
+            _check_memory(budget, self._table.cluster.memory_limits())
         self._tell: Callable[[int, int], None] = lambda rows, n_bytes: None
         self._words = ""
 
@@ -117,6 +124,19 @@ class RowsOnCluster:
 
     def _on_rows(self, rows: int) -> None:
         self._tell(rows, 0)
+
+
+def _check_memory(budget: int, limits: Mapping[str, int]) -> None:
+    """Say where rows may take more than a worker may have: Dask ends a worker that does."""
+    small = [worker for worker, limit in limits.items() if budget > limit]
+    if small:
+        warnings.warn(
+            f"memory is {size_text(budget)} of rows for each worker, more than the {size_text(limits[small[0]])} that "
+            f"{small[0]} may take in all: it is ended when it takes more. Give less, or nothing for a share of what "
+            "there is, or start workers with a higher --memory-limit.",
+            ZeroloopWarning,
+            stacklevel=2,
+        )
 
 
 def _in_words(told: Sequence[Told], n_workers: int) -> str:

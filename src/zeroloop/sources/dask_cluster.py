@@ -88,6 +88,12 @@ class Cluster:
                 self._check(new, late=True)
         return {worker: n for worker, n in found.items() if self._checked.get(worker, False)}
 
+    def memory_limits(self) -> dict[str, int]:
+        """Return the memory that each worker may take, by address, in bytes, of those that have a limit."""
+        with self._said("before the rows were read"):
+            found = self._client.run(_memory_limit, workers=list(self.workers()), on_error="ignore")
+        return {worker: limit for worker, limit in found.items() if limit}
+
     def map(
         self, name: str, function: Callable[..., Any], *arguments: Sequence[Any], at: Sequence[str | None] | None = None
     ) -> list[Any]:
@@ -356,6 +362,11 @@ class Room:
     worker: str
     memory: int | None
     folder: Path
+
+
+def _memory_limit(dask_worker: Any) -> int | None:
+    limit: int | None = dask_worker.memory_manager.memory_limit
+    return limit
 
 
 def worker_room() -> Room:
