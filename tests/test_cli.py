@@ -255,6 +255,7 @@ def test_the_flights_are_written(flights: str, tmp_path: Path) -> None:
     done = run("data", "my flights.csv", cwd=tmp_path)
     assert done.stdout.splitlines()[1] == "Next: zeroloop train 'my flights.csv' --target late"
     assert run("data", cwd=tmp_path).returncode == 0
+    assert run("data", cwd=tmp_path).returncode == 0  # the same again
     assert (tmp_path / "flights.parquet").read_bytes() == Path(flights).read_bytes()
     read, written = pacsv.read_csv(tmp_path / "my flights.csv"), pq.read_table(flights)
     assert read.num_rows == written.num_rows
@@ -263,6 +264,15 @@ def test_the_flights_are_written(flights: str, tmp_path: Path) -> None:
     assert error("data", "flights.xlsx", cwd=tmp_path) == (
         "flights.xlsx: a table is written as .parquet or .csv; name the file so."
     )
+
+
+@pytest.mark.parametrize("name", ["flights.parquet", "flights.csv"])
+def test_the_flights_are_written_over_no_other_table(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    assert error("data", name, cwd=tmp_path) == (
+        f"{name}: is there already, and is another table; name another file, or remove this one."
+    )
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_the_demo_writes_over_no_other_table(tmp_path: Path) -> None:

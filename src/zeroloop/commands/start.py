@@ -81,6 +81,7 @@ def data(
 
     Example: zeroloop data flights.csv
     """
+    from zeroloop.errors import OutputError
     from zeroloop.outputs import is_stdout
     from zeroloop.tables.read import open_table
     from zeroloop.tables.write import check_table_path, write_batches
@@ -88,6 +89,8 @@ def data(
 
     console = console_beside(out, False)
     check_table_path(out)
+    if out.is_file() and not _is_flights(out):
+        raise OutputError(f"{out}: is there already, and is another table; name another file, or remove this one.")
     if out.suffix.lower() == ".parquet":
         _copy_flights(out)
     else:
@@ -119,13 +122,18 @@ def demo(threads: Threads = None) -> None:
         check_writable(path)
     if not flights.exists():
         _copy_flights(flights)
-    elif flights.read_bytes() != FLIGHTS.read_bytes():
+    elif not _is_flights(flights):
         raise OutputError(f"{flights}: is there already, and is another table; run the demo in another folder.")
     check_outputs(outputs, str(flights))
     trained(str(flights), model, False, target="late", report=report, threads=threads)
     rows = predicted(load(model), str(flights), predictions, ["carrier", "origin", "dest", "late"], None, threads)
     console.print(styled("Wrote ", (str(predictions), "bold"), f": {number_of(rows, 'prediction')}"))
     console.print(f"Next: zeroloop summary {model}")
+
+
+def _is_flights(path: Path) -> bool:
+    """Return whether a file is the embedded table, as `zeroloop data` and `zeroloop demo` write it in Parquet."""
+    return path.read_bytes() == FLIGHTS.read_bytes()
 
 
 def _copy_flights(out: Path) -> None:

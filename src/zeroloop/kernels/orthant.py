@@ -1,7 +1,7 @@
 """The optimum of a smooth convex function with an L1 penalty and bounds, by Newton steps on what is off zero.
 
-In NumPy, for data so small that they would wait for the compiler: `zeroloop.kernels.few` minimises the loss of rows
-with it, and `minimise_quadratic` is the twin of that of `zeroloop.kernels.quadratic`.
+In NumPy: `zeroloop.kernels.few` minimises the loss of rows with it, so few that they would wait for a compiler, and
+`zeroloop.solvers.proximal_newton` its quadratic models, which have no rows.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.line_search import BLUR, GRADIENT_FLOOR, outcome_without_step, rounding
 
-POOR, GOOD = 0.25, 0.75  # of the fall that the model promised: the radius shrinks below, and grows above
+POOR = 0.25  # of the fall that the model promised, below which the radius shrinks
 SMALLEST = 1e-10  # step, in standard deviations of a column or relative to theta
 HALVINGS = 60  # of a bracket around the damping, on a scale of powers: to float64's digits
 FAINTEST = 1e-30  # damping that is looked at, relative to the most

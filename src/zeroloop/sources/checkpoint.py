@@ -50,6 +50,10 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, run: dict[str, Any]) -> None:
+        if is_uri(folder):
+            raise OutputError(
+                f"checkpoint: {_short(str(folder))} is a URI, and a checkpoint is kept on a disk; name a folder."
+            )
         self.folder = folder
         self._run = json.loads(json.dumps(run))
         found = self._header()
@@ -68,10 +72,6 @@ class Checkpoint:
 
     def _header(self) -> dict[str, Any] | None:
         path = self.folder / HEADER
-        if is_uri(self.folder):
-            raise OutputError(
-                f"checkpoint: {_short(str(self.folder))} is a URI, and a checkpoint is kept on a disk; name a folder."
-            )
         try:
             path.stat()
         except FileNotFoundError:

@@ -44,6 +44,7 @@ FOREIGN = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it"),
     (257, b"ustar", "a tar archive", "unpack it, and name the files in it"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook in Excel's old format", "save its sheet as CSV"),
     (0, b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (8, b"DUCK", "a DuckDB database", "write the table with COPY ... TO 'NAME.parquet'"),
     (0, b"\x89HDF\r\n", "an HDF5 file", "write its table as Parquet (pandas.read_hdf, then to_parquet)"),

@@ -30,6 +30,8 @@ DAMAGED = (EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 """What Python's own decompressors raise of damaged files; Arrow's raise `OSError`."""
 
 MOST_NAMED = 5  # members of an archive
+WORKBOOK = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+"""Members that archives of sheets have: .xlsx, .xlsb, .ods."""
 
 
 def packing_of(head: bytes) -> str | None:
@@ -71,6 +73,8 @@ def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) ->
     # macOS keeps what it knows of each file in members of their own.
     files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
     files = [one for one in files if not one.filename.rpartition("/")[2].startswith(".")]
+    if any(one.filename in WORKBOOK for one in files):
+        raise BadFileError(path, "it is a workbook, which is not read; save its sheet as CSV.")
     tables = [one for one in files if one.filename.lower().endswith(table_endings)] or files
     if len(tables) != 1:
         names = ", ".join(one.filename for one in tables[:MOST_NAMED]) + (", ..." if len(tables) > MOST_NAMED else "")
