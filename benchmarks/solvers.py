@@ -33,7 +33,7 @@ def solvers() -> list[dict[str, Any]]:
 def _fit(problem: Problem, solver: str) -> tuple[float, str]:
     """Return the seconds of a fit, without reading and encoding, and the solver's name."""
     import zeroloop
-    from zeroloop.fit import choose_solver
+    from zeroloop.auto import choose_solver
     from zeroloop.sources.memory import stacked
 
     if problem.table is not None:

@@ -652,7 +652,7 @@ def test_what_is_no_scheduler_is_said(cluster: Processes, folder: str) -> None:
 
 
 def test_a_memory_that_no_worker_has_is_said(cluster: Processes, folder: str) -> None:
-    said = r"memory is 5 GiB of rows for each worker, more than the 4 GiB that tcp://127\.0\.0\.1:\d+ may take in all"
+    said = r"memory lets the rows of each worker take 5 GiB, and tcp://127\.0\.0\.1:\d+ may take 4 GiB in all"
     with pytest.warns(zeroloop.ZeroloopWarning, match=said):
         zeroloop.train(folder, "y", scheduler=cluster.address, memory="5GiB", max_passes=50)
     with pytest.raises(OptionError, match="memory is 'lots'"):

@@ -51,8 +51,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             scaling is inside the solver and changes no result.
         max_iter: most iterations of the solver.
         solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
-            "coordinate-descent"; see `zeroloop.fit.choose_solver`. Of scikit-learn's names "newton-cholesky" is newton,
-            and "liblinear", "sag" and "saga" are "auto".
+            "coordinate-descent"; see `zeroloop.auto.choose_solver`. Of scikit-learn's names "newton-cholesky" is
+            newton, and "liblinear", "sag" and "saga" are "auto".
         learning_rate: of gradient descent.
         multi_class: with more than two classes, "multinomial" (softmax; "auto" is the same) or "ovr" (a model of each
             class against the rest).

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from zeroloop.auto import can_sample, choose_solver, is_tall, of_few_passes
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.choices import MULTI_CLASS, SOLVERS, check_choice
 from zeroloop.errors import OptionError
-from zeroloop.kernels.select import is_small
 from zeroloop.labels import Labels, count_labels
 from zeroloop.narrow import Narrow, is_narrowed
 from zeroloop.narrow import narrow as narrow_rows
@@ -24,7 +24,6 @@ from zeroloop.objective import (
     Penalty,
     Solution,
     Units,
-    hessian_cost,
 )
 from zeroloop.plain_text import number_of
 from zeroloop.solvers.coordinate_descent import coordinate_descent
@@ -33,7 +32,7 @@ from zeroloop.solvers.lbfgs import lbfgs
 from zeroloop.solvers.newton import newton
 from zeroloop.solvers.newton_cg import newton_cg
 from zeroloop.solvers.proximal_newton import proximal_newton
-from zeroloop.solvers.sampled_newton import sample_sizes, sampled_newton
+from zeroloop.solvers.sampled_newton import sampled_newton
 from zeroloop.sources.one_against_rest import OneAgainstRest
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.units import held_with_idle, without_intercept
@@ -51,14 +50,7 @@ MAX_ITER = {
     "coordinate-descent": 100,
 }
 PROXIMAL = ("proximal-newton", "coordinate-descent")  # solvers that know L1 penalties and bounds
-MOST_HESSIAN_COEFS = 4_000
-MOST_HESSIAN_COEFS_OF_CLASSES = 600  # of all classes together: pairs of classes fill a Hessian for each
-MOST_PENALISED_COEFS_OF_CLASSES = 1_500  # the same with an L1 penalty, where the alternative is slower
-NEWTON_STEPS = 7
-DEAREST_NEWTON = 500  # gradient passes that newton may cost; lbfgs takes 100 to 300
 MOST_RESCUED_COEFS = 1_500  # of all classes together, where L-BFGS has not converged
-FEWEST_SAMPLED_VALUES = 1_000_000
-FEWEST_ROWS_A_COEFFICIENT = 20  # to fit a sample first, where passes are limited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,61 +206,6 @@ class Fit:
             f"max |gradient| is {self.worst.last.gradient_norm:.1e}, above tol = {tol:g}. "
             f"The solver {self.worst.outcome.value}."
         )
-
-
-def choose_solver(source: Source, n_outputs: int = 1, smooth: bool = True) -> str:
-    """Return the name of the solver that "auto" stands for.
-
-    Small data: newton, whose every step is a pass with the Hessian. Tall data: sampled-newton, unless so few columns
-    make the Hessian cheap. More coefficients than a Hessian deserves: lbfgs. With an L1 penalty or bounds:
-    proximal-newton, which is newton or sampled-newton underneath, or coordinate-descent for the many coefficients, and
-    for so few rows that NumPy serves them, where it takes no compiler.
-
-    Costs are in gradient passes, as measured: newton takes about 7 passes with the Hessian; sampled-newton 10 without,
-    one with it where there are rare levels, and 15 with two Hessians over its sample.
-    """
-    if smooth and not deserves_hessian(source, n_outputs, MOST_HESSIAN_COEFS_OF_CLASSES):
-        return "lbfgs"
-    if smooth:
-        return "sampled-newton" if is_tall(source, n_outputs) else "newton"
-    small = is_small(source.n_rows, source.n_coefs)
-    fits = deserves_hessian(source, n_outputs, MOST_PENALISED_COEFS_OF_CLASSES)
-    return "proximal-newton" if fits and not small else "coordinate-descent"
-
-
-def deserves_hessian(source: Source, n_outputs: int, most_of_classes: int) -> bool:
-    """Return whether a Hessian of all coefficients fits into memory, and pays.
-
-    To solve its equations takes some `n_theta^3 / 2` products, ten of them in the time of one value of a gradient pass:
-    with fewer rows than columns that is more than lbfgs takes in all, but for some hundreds of them.
-    """
-    if source.n_coefs > (MOST_HESSIAN_COEFS if n_outputs == 1 else most_of_classes // n_outputs):
-        return False
-    if is_tall(source, n_outputs):
-        return True
-    n_theta = n_outputs * source.n_coefs
-    solving = n_theta**3 / (20 * max(_values(source), 1) * n_outputs)
-    return NEWTON_STEPS * (hessian_cost(source, n_outputs) + solving) <= DEAREST_NEWTON
-
-
-def _values(source: Source) -> int:
-    return source.n_rows * (source.n_numeric + source.n_codes) + source.n_stored
-
-
-def _can_sample(source: Source, n_outputs: int) -> bool:
-    return source.n_rows >= FEWEST_ROWS_A_COEFFICIENT * n_outputs * source.n_coefs
-
-
-def is_tall(source: Source, n_outputs: int) -> bool:
-    """Return whether there are so many more rows than coefficients that a sample's Hessian pays."""
-    if _values(source) * n_outputs < FEWEST_SAMPLED_VALUES or not _can_sample(source, n_outputs):
-        return False
-    if source.n_rows < 2 * n_outputs * source.n_coefs:  # half of them are fewer than coefficients
-        return False
-    cost = hessian_cost(source, n_outputs)
-    sample = sample_sizes(source.n_rows, n_outputs * source.n_coefs)[-1] / source.n_rows
-    sampled = 10 + (cost if source.n_codes else 0) + sample * (15 + 2 * cost)
-    return NEWTON_STEPS * cost > sampled
 
 
 def fit(
@@ -442,7 +379,7 @@ def _fit_one(
     if solver == "auto":
         solver = choose_solver(source, objective.n_outputs, objective.is_smooth)
         if options.max_passes is not None:
-            solver = _of_few_passes(solver, source, objective.n_outputs)
+            solver = of_few_passes(solver, source, objective.n_outputs)
     if not objective.is_smooth and solver not in PROXIMAL:
         raise OptionError(
             f"solver is {solver!r}, which knows no L1 penalty and no bounds; use 'auto' or {PROXIMAL[0]!r}."
@@ -467,15 +404,6 @@ def _fit_one(
         passes=objective.passes,
         labels=labels,
     )
-
-
-def _of_few_passes(solver: str, source: Source, n_outputs: int) -> str:
-    """Return the solver that does most with a pass, in place of the one that does with little work."""
-    if solver == "newton" and _can_sample(source, n_outputs):
-        return "sampled-newton"
-    if solver == "coordinate-descent" and deserves_hessian(source, n_outputs, MOST_PENALISED_COEFS_OF_CLASSES):
-        return "proximal-newton"
-    return solver
 
 
 def objective_of(
@@ -515,7 +443,7 @@ def _solve(
     if solver == "lbfgs":
         return lbfgs(objective, theta, tol=tol, max_iter=max_iter)
     if solver == "proximal-newton":
-        limited = options.max_passes is not None and _can_sample(source, objective.n_outputs)
+        limited = options.max_passes is not None and can_sample(source, objective.n_outputs)
         tall = limited or is_tall(source, objective.n_outputs)
         return proximal_newton(objective, theta, tol=tol, max_iter=max_iter, seed=seed, on_samples=tall)
     if solver == "coordinate-descent":

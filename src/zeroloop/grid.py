@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.auto import choose_solver, is_tall
 from zeroloop.blocks import Block, FloatArray, Source, TableSource
 from zeroloop.errors import OptionError
 from zeroloop.fit import (
@@ -19,9 +20,7 @@ from zeroloop.fit import (
     Fit,
     Options,
     Shape,
-    choose_solver,
     fit,
-    is_tall,
     narrowed,
     objective_of,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.kernels.few import Rows
 from zeroloop.kernels.small import dense_terms
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource
@@ -99,7 +99,7 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     is_spanned[0] = False
     kept, spanned = np.flatnonzero(~is_spanned), np.flatnonzero(is_spanned)
     rows = source.reduce(partial(_rows, centre=centre))
-    of_spanned = rows.terms[1:] if kept.size == 1 else rows.terms[spanned]
+    of_spanned = rows.values[1:] if kept.size == 1 else rows.values[spanned]
     of_spanned /= unit[spanned, np.newaxis]
     with np.errstate(over="ignore", invalid="ignore"):
         products = of_spanned.T @ of_spanned
@@ -107,7 +107,7 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     if found is None:
         return None
     r, dead = found
-    columns = np.concatenate([rows.terms[kept[1:]], r])
+    columns = np.concatenate([rows.values[kept[1:]], r])
     m = columns.shape[1]
     scale = np.sqrt(np.mean(columns * columns, axis=1))
     scale = np.maximum(scale, SMALLEST_SCALE * float(np.max(scale, initial=0.0)))
@@ -162,27 +162,11 @@ def _root(products: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]] | None:
     return np.ascontiguousarray(root[:, np.newaxis] * vectors.T), values <= least
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """All terms of some rows `(n_coefs, rows)`, their labels and weights; addable."""
-
-    terms: FloatArray
-    y: NDArray[np.float32]
-    weight: FloatArray
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            np.concatenate([self.terms, other.terms], axis=1),
-            np.concatenate([self.y, other.y]),
-            np.concatenate([self.weight, other.weight]),
-        )
-
-
-def _rows(block: Block, centre: FloatArray) -> _Rows:
-    """Return the rows of a block that have weight."""
+def _rows(block: Block, centre: FloatArray) -> Rows:
+    """Return all terms of the rows of a block that have weight."""
     assert block.y is not None
     terms = dense_terms(block, centre, slice(None))
     if block.weight is None:
-        return _Rows(terms, block.y, np.ones(block.n_rows))
+        return Rows(terms, block.y, np.ones(block.n_rows))
     weighty = np.flatnonzero(block.weight > 0)
-    return _Rows(terms[:, weighty], block.y[weighty], block.weight[weighty])
+    return Rows(terms[:, weighty], block.y[weighty], block.weight[weighty])

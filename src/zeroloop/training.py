@@ -139,7 +139,7 @@ def train(
             t with a number of your own.
         tests: for each, a column, or several together: are all its coefficients zero? By Wald and likelihood ratio.
         solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
-            "coordinate-descent"; see `zeroloop.fit.choose_solver`.
+            "coordinate-descent"; see `zeroloop.auto.choose_solver`.
         tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance.
         max_iter: most iterations; None for the solver's own limit.
         learning_rate: of gradient descent.

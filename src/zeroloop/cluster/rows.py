@@ -131,9 +131,9 @@ def _check_memory(budget: int, limits: Mapping[str, int]) -> None:
     small = [worker for worker, limit in limits.items() if budget > limit]
     if small:
         warnings.warn(
-            f"memory is {size_text(budget)} of rows for each worker, more than the {size_text(limits[small[0]])} that "
-            f"{small[0]} may take in all: it is ended when it takes more. Give less, or nothing for a share of what "
-            "there is, or start workers with a higher --memory-limit.",
+            f"memory lets the rows of each worker take {size_text(budget)}, and {small[0]} may take "
+            f"{size_text(limits[small[0]])} in all: it is ended when it takes more. Give less, or nothing for a "
+            "share of what there is, or start workers with a higher --memory-limit.",
             ZeroloopWarning,
             stacklevel=2,
         )

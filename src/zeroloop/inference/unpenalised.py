@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.auto import MOST_HESSIAN_COEFS
 from zeroloop.blocks import Block, FloatArray, TableSource
 from zeroloop.fit import (
-    MOST_HESSIAN_COEFS,
     Fit,
     OnPass,
     Options,

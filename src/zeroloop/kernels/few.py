@@ -32,7 +32,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The wanted columns `(columns, rows)` of some rows, their labels and weights; addable."""
+    """Columns of some rows `(columns, rows)`, their labels and weights; addable."""
 
     values: FloatArray
     y: NDArray[np.float32]
