@@ -487,7 +487,9 @@ def test_a_word_of_ones_own_for_a_missing_date(tmp_path: Path) -> None:
 def test_categories_are_levels_unless_they_are_named_dates() -> None:
     frame = some_rows().assign(when=lambda rows: rows.when.dt.strftime("%d.%m.%Y"))
     categories = frame.assign(when=pd.Categorical(frame.when))
-    assert trained(categories, drop=["x"]).schema.dates == ()
+    schema = trained(categories).schema
+    assert schema.dates == ()
+    assert [one.name for one in schema.left_out] == ["when"]  # nearly as many levels as rows
     model, named = trained(frame), trained(categories, dates={"when": "dmy"})
     assert np.array_equal(named.coef, model.coef)
     assert np.array_equal(model.predict_proba(categories), model.predict_proba(frame))
