@@ -48,7 +48,7 @@ GOOD: dict[str, dict[str, str]] = {
     "summary": {"model": "m.json", "data": "d.csv", "test": "x"},
     "report": {"model": "m.json", "data": "d.csv", "out": "new.html", "spill": "."},
     "data": {"out": "new.parquet"},
-    "ladder": {"plot": "new.svg", "examples": "20", "features": "2"},
+    "ladder": {"plot": "new.svg", "examples": "20", "features": "2", "mine": "my.py"},
 }
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 HINTS = {found.callback.__name__: get_type_hints(found.callback) for found in app.registered_commands if found.callback}
@@ -65,6 +65,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("uris")
     rng = np.random.default_rng(1)
     (folder / "d.csv").write_text("\n".join(["y,x", *(f"{rng.integers(2)},{rng.normal():.3f}" for _ in range(60))]))
+    (folder / "my.py").write_text("from zeroloop.ladder.rungs import vectorized as gradient\n")
     zeroloop.train(folder / "d.csv", "y", C=float("inf"), out=folder / "m.json")
     return folder
 

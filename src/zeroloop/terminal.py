@@ -25,6 +25,7 @@ from zeroloop.paths import Path
 from zeroloop.plain_text import number_of, plain
 from zeroloop.progress import Work
 from zeroloop.sources.budget import size_text
+from zeroloop.sources.threads import thread_count
 from zeroloop.summary import NAMES, NO_HELD_OUT, SCORES, Summary, columns_test_text, dropped_text, figure_text
 from zeroloop.tables.schema import Schema
 from zeroloop.training_record import CrossValidationRecord
@@ -293,13 +294,14 @@ def show_race(results: Sequence[Result], n_examples: int, n_features: int) -> No
             result.rung,
             seconds(result.seconds),
             f"{result.speedup:,.1f}x",
-            f"median of {result.repeats}{scaled}",
+            f"fastest of {result.repeats}, the slowest {result.slowest / result.seconds:.1f}x{scaled}",
         )
     console.print(table)
     code = _table("The code", ["rung", ">lines", ">explicit loops"])
     for result in results:
-        code.add_row(result.rung, str(result.lines), str(result.loops))
+        code.add_row(result.rung, str(result.lines), f"{result.loops}{', compiled' * result.compiled}")
     console.print(code)
+    console.print(f"NumPy's products run on one thread; what is compiled on {number_of(thread_count(None), 'core')}.")
 
 
 def seconds(value: float) -> str:

@@ -32,15 +32,25 @@ def ladder(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the speed-ups to this .png or .svg file.")
     ] = None,
+    mine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Check and race your own function gradient(X, Y, w, b) of this .py file too."
+        ),
+    ] = None,
     show: Annotated[str | None, typer.Option(metavar="RUNG", help="Print this rung's source instead.")] = None,
     as_json: Json = False,
 ) -> None:
     """Race the article's gradient, from two loops to none and on, on this machine.
 
+    With --mine your own too: a function of X (n_x, m), Y (1, m), w (n_x, 1) and b that returns J, dw and db is first
+    checked on small problems, and what is wrong of it is said. It runs in a process of its own.
+
     Example: zeroloop ladder --examples 1000000 --plot ladder.png
 
     In Python: from zeroloop.ladder.race import made_data, race; race(*made_data(100_000, 50))
     """
+    from zeroloop.ladder.mine import check_mine, race_mine
     from zeroloop.ladder.race import find_rung, made_data, race, source_code
     from zeroloop.progress import Work
     from zeroloop.terminal import ProgressBar, console, show_race, styled
@@ -52,11 +62,17 @@ def ladder(
         from zeroloop.charts import check_chart_path
 
         check_chart_path(plot)
+    if mine is not None:
+        check_mine(mine)
     with ProgressBar() as bar:
-        results = race(
-            *made_data(examples, n_features),
-            on_rung=lambda name: bar(Work(doing=f"timing {name} on {number_of(examples, 'example')}")),
-        )
+
+        def tell(name: str) -> None:
+            bar(Work(doing=f"timing {name} on {number_of(examples, 'example')}"))
+
+        results = race(*made_data(examples, n_features), on_rung=tell)
+        if mine is not None:
+            tell(str(mine))
+            results.append(race_mine(mine, examples, n_features, results[0].seconds))
     if plot is not None:
         from zeroloop.ladder.chart import draw
 

@@ -1,1 +1,1 @@
-"""The article, runnable: two loops, one loop, no loop, and one fused sweep."""
+"""The article, runnable: two loops, one, none, tiles, and one fused sweep; the race; the reader's own gradient."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.errors import NotConvergedWarning, OptionError
-from zeroloop.ladder.rungs import Rung, vectorized
+from zeroloop.ladder.rungs import vectorized
+from zeroloop.ladder.shapes import Rung, check, check_finite, unchecked
 from zeroloop.plain_text import number_of
 
 
@@ -29,18 +30,21 @@ def gradient_descent(
         `w` `(n_x, 1)`, `b`, and the cost before each step (`num_iterations` of them).
 
     Raises:
-        OptionError: for shapes that do not fit or an alpha that is not a positive number.
+        DataError: for shapes that do not fit and labels other than 0 and 1.
+        OptionError: for an alpha that is not a positive number, or a number of steps that is none.
 
     Warns:
         NotConvergedWarning: when alpha is so large that the cost rose; the steps are taken all the same, so
             that the costs can be looked at.
 
     """
-    _check(X, Y, alpha)
-    w, b = np.zeros((X.shape[0], 1)), 0.0
+    _check(alpha, num_iterations)
+    X, Y, w, b = check(X, Y, None, 0.0)
+    check_finite("X", X)
+    gradient = unchecked(rung)  # X and Y have been looked at, and where alpha is too large w becomes infinite
     costs: list[float] = []
     for _ in range(num_iterations):
-        J, dw, db = rung(X, Y, w, b)
+        J, dw, db = gradient(X, Y, w, b)
         w -= alpha * dw
         b -= alpha * db
         costs.append(float(J))
@@ -48,13 +52,11 @@ def gradient_descent(
     return w, b, costs
 
 
-def _check(X: NDArray[Any], Y: NDArray[Any], alpha: float) -> None:
-    if X.ndim != 2 or Y.shape != (1, X.shape[-1]):
-        raise OptionError(
-            f"X has shape {X.shape} and Y {Y.shape}; expected X (n_x, m) with one example a column and Y (1, m)."
-        )
+def _check(alpha: float, num_iterations: int) -> None:
     if not (0 < alpha < np.inf):
         raise OptionError(f"alpha is {alpha}; it must be a number above 0, such as 0.1.")
+    if not (hasattr(num_iterations, "__index__") and num_iterations >= 0):
+        raise OptionError(f"num_iterations is {num_iterations!r}; it must be a whole number, such as 100.")
 
 
 def _report_divergence(costs: list[float], alpha: float) -> None:

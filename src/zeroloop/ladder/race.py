@@ -8,7 +8,6 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,16 @@ from numpy.typing import NDArray
 
 from zeroloop.choices import nearest
 from zeroloop.errors import OptionError, ZeroloopError
-from zeroloop.ladder.rungs import RUNGS, Gradient, Rung
+from zeroloop.ladder.judge import faults
+from zeroloop.ladder.rungs import RUNGS, compiled_loops
+from zeroloop.ladder.shapes import Rung, check, check_finite, unchecked
 from zeroloop.plain_text import number_of
 from zeroloop.sources.budget import memory_limit, size_text
+from zeroloop.sources.threads import one_blas_thread
 
-AGREEMENT = 1e-9  # relative: thousands of float64 roundings, and nothing else
-MOST_REPEATS, FEW_REPEATS = 9, 3
-SECONDS_A_RUNG = 2.0  # a rung slower than this is timed on fewer repeats, then on fewer examples
+MOST_REPEATS, FEW_REPEATS = 30, 3
+SECONDS_A_RUNG = 2.0  # a rung that is slower is timed on fewer examples
+REPEATS_SECONDS = 1.0  # what repeats take together, if they are more than a few
 FIRST_EXAMPLES = 1_000  # what a rung is tried on first, to guess its time
 TELLING_SECONDS = 0.05
 N_ROWS_BESIDE = 8  # as long as a feature's: labels, predictors and what else a gradient without loops makes
@@ -34,9 +36,11 @@ class Result:
 
     Attributes:
         rung: its name.
-        loops: explicit loops inside each other, counted from the source.
-        lines: lines of code of its body, counted from the source.
-        seconds: median time of one gradient over all examples.
+        loops: explicit loops inside each other, counted from the source of the function and what it has compiled.
+        lines: lines of code of their bodies, counted likewise.
+        compiled: whether the loops are.
+        seconds: the least time of one gradient over all examples: what else the machine does only adds to it.
+        slowest: the longest.
         speedup: seconds of the first rung / seconds.
         repeats: how many times it was timed.
         timed_examples: how many examples it was timed on; where fewer than all, `seconds` was scaled up.
@@ -46,7 +50,9 @@ class Result:
     rung: str
     loops: int
     lines: int
+    compiled: bool
     seconds: float
+    slowest: float
     speedup: float
     repeats: int
     timed_examples: int
@@ -82,67 +88,73 @@ def race(
     rungs: Sequence[Rung] = RUNGS,
     on_rung: Callable[[str], None] = lambda name: None,
 ) -> list[Result]:
-    """Time one gradient on every rung, after a check that all agree to rounding.
+    """Time one gradient on every rung, after a check that all are right.
 
     Args:
         X: `(n_x, m)` examples, one a column.
-        Y: `(1, m)` labels.
+        Y: `(1, m)` labels, 0 or 1.
         w: `(n_x, 1)` weights.
         b: bias.
-        rungs: what races; speed-ups are over the first.
+        rungs: what races, your own functions too; speed-ups are over the first.
         on_rung: called with a rung's name before it is timed.
 
     Raises:
-        ZeroloopError: when two rungs disagree.
+        ZeroloopError: when a rung is wrong, with what is wrong of it.
+        DataError: for X, Y, w or b that no rung takes.
 
     """
+    X, Y, w, b = check(X, Y, w, b)
+    check_finite("X", X)
     check_agreement(X[:, :FIRST_EXAMPLES], Y[:, :FIRST_EXAMPLES], w, b, rungs)
-    timings = []
+    results: list[Result] = []
     for rung in rungs:
         on_rung(rung.__name__)
-        timings.append(_time(rung, X, Y, w, b))
-    return [
-        Result(
-            rung=rung.__name__,
-            loops=count_loops(rung),
-            lines=count_lines(rung),
-            seconds=seconds,
-            speedup=timings[0][0] / seconds,
-            repeats=repeats,
-            timed_examples=examples,
-        )
-        for rung, (seconds, repeats, examples) in zip(rungs, timings, strict=True)
-    ]
+        results.append(timed(rung, X, Y, w, b, results[0].seconds if results else None))
+    return results
+
+
+def timed(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float, first: float | None) -> Result:
+    """Return one rung's race, its speed-up over the seconds of the first one; None where it is the first.
+
+    BLAS has one thread: several wait for each other whenever the machine has other work.
+    """
+    with one_blas_thread():
+        least, most, repeats, examples = _time(rung, X, Y, w, b)
+    return Result(
+        rung=rung.__name__,
+        loops=count_loops(rung),
+        lines=count_lines(rung),
+        compiled=bool(compiled_loops(rung)),
+        seconds=least,
+        slowest=most,
+        speedup=(first or least) / least,
+        repeats=repeats,
+        timed_examples=examples,
+    )
 
 
 def check_agreement(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float, rungs: Sequence[Rung] = RUNGS) -> None:
-    """Raise ZeroloopError unless all rungs return the same cost and gradient, to rounding."""
-    first = _flat(rungs[0](X, Y, w, b))
-    for rung in rungs[1:]:
-        other = _flat(rung(X, Y, w, b))
-        gap = float(np.max(np.abs(other - first)))
-        if not gap <= AGREEMENT * max(1.0, float(np.max(np.abs(first)))):
+    """Raise ZeroloopError unless all rungs return the same cost and gradient as `two_loops`, to rounding."""
+    for rung in rungs:
+        if found := faults(rung(X, Y, w, b), X, Y, w, b):
             raise ZeroloopError(
-                f"{rung.__name__} and {rungs[0].__name__} disagree by {gap:.1e} on the same data; "
-                "a rung is wrong and no time of it means anything."
+                f"{rung.__name__} is wrong, and no time of it means anything: {'; '.join(found)} (of X {X.shape})."
             )
 
 
 def count_loops(rung: Rung) -> int:
-    """Return how deep explicit loops are nested in a function, from its source."""
+    """Return how deep explicit loops are nested in a function, or in what it has compiled, from the source."""
 
     def depth(node: ast.AST) -> int:
         inside = max((depth(child) for child in ast.iter_child_nodes(node)), default=0)
         return inside + isinstance(node, ast.For | ast.While | ast.comprehension)
 
-    return depth(_body(rung))
+    return max(depth(_parsed(part)) for part in (rung, *compiled_loops(rung)))
 
 
 def count_lines(rung: Rung) -> int:
-    """Return a function's lines of code, from its source: its body without docstring, comments, blank lines."""
-    body = _body(rung).body
-    statements = body[1:] if ast.get_docstring(_body(rung)) else body
-    return len("\n".join(ast.unparse(statement) for statement in statements).splitlines())
+    """Return a function's lines of code, and those of the loops that it has compiled: no docstring, comment, blank."""
+    return sum(_lines_of_body(_parsed(part)) for part in (rung, *compiled_loops(rung)))
 
 
 def find_rung(name: str) -> Rung:
@@ -160,29 +172,37 @@ def find_rung(name: str) -> Rung:
 
 
 def source_code(rung: Rung) -> str:
-    """Return a rung's source."""
-    return textwrap.dedent(inspect.getsource(rung))
+    """Return a rung's source, and that of the loops that it has compiled."""
+    parts = [_source(part) for part in (rung, *compiled_loops(rung))]
+    return "\n\n".join([parts[0], *("# compiled, over one tile:\n" * (part is parts[1]) + part for part in parts[1:])])
 
 
-def _body(rung: Rung) -> ast.FunctionDef:
-    function = ast.parse(source_code(rung)).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    return function
+def _source(function: Callable[..., Any]) -> str:
+    """Return a function's source without its decorators: the article's lines."""
+    text = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    return "".join(text.splitlines(keepends=True)[_parsed(function).lineno - 1 :])
 
 
-def _flat(result: Gradient) -> NDArray[np.float64]:
-    J, dw, db = result
-    return np.concatenate([[J], np.ravel(dw), [db]])
+def _parsed(function: Callable[..., Any]) -> ast.FunctionDef:
+    statement = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
+    assert isinstance(statement, ast.FunctionDef)
+    return statement
 
 
-def _time(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> tuple[float, int, int]:
-    """Return (median seconds over all examples, repeats, examples timed on)."""
+def _lines_of_body(function: ast.FunctionDef) -> int:
+    statements = function.body[1:] if ast.get_docstring(function) else function.body
+    return len("\n".join(ast.unparse(statement) for statement in statements).splitlines())
+
+
+def _time(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> tuple[float, float, int, int]:
+    """Return (least and most seconds over all examples, repeats, examples timed on)."""
     m = X.shape[1]
+    function = unchecked(rung)
 
     def once(examples: int) -> float:
         x, y = X[:, :examples], Y[:, :examples]
         start = time.perf_counter()
-        rung(x, y, w, b)
+        function(x, y, w, b)
         return time.perf_counter() - start
 
     examples = min(m, FIRST_EXAMPLES)
@@ -190,9 +210,10 @@ def _time(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: floa
     # Ten times the examples until the clock has something to tell: of a few the fixed costs are most.
     while (seconds := once(examples)) < TELLING_SECONDS and examples < m:
         examples = min(m, 10 * examples)
-    guess = seconds * m / examples
-    if guess > SECONDS_A_RUNG:
+    if (guess := seconds * m / examples) > SECONDS_A_RUNG:
         examples = max(min(m, FIRST_EXAMPLES), int(m * SECONDS_A_RUNG / guess) // 1000 * 1000)
-        return median(once(examples) for _ in range(FEW_REPEATS)) * m / examples, FEW_REPEATS, examples
-    repeats = MOST_REPEATS if guess * MOST_REPEATS <= SECONDS_A_RUNG else FEW_REPEATS
-    return median(once(m) for _ in range(repeats)), repeats, m
+    else:
+        examples = m
+    repeats = max(FEW_REPEATS, min(MOST_REPEATS, int(REPEATS_SECONDS / guess)))
+    times = [once(examples) * m / examples for _ in range(repeats)]
+    return min(times), max(times), repeats, examples

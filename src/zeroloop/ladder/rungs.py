@@ -1,4 +1,4 @@
-"""One gradient of logistic regression, four times: two loops, one loop, none, and one fused sweep.
+"""One gradient of logistic regression, five times: two loops, one, none, one over tiles, and two that are compiled.
 
 Every rung computes the same three things from the same four, in the article's names and shapes:
 
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Gradient = tuple[float, NDArray[np.float64], float]
-Rung = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], Gradient]
+from zeroloop.ladder.shapes import Gradient, Rung, checked
+
+TILE_BYTES = 2**21  # of X: where a tile is smaller, calls cost more than they save; where larger, it leaves the cache
 
 
 def sigmoid(z: float) -> float:
@@ -32,6 +33,7 @@ def log_loss(z: float, y: float) -> float:
     return max(z, 0) - y * z + math.log1p(math.exp(-abs(z)))
 
 
+@checked
 def two_loops(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
     """Loop over the examples, and for each over its features."""
     n_x, m = X.shape
@@ -49,6 +51,7 @@ def two_loops(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gr
     return J / m, dw / m, db / m
 
 
+@checked
 def one_loop(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
     """Loop over the examples; NumPy takes the features of each at once."""
     n_x, m = X.shape
@@ -64,6 +67,7 @@ def one_loop(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gra
     return J / m, dw / m, db / m
 
 
+@checked
 def vectorized(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
     """No loop: the article's lines, all examples at once."""
     m = X.shape[1]
@@ -76,8 +80,26 @@ def vectorized(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> G
     return J, dw, db
 
 
+@checked
+def tiled(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
+    """Loop over tiles, as many examples as fit in cache: of each the lines without a loop, while it is there."""
+    n_x, m = X.shape
+    J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
+    size = max(1, TILE_BYTES // X[:, 0].nbytes) if n_x else m
+    for start in range(0, m, size):
+        x, y = X[:, start : start + size], Y[:, start : start + size]
+        Z = w.T @ x + b
+        A = (1 + np.tanh(Z / 2)) / 2
+        J += np.sum(np.maximum(Z, 0) - y * Z + np.log1p(np.exp(-np.abs(Z))))
+        dZ = A - y
+        dw += x @ dZ.T
+        db += np.sum(dZ)
+    return J / m, dw / m, db / m
+
+
+@checked
 def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
-    """The two loops again, compiled: block by block on every core, each block read from memory once."""
+    """The two loops again, compiled: tile by tile on every core, each tile read from memory once."""
     from zeroloop.kernels.sweep import sums
     from zeroloop.sources.memory import stacked
 
@@ -88,4 +110,14 @@ def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradie
     return J, gradient[1:, np.newaxis], float(gradient[0])
 
 
-RUNGS: tuple[Rung, ...] = (two_loops, one_loop, vectorized, fused)
+RUNGS: tuple[Rung, ...] = (two_loops, one_loop, vectorized, tiled, fused)
+
+
+def compiled_loops(rung: Rung) -> tuple[Callable[..., Any], ...]:
+    """Return what `fused` does with a tile, as it is written: predictor, loss and gradient; () for other rungs."""
+    if rung is not fused:
+        return ()
+    from zeroloop.kernels.dense import add_stacked, gradient_stacked
+    from zeroloop.kernels.logistic import loss_and_residual
+
+    return add_stacked, loss_and_residual, gradient_stacked
