@@ -17,6 +17,7 @@ import typer
 from benchmarks.cluster import cluster
 from benchmarks.fits import run_case
 from benchmarks.inference import inference
+from benchmarks.instant import instant
 from benchmarks.larger import larger
 from benchmarks.page import write_page
 from benchmarks.passes import growth, passes
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "passes": passes,
     "growth": growth,
     "wholes": wholes,
+    "instant": instant,
     "larger": larger,
     "inference": inference,
     "cluster": cluster,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.instant import instant_page
 from benchmarks.penalties import CASES
 from benchmarks.problems import PROBLEMS
 from benchmarks.scale import cluster_page, scale_page
@@ -31,6 +32,8 @@ def write_page(results: dict[str, Any], folder: Path) -> None:
         parts.append(_growth(results["growth"]["figures"]))
     if "wholes" in results:
         parts.append(_wholes(results["wholes"]["figures"]))
+    if "instant" in results:
+        parts.append(instant_page(results["instant"]["figures"]))
     if "larger" in results:
         parts.append(larger_page(results["larger"]["figures"]))
     if "inference" in results:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import fits
+from benchmarks import fits, instant
 from benchmarks.fits import measure, takers
 from benchmarks.page import write_page
 from benchmarks.penalties import CASES, Case, run_one, violation
@@ -82,7 +82,8 @@ def test_the_judge_of_penalties_agrees_with_the_fit(l1_ratio: float, n_classes: 
     )
     found = run_one(case, "zeroloop", tmp_path)
     assert found["violation"] < 1e-6
-    assert found["nonzero"] == np.sum(fitted.coef_ != 0)
+    # At the same tol: with an even number of classes an L1 penalty has several optima, which differ in their zeros.
+    assert found["nonzero"] == np.sum(LogisticRegression(C=0.1, l1_ratio=l1_ratio).fit(X, y).coef_ != 0)
     figures = [{"case": "L1, 1,000,000 x 50", "peer": "zeroloop", "wanted": 10} | found]
     figures.append({"case": "L1, 1,000,000 x 50", "peer": "no such peer", "wanted": 10, "stopped": "KeyError"})
     result = {"machine": "a machine", "date": "2026-01-01", "figures": figures}
@@ -92,3 +93,31 @@ def test_the_judge_of_penalties_agrees_with_the_fit(l1_ratio: float, n_classes: 
 
 def test_zeroloop_is_first_in_every_comparison() -> None:
     assert all(next(iter(case.peers)).startswith("zeroloop") for case in CASES.values())
+
+
+def test_a_small_problem_is_timed_from_an_empty_cache_of_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instant, "COLD_PROCESSES", 1)
+    monkeypatch.setattr(instant, "WARM_FITS", 1)
+    case = "LogisticRegression(), 100 x 3,900"
+    X, y = instant.CASES[case].make()
+    assert X.shape == (100, 3_900)
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    ours = instant.measured(case, "zeroloop", str(tmp_path))
+    assert ours["compiled"] == 0
+    assert ours["process"]["seconds"] > ours["first"]["seconds"] > 0
+    assert ours["process"]["cpu"] > ours["first"]["cpu"] > 0
+    rows = [{"case": case, "wanted": 0.02, "peer": peer} | ours for peer in instant.PEERS]
+    write_page({"instant": {"machine": "a machine", "date": "2026-01-01", "figures": rows}}, tmp_path)
+    assert f"| {case} | 20 ms | scikit-learn | " in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", instant.CASES)
+def test_small_problems_are_those_named_and_fit(name: str) -> None:
+    case = instant.CASES[name]
+    assert list(case.fit) == list(instant.PEERS)
+    X, y = case.make()
+    fitted = case.fit["zeroloop"](X, y)
+    assert np.all(getattr(fitted, "converged_", getattr(fitted, "converged", False)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from functools import partial
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn import metrics
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from zeroloop import LogisticRegression, LogisticRegressionCV
@@ -238,3 +240,31 @@ def test_what_a_scorer_is_given(response: Any) -> None:
     assert seen == [(1, [0, 1])] * 12
     loss = make_scorer(metrics.log_loss, greater_is_better=False, response_method="predict_proba")
     np.testing.assert_allclose(searched(loss, X, y, cv).scores_[:, 0], by_hand(loss, X, y, cv), rtol=1e-6)
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_accuracy_by_default_is_that_of_scikit_learns_scorer(n_classes: int, multi_class: str) -> None:
+    rng = np.random.default_rng(n_classes)
+    rows = rng.standard_normal((80, 5))
+    y = rng.integers(0, n_classes, 80).astype(str)
+    for X, fit_intercept, weight in itertools.product(
+        (rows, scipy.sparse.csr_array(rows), rows.astype(np.float32)), (True, False), (None, rng.random(80))
+    ):
+        options: dict[str, Any] = {"fit_intercept": fit_intercept, "multi_class": multi_class}
+        options["use_legacy_attributes"] = False
+        ours = LogisticRegressionCV(Cs=3, **options).fit(X, y, weight)
+        theirs = LogisticRegressionCV(Cs=3, scoring=make_scorer(accuracy_score), **options).fit(X, y, weight)
+        np.testing.assert_allclose(ours.scores_, theirs.scores_, rtol=1e-15)
+
+
+def test_a_fold_without_weight_has_no_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 3)), np.tile([0, 1], 30)
+    folds = KFold(3)
+    weight = np.ones(60)
+    weight[:20] = 0.0
+    with pytest.warns(UserWarning, match="gave NaN at 2 of 6 fits"):
+        fit = LogisticRegressionCV(Cs=2, cv=folds, use_legacy_attributes=False).fit(X, y, weight)
+    assert np.isnan(fit.scores_[0]).all()
+    assert np.isfinite(fit.scores_[1:]).all()

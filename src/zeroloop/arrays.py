@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _prepare(
     weight = _weight(class_weight, X, codes, classes, sample_weight)
     source = source_of(X, codes, weight, threads)
     names = getattr(estimator, "feature_names_in_", None)
-    units = units_of(source, is_sparse(X), names_of(names, X.shape[1]))
+    units = units_of(source, is_sparse(X), partial(name_of, given=names))
     if units is None:
         assert_finite(X)  # a second pass only in this case
         raise ValueError("Input X contains NaN or infinity.")
@@ -130,7 +131,12 @@ def _prepare(
 
 def names_of(given: NDArray[Any] | None, n_features: int) -> tuple[str, ...]:
     """Return columns' names, or x0, x1, ..."""
-    return tuple(map(str, [f"x{j}" for j in range(n_features)] if given is None else given))
+    return tuple(name_of(j, given) for j in range(n_features))
+
+
+def name_of(j: int, given: NDArray[Any] | None) -> str:
+    """Return a column's name, or x and its index."""
+    return f"x{j}" if given is None else str(given[j])
 
 
 def is_sparse(X: Any) -> bool:

@@ -24,7 +24,7 @@ from zeroloop.estimator import LogisticRegression
 from zeroloop.grid import Grid, checked, choose, fit_grid, numbers_of
 from zeroloop.inference.unpenalised import SEPARATED, check, fit_checked
 from zeroloop.parameters import OF_MANY
-from zeroloop.scorers import of_classes, score_with
+from zeroloop.scorers import accuracies, of_classes, score_with
 from zeroloop.sources.together import Together
 
 
@@ -268,10 +268,19 @@ class LogisticRegressionCV(LogisticRegression):
         self, prepared: PreparedArrays, folds: Sequence[tuple[Any, Any]], params: dict[str, Any]
     ) -> NDArray[np.float64]:
         """Return each fold's score on its own rows, `(n_folds, n_l1_ratios, n_Cs)`."""
+        scores = np.empty(self.coefs_paths_.shape[:3])
+        if self.scoring in (None, "accuracy"):
+            for f, (_, test) in enumerate(folds):
+                weight = _check_method_params(X=prepared.X, params=params, indices=test).get("sample_weight")
+                coefs = self.coefs_paths_[f]
+                intercepts = coefs[..., -1] if self.fit_intercept else np.zeros(coefs.shape[:-1])
+                by_column = coefs[..., : self.n_features_in_]
+                rows = _safe_indexing(prepared.X, test)
+                scores[f] = accuracies(by_column, intercepts, rows, prepared.codes[test], weight)
+            return scores
         scorer = of_classes(self._get_scorer(), self.classes_)
         model = LogisticRegression(multi_class=self.multi_class, n_jobs=self.n_jobs)
         model.classes_, model.n_features_in_ = self.classes_, self.n_features_in_
-        scores = np.empty(self.coefs_paths_.shape[:3])
         for f, (_, test) in enumerate(folds):
             rows, labels = _safe_indexing(prepared.X, test), _safe_indexing(prepared.y, test)
             of_fold = _check_method_params(X=prepared.X, params=params, indices=test)

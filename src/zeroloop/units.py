@@ -7,7 +7,7 @@ again by themselves: first their range over the rows with weight, then their mom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -25,19 +25,19 @@ CLOSE = 1e-6  # a deviation below this part of the values: squares about one of 
 HEAD = 64  # rows that tell nearly all sparse columns from constant ones
 
 
-def units_of(source: Source, sparse: bool, names: Sequence[str]) -> Units | None:
+def units_of(source: Source, sparse: bool, name_of: Callable[[int], str]) -> Units | None:
     """Return the units of a source's columns; None where some hold NaN or infinity.
 
     Args:
         source: the rows.
         sparse: whether all columns are sparse.
-        names: of the columns.
+        name_of: returns a column's name, for an error.
 
     Raises:
         DataError: for a column whose squares overflow or vanish.
 
     """
-    return _of_sparse(source, names) if sparse else _of_numbers(source, names)
+    return _of_sparse(source, name_of) if sparse else _of_numbers(source, name_of)
 
 
 def without_intercept(units: Units) -> Units:
@@ -68,7 +68,7 @@ def held_with_idle(units: Units, fit_intercept: bool, held: FloatArray | None) -
     return np.where(idle & np.isnan(held), 0.0, held)
 
 
-def _of_numbers(source: Source, names: Sequence[str]) -> Units | None:
+def _of_numbers(source: Source, name_of: Callable[[int], str]) -> Units | None:
     moments = source.reduce(statistics(source.n_rows, source.n_coefs).moments)
     mean, constant = moments.mean, np.zeros(source.n_coefs, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -87,7 +87,7 @@ def _of_numbers(source: Source, names: Sequence[str]) -> Units | None:
     for j, low, high, squares in zip(again.tolist(), found.low, found.high, exact.squares, strict=True):
         why = out_of_range(float(low), float(high), float(squares))
         if why is not None:
-            raise DataError(f"Column {names[j]!r} {why}")
+            raise DataError(f"Column {name_of(j)!r} {why}")
     flat = np.array([is_constant(*ends) for ends in zip(found.low, found.high, strict=True)])
     mean[again] = np.where(flat, found.low, found.low + exact.mean)
     deviation[again] = np.where(flat, 1.0, exact.deviation())
@@ -95,12 +95,12 @@ def _of_numbers(source: Source, names: Sequence[str]) -> Units | None:
     return Units(mean, np.append(1.0, deviation), constant)
 
 
-def _of_sparse(source: Source, names: Sequence[str]) -> Units | None:
+def _of_sparse(source: Source, name_of: Callable[[int], str]) -> Units | None:
     largest = source.reduce(statistics(source.n_rows, source.n_coefs).largest).values
     if not np.all(np.isfinite(largest)):
         return None
     for j in np.flatnonzero((largest > 0) & ~((largest > SMALLEST) & (largest < LARGEST)))[:1].tolist():
-        raise DataError(f"Column {names[j]!r} {out_of_range(0.0, float(largest[j]))}")
+        raise DataError(f"Column {name_of(j)!r} {out_of_range(0.0, float(largest[j]))}")
     constant = np.append(False, largest == 0)
     same = source.reduce(partial(_alike, most_rows=HEAD)).at
     if same.size > 0:

@@ -13,7 +13,7 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.arrays import PreparedArrays, check_classes, is_sparse, names_of, source_of
+from zeroloop.arrays import PreparedArrays, check_classes, is_sparse, name_of, source_of
 from zeroloop.blocks import FloatArray
 from zeroloop.cluster.partition import Blocks
 from zeroloop.kernels.totals import MOST_WEIGHT
@@ -103,7 +103,7 @@ def prepare_on_cluster(
         estimator.feature_names_in_ = names
     elif hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
-    units = units_of(source, sparse, names_of(names, n_features))
+    units = units_of(source, sparse, partial(name_of, given=names))
     if units is None:
         raise ValueError("Input X contains NaN or infinity.")
     return PreparedArrays(

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from zeroloop.blocks import Block, Source, TableSource
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels.select import is_small, statistics
+from zeroloop.sources.memory import MemorySource
 from zeroloop.sources.threads import one_blas_thread
 
 S = TypeVar("S")
@@ -19,7 +20,8 @@ class Together:
     """Sources over the same rows with weights of their own, whose passes are made together.
 
     Each fit runs in a thread of its own, unaware of the others. One that asks for a pass waits until all that are still
-    running have asked; then each block is visited once for all of them.
+    running have asked; then each block is visited once for all of them. Small data in memory have no sweep to share:
+    their fits run one after the other, and wait for no thread.
     """
 
     def __init__(self, sources: Sequence[TableSource]) -> None:
@@ -32,6 +34,9 @@ class Together:
 
     def run(self, work: Callable[[int, Member], T]) -> list[T]:
         """Return `work(k, source)` for each source, all run side by side; the first error is raised."""
+        first = self._sources[0]
+        if isinstance(first, MemorySource) and is_small(first.n_rows, first.n_coefs):
+            return self._run_in_turn(work)
         results: dict[int, T] = {}
         errors: dict[int, BaseException] = {}
 
@@ -55,6 +60,16 @@ class Together:
         if errors:
             raise errors[min(errors)]
         return [results[k] for k in range(len(self._sources))]
+
+    def _run_in_turn(self, work: Callable[[int, Member], T]) -> list[T]:
+        """Run one after the other; passes are counted as those of fits side by side."""
+        results = []
+        with one_blas_thread():
+            for k, source in enumerate(self._sources):
+                alone = Together([source])
+                results.append(work(k, Member(alone, 0, source)))
+                self.passes = max(self.passes, alone.passes)
+        return results
 
     def reduce(self, k: int, statistic: Callable[[Block], Any]) -> Any:
         """Return source k's sum of `statistic`, once all running fits have asked for one of theirs."""
