@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +65,8 @@ def machine() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), cpu)
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    installed = {distribution.metadata["Name"].lower() for distribution in distributions()}
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES if name in installed)
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
