@@ -494,7 +494,7 @@ def test_files_that_differ_are_named(tmp_path: Path) -> None:
         open_table(tmp_path)
     csv(tmp_path / "b.csv", "bought,x\n1,two\n")
     with pytest.raises(DataError, match=r"b\.csv: column 'x' holds text, but numbers in .*a\.csv"):
-        open_table(tmp_path)
+        trained(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def counted(cluster: Cluster, table: RawTable) -> RawTable:
 def _count(opened: Opened, expected: Expected) -> int:
     with named_worker(), reading(opened.file.path):
         column = next(iter(opened.types))
-        pieces = file_batches(opened.file, [column], dict(opened.types), 0, expected)
+        pieces = file_batches(opened.file, [column], dict(opened.types), {}, 0, expected)
         return sum(piece.batch.num_rows for piece in pieces)
 
 

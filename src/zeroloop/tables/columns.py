@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -89,8 +91,31 @@ def _floats(column: pa.Array) -> NDArray[Any]:
     if pt.is_float32(column.type):
         values: NDArray[Any] = _view(column, np.float32)
     else:
-        values = _view(column.cast(pa.float64(), safe=False), np.float64)
+        values = (
+            decimal_floats(column)
+            if pt.is_decimal(column.type)
+            else _view(column.cast(pa.float64(), safe=False), np.float64)
+        )
     return np.where(bools(pc.is_null(column)), values.dtype.type(np.nan), values) if column.null_count else values
+
+
+MOST_EXACT = 2**53  # whole numbers up to here are float64s, and powers of ten up to 10**22
+MOST_EXACT_POWER = 22
+
+
+def decimal_floats(column: pa.Array) -> FloatArray:
+    """Return the float64 nearest to each decimal, `(rows,)`, anything where it is null.
+
+    pyarrow's own cast may be the one beside: 0.9400000000000001 for 0.94.
+    """
+    scale = column.type.scale
+    if pt.is_decimal128(column.type) and 0 <= scale <= MOST_EXACT_POWER and len(column):
+        words = np.frombuffer(column.buffers()[1], np.int64, 2 * len(column), 16 * column.offset).reshape(-1, 2)
+        low, high = np.where(bools(pc.is_null(column))[:, np.newaxis], 0, words).T
+        if np.all((high == low >> 63) & (low <= MOST_EXACT) & (low >= -MOST_EXACT)):
+            quotient: FloatArray = low / 10.0**scale  # of two exact numbers, so rounded once
+            return quotient
+    return _view(column.cast(pa.string()).cast(pa.float64()), np.float64)
 
 
 MOST_INDICES = 2**26  # of a map: each up to the largest has a coefficient
@@ -160,7 +185,7 @@ def as_decimals(values: FloatArray, places: int) -> FloatArray:
 
 
 def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
-    """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers or bools.
+    """Return a column as (code of each row, -1 where missing; the distinct values): strings, numbers, decimals, bools.
 
     Of a column that came as a dictionary the values may repeat, and some may be in no row. Dates and times are whole
     numbers, in their own unit.
@@ -175,7 +200,7 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
     values = column.dictionary
     if kind_of(values.type) == "categorical":
         values = values.cast(pa.string())
-    elif pt.is_decimal(values.type) or pt.is_floating(values.type):
+    elif pt.is_floating(values.type):
         values = values.cast(pa.float64())
     gone = absent(values)
     if np.any(gone):
@@ -186,8 +211,15 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
 MOST_TABLED = 2**12  # whole numbers in a row
 
 
-def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
-    """Return a column as (index of each row's value, -1 where missing; the distinct values)."""
+def value_numbers(column: pa.Array, name: str) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
+    """Return a column as (index of each row's value, -1 where missing; the distinct values).
+
+    Decimals are whole numbers where they are whole, else floats.
+
+    Raises:
+        DataError: for decimals that as floats are no longer told apart.
+
+    """
     if pt.is_null(column.type):
         return np.full(len(column), -1, np.int32), ()
     if pt.is_integer(column.type) and column.null_count == 0 and len(column) > 0:
@@ -201,7 +233,23 @@ def value_numbers(column: pa.Array) -> tuple[NDArray[np.int32], tuple[Any, ...]]
             values = tuple(int(at) + low for at in np.flatnonzero(met))
             return (np.cumsum(met, dtype=np.int32) - 1)[place], values
     codes, distinct = coded(column)
-    return codes, tuple(distinct.to_pylist())
+    values = distinct.to_pylist()
+    return codes, tuple(_plain_numbers(values, name) if pt.is_decimal(distinct.type) else values)
+
+
+def _plain_numbers(decimals: Iterable[Decimal | None], name: str) -> Iterator[int | float | None]:
+    met: dict[int | float, Decimal] = {}
+    for decimal in decimals:
+        if decimal is None:
+            yield None
+            continue
+        value = int(decimal) if decimal == int(decimal) else float(decimal)
+        if met.setdefault(value, decimal) != decimal:
+            raise DataError(
+                f"Column {name!r} holds {met[value]} and {decimal}, which are the same number in 16 digits; "
+                "make it text to tell them apart, or round it."
+            )
+        yield value
 
 
 def whole_numbers(column: pa.Array) -> NDArray[np.int64]:

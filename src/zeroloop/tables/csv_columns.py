@@ -13,6 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from zeroloop.csv_options import Mark
+from zeroloop.tables.columns import MOST_EXACT
 from zeroloop.tables.csv_dialect import Dialect
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.missing_words import Words, missing_words
@@ -29,7 +30,6 @@ from zeroloop.tables.written_numbers import (
 MOSTLY = 0.9  # of a head's values: the rest of a column of numbers is damage, above it the column is text
 FEWEST_VALUES = 10  # of which one may be no number
 LONG = re.compile(r"^[+-]?\d{16,400}$")
-LARGEST_EXACT = 2**53  # whole numbers above it are not all float64
 LEADING_ZERO = re.compile(r"^[+-]?0\d+$")
 CANONICAL = r"^(?:-?[1-9]\d*|0)$"
 """Whole numbers as Python writes them: text that is such a number all through may be read as numbers, nothing lost."""
@@ -114,7 +114,7 @@ def _are_codes(values: Sequence[str]) -> bool:
     """Return whether values are digits, and no numbers: as numbers they would lose zeros, or not be told apart."""
     if any(LEADING_ZERO.match(value) for value in values):
         return True
-    n_large = sum(abs(int(value)) > LARGEST_EXACT for value in values if LONG.match(value))
+    n_large = sum(abs(int(value)) > MOST_EXACT for value in values if LONG.match(value))
     return 2 * n_large > len(values)
 
 

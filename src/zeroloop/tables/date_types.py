@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import absent, describe, whole_numbers
+from zeroloop.tables.columns import absent, describe, kind_of, whole_numbers
 from zeroloop.tables.schema import DateKind
 
 SECOND = 1_000_000  # microseconds
@@ -44,9 +43,12 @@ def zone_of(data_type: pa.DataType) -> str | None:
 
 
 def in_words(data_type: pa.DataType) -> str:
-    """Return what a column of a type holds as a person calls it, dates with their zone."""
+    """Return what a column of a type holds as a person calls it, dates with their zone, numbers that are levels."""
     kind = date_kind(data_type)
-    return describe(data_type) if kind is None else kind_in_words(kind, zone_of(data_type))
+    if kind is not None:
+        return kind_in_words(kind, zone_of(data_type))
+    levels = pt.is_dictionary(data_type) and kind_of(data_type.value_type) == "numeric"
+    return f"categories of {describe(data_type)}" if levels else describe(data_type)
 
 
 def kind_in_words(kind: DateKind, zone: str | None) -> str:
@@ -74,29 +76,25 @@ def common_date_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None
     return pa.time64("us") if kind == "time" else pa.duration("us")
 
 
-def with_date_types(batch: pa.RecordBatch, types: Mapping[str, pa.DataType], first_row: int) -> pa.RecordBatch:
-    """Return a batch whose dates and times are of the types given, which `common_date_type` has found.
+def as_date_type(column: pa.Array, name: str, wanted: pa.DataType, first_row: int) -> pa.Array:
+    """Return dates or times as another type of theirs, which `common_date_type` has found.
 
     Args:
-        batch: some rows.
-        types: by column; those of other columns do not matter.
-        first_row: index of the batch's first row.
+        column: some rows.
+        name: the column's.
+        wanted: the type.
+        first_row: index of the first row.
 
     Raises:
         DataError: for a value out of range, naming column and row.
 
     """
-    for at, field in enumerate(batch.schema):
-        wanted, kind = types.get(field.name), date_kind(field.type)
-        if kind is None or wanted is None or field.type == wanted or date_kind(wanted) is None:
-            continue
-        values, missing = microseconds(batch.column(at), field.name, kind, first_row)
-        if pt.is_date32(wanted):
-            column = number_array((values // DAY).astype(np.int32), missing, wanted)
-        else:
-            column = number_array(values, missing, wanted)
-        batch = batch.set_column(at, field.name, column)
-    return batch
+    kind = date_kind(wanted)
+    assert kind is not None
+    values, missing = microseconds(column, name, kind, first_row)
+    if pt.is_date32(wanted):
+        return number_array((values // DAY).astype(np.int32), missing, wanted)
+    return number_array(values, missing, wanted)
 
 
 def microseconds(

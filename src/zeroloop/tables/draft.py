@@ -176,7 +176,7 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
     codes = np.empty((len(categorical), batch.num_rows), np.int32)
     met: list[Values] = []
     for k, name in enumerate(categorical):
-        codes[k], values_met = value_numbers(batch[name])
+        codes[k], values_met = value_numbers(batch[name], name)
         met.append(values_met)
     return Draft(
         names=tuple(numeric),

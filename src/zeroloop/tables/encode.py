@@ -118,7 +118,7 @@ def encode(batch: pa.RecordBatch, schema: Schema, first_row: int, labelled: bool
     batch = with_parts(batch, schema.dates, first_row)
     made = draft(batch, layout_of_schema(schema, schema.weights if labelled else None), first_row)
     if labelled:
-        codes, classes = value_numbers(batch[schema.target.name])
+        codes, classes = value_numbers(batch[schema.target.name], schema.target.name)
         made = replace(made, labels=codes, classes=classes)
     return finish(made, schema, None)
 

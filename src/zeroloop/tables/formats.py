@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,14 +12,15 @@ import pyarrow as pa
 from zeroloop.errors import BadFileError, DataError, EmptyFileError
 from zeroloop.tables import columnar, svmlight
 from zeroloop.tables.avro import avro_batches, avro_schema
+from zeroloop.tables.common_types import with_types
 from zeroloop.tables.csv_files import csv_batches, csv_schema
-from zeroloop.tables.date_types import with_date_types
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.json_files import json_batches, json_schema
 from zeroloop.tables.json_records import is_json
 from zeroloop.tables.kinds import JSON_ENDINGS, READ, foreign, is_svmlight
 from zeroloop.tables.packed import packing_of
+from zeroloop.tables.plain_types import plain_batch
 from zeroloop.tables.text_encoding import is_wide_text
 
 Format = Literal["Parquet", "Arrow file", "Arrow stream", "ORC", "Avro", "libsvm", "JSON", "CSV"]
@@ -109,13 +110,27 @@ def file_schema(file: File, expected: Expected) -> tuple[pa.Schema, tuple[int, .
 
 
 def file_batches(
-    file: File, columns: Sequence[str], types: dict[str, pa.DataType], first_row: int, expected: Expected
+    file: File,
+    columns: Sequence[str],
+    types: dict[str, pa.DataType],
+    common: Mapping[str, pa.DataType],
+    first_row: int,
+    expected: Expected,
 ) -> Iterator[Piece]:
-    """Yield a file's rows from `first_row` on, with the named columns; of a CSV file with `types`, or wider ones.
+    """Yield a file's rows from `first_row` on, with the named columns.
 
-    Dates and times have their types there too, which those of several files may differ from.
+    Args:
+        file: which.
+        columns: those to read.
+        types: that text is read as. Those that turn out too narrow are widened there, so that the next reading starts
+            with the right ones.
+        common: types that the rows have, where the file's own go with them; see `with_types`.
+        first_row: index of the first row in the file.
+        expected: what is known of the file.
 
-    Types that turn out too narrow are widened in `types`, so that the next reading starts with the right ones.
+    Raises:
+        BadFileError: for a file that cannot be read, or a value that a type in common does not hold.
+
     """
     own = [name for name in columns if name not in dict(file.keys)]
     if not own:  # a file is read for its number of rows, at least
@@ -125,7 +140,7 @@ def file_batches(
             continue
         batch = _with_keys(rows.slice(max(0, first_row - start)), file, columns, types)
         try:
-            batch = with_date_types(batch, types, first_row)
+            batch = with_types(plain_batch(batch), common, first_row)
         except DataError as error:
             raise BadFileError(file.path, str(error)) from error
         first_row += batch.num_rows

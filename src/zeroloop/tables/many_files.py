@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import pyarrow as pa
 
 from zeroloop.errors import BadFileError, DataError, EmptyFileError
-from zeroloop.tables.columns import describe
-from zeroloop.tables.date_types import common_date_type, date_kind, in_words, zone_of
+from zeroloop.tables.columns import kind_of
+from zeroloop.tables.common_types import common_type, readable
+from zeroloop.tables.date_types import in_words, zone_of
 from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import File, reading
 from zeroloop.tables.formats import Piece, file_batches, file_schema
@@ -23,13 +24,14 @@ from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.row_numbers import index_columns, notes, with_notes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Opened:
     """A file of several that are read as one table.
 
     Attributes:
         file: which.
-        types: of its columns; of a CSV file they may turn out wider.
+        types: of its own columns, as text is to be read; of a CSV file they may turn out wider.
+        common: types of the table's columns.
         groups: rows of each of its row groups, at whose starts reading may begin, or of all of it where it has none;
             None where its rows have not been counted.
 
@@ -37,6 +39,7 @@ class Opened:
 
     file: File
     types: dict[str, pa.DataType]
+    common: Mapping[str, pa.DataType]
     groups: tuple[int, ...] | None
 
     @property
@@ -45,7 +48,7 @@ class Opened:
         return None if self.groups is None else sum(self.groups)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRows:
     """The rows of several files, one after the other: what a table of files reads.
 
@@ -53,21 +56,24 @@ class FileRows:
         opened: the files.
         first_row: index of the first file's first row in the table.
         expected: what is known of them.
+        conflicts: by column that has no type in common, a file and the reason why it cannot be read as one column.
 
     """
 
     opened: tuple[Opened, ...]
     first_row: int = 0
     expected: Expected = NOTHING_EXPECTED
+    conflicts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         """Yield the named columns' rows from a row of the table on."""
+        self.check(columns)
         n_bytes, start = 0, self.first_row
         for one in self.opened:
             if one.n_rows is None or start + one.n_rows > first_row:
                 rows = max(0, first_row - start)
                 with reading(one.file.path):
-                    for piece in file_batches(one.file, columns, one.types, rows, self.expected):
+                    for piece in file_batches(one.file, columns, one.types, one.common, rows, self.expected):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch, n_bytes + piece.n_bytes)
                     one.file.check_unchanged()  # it may have grown meanwhile, or been written anew
@@ -75,6 +81,17 @@ class FileRows:
                     one.groups = (rows,)
             n_bytes += one.file.size
             start += one.n_rows or 0
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Check that each of some columns has one type in all files.
+
+        Raises:
+            BadFileError: naming the first file where it has another.
+
+        """
+        for name in columns:
+            if name in self.conflicts:
+                raise BadFileError(*self.conflicts[name])
 
     def starts(self) -> list[int]:
         """Return the rows at which reading may begin without decoding what is before, all files having been counted."""
@@ -119,7 +136,7 @@ def open_files(
         for one, _, _ in opened
     ]
     keys, named = partitioned(named, expected.text.keys() | expected.levels)
-    unified = _Unified(tuple(field.name for field in keys))
+    unified = _Unified(tuple(key.name for key in keys), expected.levels, strict=skip_bad_files)
     rows: list[Opened] = []
     index: list[str] = []
     said: list[str] = []
@@ -132,16 +149,19 @@ def open_files(
                 raise
             skipped.append(Skipped(error.path, error.reason))
             continue
-        rows.append(Opened(file, {}, groups))
+        rows.append(Opened(file=file, types={one.name: plain_type(one) for one in schema}, common={}, groups=groups))
         index += index_columns(schema)
         said += [f"{file.path}: {one}." for one in notes(schema)]
     if not rows:
         raise DataError(f"{name}: no file is left to read; the first is bad because: {skipped[0].reason}")
     fields = [*unified.fields(), *keys]
     said += unified.said
+    common = {one.name: one.type for one in fields}
     for one in rows:
-        one.types.update((field.name, field.type) for field in fields)
-    found = FileRows(tuple(rows), expected=expected)
+        one.common = common
+        one.types |= {name: readable(common[name]) for name, own in one.types.items() if pa.types.is_null(own)}
+        one.types |= {key.name: key.type for key in keys}
+    found = FileRows(opened=tuple(rows), expected=expected, conflicts=unified.conflicts)
     return table_of(found, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
 
 
@@ -162,13 +182,23 @@ def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skippe
 
 
 class _Unified:
-    """The one schema of several files; their columns may differ in order, and in the width of numbers."""
+    """The one schema of several files; their columns may differ in order, and in the width of numbers.
 
-    def __init__(self, keys: Collection[str]) -> None:
+    Args:
+        keys: columns that folders make.
+        levels: columns named categorical.
+        strict: whether a file whose column has another type is bad, or only the column, once it is read.
+
+    """
+
+    def __init__(self, keys: Collection[str], levels: Collection[str], *, strict: bool) -> None:
         self._keys = keys
+        self._levels = levels
+        self._strict = strict
         self._types: dict[str, tuple[pa.DataType, str]] = {}
         self._first = ""
         self.said: list[str] = []  # what a reader should know
+        self.conflicts: dict[str, tuple[str, str]] = {}
 
     def add(self, path: str, schema: pa.Schema) -> None:
         """Take in a file's columns.
@@ -203,31 +233,24 @@ class _Unified:
 
     def _common(self, name: str, path: str, found: pa.DataType) -> tuple[pa.DataType, str]:
         common, common_path = self._types[name]
-        if found == common or pa.types.is_null(found):
-            return common, common_path
-        if pa.types.is_null(common):
-            return found, path
-        if date_kind(found) is not None and date_kind(common) is not None:
-            both = common_date_type(found, common)
-            if both is None:
-                one, other = in_words(found), in_words(common)
-                raise BadFileError(path, f"column {name!r} holds {one}, but {other} in {common_path}; convert one.")
-            zones = {zone_of(found), zone_of(common)}
-            if len(zones) > 1:
-                self.said.append(
-                    f"{path}: column {name!r} is in the time zone {zone_of(found)}, and in {zone_of(common)} in "
-                    f"{common_path}; all is taken in {zone_of(both)}."
-                )
-            return both, common_path
-        if describe(found) == describe(common) == "numbers":
-            whole = pa.types.is_integer(found) and pa.types.is_integer(common)
-            return (common if whole else pa.float64()), common_path
-        if describe(found) != describe(common):
-            raise BadFileError(
-                path,
-                f"column {name!r} holds {describe(found)}, but {describe(common)} in {common_path}; convert one.",
+        both = common_type(common, found, name in self._levels)
+        if both is None:
+            reason = (
+                f"column {name!r} holds {in_words(found)}, but {in_words(common)} in {common_path}; convert one, or "
+                "leave the column out."
             )
-        return common, common_path
+            if self._strict:
+                raise BadFileError(path, reason)
+            self.conflicts.setdefault(name, (path, reason))
+            # Of a type that no column is left out for unread, so that it is said whichever file is the first.
+            return (pa.string() if kind_of(common) == "other" else common), common_path
+        zones = {zone_of(found), zone_of(common)}
+        if len(zones) > 1 and None not in zones:
+            self.said.append(
+                f"{path}: column {name!r} is in the time zone {zone_of(found)}, and in {zone_of(common)} in "
+                f"{common_path}; all is taken in {zone_of(both)}."
+            )
+        return both, path if pa.types.is_null(common) else common_path
 
 
 def repeated(names: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from zeroloop.blocks import block_rows
+from zeroloop.tables.common_types import with_one_type
 from zeroloop.tables.files import File
 from zeroloop.tables.formats import Piece
 from zeroloop.tables.missing_words import without_words
@@ -154,17 +155,17 @@ def recut(batches: Iterable[pa.RecordBatch], rows: int, span: Span | None = None
             at += part.num_rows
             have += part.num_rows
             if have == full:
-                yield _joined(pending)
+                yield _joined(pending, row)
                 row += full
                 pending, have, full = [], 0, span.batch_rows(row, rows)
     if pending:
-        yield _joined(pending)
+        yield _joined(pending, row)
 
 
-def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+def _joined(parts: list[pa.RecordBatch], first_row: int) -> pa.RecordBatch:
     if len(parts) == 1:
         return parts[0]
-    # "permissive": a CSV column may turn from whole numbers to fractions between two batches.
-    tables = [pa.Table.from_batches([part]) for part in joinable(parts)]
+    # Columns may have several types: one of CSV turns from whole numbers to fractions between two batches.
+    tables = [pa.Table.from_batches([part]) for part in with_one_type(joinable(parts), first_row)]
     table = pa.concat_tables(tables, promote_options="permissive")
     return table.unify_dictionaries().combine_chunks().to_batches()[0]

@@ -21,6 +21,7 @@ class VerbatimRows:
 
     def __call__(self, columns: Sequence[str], first_row: int) -> Iterator[Piece]:
         """Yield the named columns' rows from a row of the table on."""
+        self.rows.check(columns)
         start = self.rows.first_row
         expected = replace(self.rows.expected, verbatim=True)
         schema = pa.schema([(name, pa.string()) for name in columns])
@@ -30,7 +31,7 @@ class VerbatimRows:
                 types = dict.fromkeys(one.types, pa.string()) if is_text(one.file) else dict(one.types)
                 types |= {name: pa.string() for name, _ in one.file.keys}
                 with reading(one.file.path):
-                    for piece in file_batches(one.file, columns, types, rows, expected):
+                    for piece in file_batches(one.file, columns, types, {}, rows, expected):
                         rows += piece.batch.num_rows
                         yield Piece(piece.batch.cast(schema), piece.n_bytes)
                 start += rows
