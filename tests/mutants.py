@@ -8,6 +8,7 @@ or a `ZeroloopError`.
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import gzip
 import io
 import json
@@ -27,10 +28,12 @@ from typing import Any
 
 import fastavro
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+import xlwt
 from pyarrow import feather, orc
 
 
@@ -61,6 +64,25 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
                 to = rng.randrange(len(made))
                 made[at : at + n], made[to : to + n] = made[to : to + n], made[at : at + n]
     return bytes(made)
+
+
+def damaged_within(content: bytes, rng: random.Random) -> bytes:
+    """Return an archive damaged, half of the time in one of its members, and packed as if that were whole."""
+    if rng.random() < 0.5:
+        return damaged(content, rng)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {one.filename: archive.read(one) for one in archive.infolist()}
+    name = rng.choice(sorted(members))
+    return _archive(members | {name: damaged(members[name], rng)})
+
+
+def _archive(members: dict[str, bytes]) -> bytes:
+    def write(sink: Any) -> None:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, member in members.items():
+                archive.writestr(zipfile.ZipInfo(name), member, zipfile.ZIP_DEFLATED)
+
+    return _written(write)
 
 
 STRANGE: tuple[Any, ...] = (
@@ -158,11 +180,7 @@ def _csv() -> bytes:
 
 
 def _zipped() -> bytes:
-    def write(sink: Any) -> None:
-        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(zipfile.ZipInfo("t.csv"), _csv())
-
-    return _written(write)
+    return _archive({"t.csv": _csv()})
 
 
 def _json(join: Callable[[list[str]], str]) -> bytes:
@@ -175,6 +193,30 @@ def _avro() -> bytes:
     schema = {"type": "record", "name": "row", "fields": fields}
     rows = a_small_table().select(list(kinds)).to_pylist()
     return _written(lambda sink: fastavro.writer(sink, schema, rows, sync_interval=500, sync_marker=bytes(16)))
+
+
+def _rows() -> list[list[Any]]:
+    table = a_small_table()
+    return [list(table.column_names), *map(list, zip(*(one.to_pylist() for one in table.columns), strict=True))]
+
+
+def _xlsx() -> bytes:
+    book = openpyxl.Workbook()
+    for row in _rows():
+        book.active.append(row)
+    content = _written(book.save)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # without the times at which its members were written
+        return _archive({one.filename: archive.read(one) for one in archive.infolist()})
+
+
+def _xls() -> bytes:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("t")
+    date = xlwt.easyxf(num_format_str="yyyy-mm-dd")
+    for i, row in enumerate(_rows()):
+        for j, value in enumerate(row):
+            sheet.write(i, j, value, date) if isinstance(value, dt.date) else sheet.write(i, j, value)
+    return _written(book.save)
 
 
 FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
@@ -191,6 +233,8 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "json list": (".json", lambda: _json(lambda rows: "[" + ", ".join(rows) + "]")),
     "orc": (".orc", lambda: _written(lambda sink: orc.write_table(a_small_table().drop(["kind"]), sink))),
     "avro": (".avro", _avro),
+    "xlsx": (".xlsx", _xlsx),
+    "xls": (".xls", _xls),
     "libsvm": (".svm", _libsvm),
     "libsvm.gz": (".svm.gz", lambda: gzip.compress(_libsvm(), mtime=0)),
     "arrow file": (".arrow", lambda: _ipc(pa.ipc.new_file)),
@@ -214,7 +258,9 @@ OPENED: dict[str, dict[str, Callable[[Path], Any]]] = {
 def attack(kind: str, first: int, count: int) -> int:
     """Try mutants of a file; return how many of them end in a result."""
     import zeroloop
+    from zeroloop.tables import workbooks
 
+    workbooks.SECONDS = 2  # some damaged ones are never done
     suffix, make = FILES[kind]
     content = make()
     target = "label" if "libsvm" in kind else "y"
@@ -226,7 +272,8 @@ def attack(kind: str, first: int, count: int) -> int:
         model = zeroloop.train(path, target, tol=1e-3)
         for seed in range(first, first + count):
             print(f"seed {seed}", flush=True)
-            path.write_bytes(damaged(content, random.Random(f"{kind} {seed}")))
+            damage = damaged_within if kind == "xlsx" else damaged
+            path.write_bytes(damage(content, random.Random(f"{kind} {seed}")))
             tried: dict[str, Callable[[], Any]] = {
                 "train": lambda: zeroloop.train(path, target, tol=1e-3),
                 "predict": lambda: model.predict_proba(path),

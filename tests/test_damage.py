@@ -10,4 +10,5 @@ from mutants import FILES, attacked
 
 @pytest.mark.parametrize("kind", FILES)
 def test_a_damaged_table_is_a_result_or_an_error(kind: str) -> None:
-    assert attacked(kind, FIRST_SEED, CASES or 100) == []
+    few = 8 if kind in ("xlsx", "xls") else 100  # each is read by a process of its own
+    assert attacked(kind, FIRST_SEED, CASES or few) == []

@@ -1,4 +1,4 @@
-"""What is said of tables by whoever has them: how their CSV files are written, which words are missing values."""
+"""What is said of tables by whoever has them: how CSV files are written, which sheet, which words are missing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ TABS = ("\\t", "tab")  # as a command line has it
 class CsvOptions:
     """How CSV files are written, and which words stand for missing values; None for what is to be found.
 
+    Of a workbook, sheet, decimal, header, skip and words count; of other tables, words.
+
     Args:
         encoding: a name that Python knows, such as "latin-1".
         delimiter: one character between two values; "tab" for a tab.
@@ -24,6 +26,7 @@ class CsvOptions:
         header: whether the first line holds names; False names the columns column1, column2, ...
         skip: lines above the header.
         comment: begins lines to leave out; empty for none.
+        sheet: name of a workbook's sheet; None for the first that is not hidden and has rows.
         na: words that stand for a missing value besides those known, numbers among them; in tables of any kind.
         not_na: words known that do not.
 
@@ -42,6 +45,7 @@ class CsvOptions:
     header: bool | None = None
     skip: int | None = None
     comment: str | None = None
+    sheet: str | None = None
     na: Collection[str] = ()
     not_na: Collection[str] = ()
 
@@ -66,6 +70,8 @@ class CsvOptions:
             raise OptionError(f"header is {self.header!r}; it must be true or false.")
         if self.skip is not None and (not isinstance(self.skip, int) or self.skip < 0):
             raise OptionError(f"skip is {self.skip!r}; it must be a whole number of at least 0.")
+        if self.sheet is not None and (not isinstance(self.sheet, str) or not self.sheet):
+            raise OptionError(f"sheet is {self.sheet!r}; it must be the name of a sheet.")
         if self.comment != "":
             self._check_character("comment", "such as '#', or empty for none", forbidden='\r\n"')
         for name in ("na", "not_na"):

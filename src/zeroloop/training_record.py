@@ -59,6 +59,7 @@ class CsvRecord(TypedDict, total=False):
     header: bool
     skip: int
     comment: str
+    sheet: str
     na: list[str]
     not_na: list[str]
 

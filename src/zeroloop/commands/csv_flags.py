@@ -1,4 +1,4 @@
-"""The options of every command that reads tables: how CSV files are written, and which words are missing values."""
+"""The options of every command that reads tables: how CSV files are written, which sheet, which words are missing."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ FLAGS: dict[str, tuple[Any, Any]] = {
             typer.Option(metavar="WORD", help="A word that does not, such as NA for Namibia; repeat it for more."),
         ],
         [],
+    ),
+    "sheet": (
+        Annotated[str | None, typer.Option(metavar="NAME", help="Of a workbook; by default the first with rows.")],
+        None,
     ),
     "encoding": (
         Annotated[str | None, typer.Option(metavar="NAME", help="Such as cp1252; by default found.")],

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import BadFileError, MissingFileError, ZeroloopError, first_line
 from zeroloop.tables.kinds import ENDINGS
 from zeroloop.tables.packed import DAMAGED, packing_of, unpacked
@@ -34,6 +35,7 @@ class File:
         keys: name and value of each level of a hive-partitioned folder, from where it was searched for down to it.
         outer_keys: those of the folders above, which columns of its own go before.
         broken: why it cannot be read, where the search has seen that already.
+        csv: how it is written, where it is a sheet of a workbook; None for what is expected of all files.
         fetch: writes its content, where it has to be fetched before it can be opened; see `zeroloop.tables.kept`.
 
     """
@@ -46,6 +48,7 @@ class File:
     keys: tuple[Key, ...] = ()
     outer_keys: tuple[Key, ...] = ()
     broken: str = ""
+    csv: CsvOptions | None = None
     fetch: Callable[[IO[bytes]], None] | None = None
 
     def open(self) -> pa.NativeFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from zeroloop.tables.files import File
 from zeroloop.tables.json_files import json_batches, json_schema
 from zeroloop.tables.json_records import is_json
 from zeroloop.tables.kinds import JSON_ENDINGS, READ, foreign, is_svmlight
-from zeroloop.tables.packed import packing_of
+from zeroloop.tables.packed import WorkbookError, packing_of
 from zeroloop.tables.plain_types import plain_batch
 from zeroloop.tables.text_encoding import is_wide_text
 
@@ -31,6 +31,7 @@ STARTS: dict[bytes, Format] = {
     b"ORC": "ORC",
     b"Obj\x01": "Avro",
 }
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # or a locked one of a newer format
 PART = "part-"  # begins the names of files that are parts of a table
 
 
@@ -53,6 +54,7 @@ def format_of(file: File) -> Format:
 
     Raises:
         BadFileError: for a file that is empty or of no format known.
+        WorkbookError: for a workbook.
 
     """
     packing, head = file.head(4096)
@@ -69,6 +71,8 @@ def format_of(file: File) -> Format:
             return kind
     if packing_of(head) is not None:
         raise BadFileError(file.path, f"it holds a packed file, packed again by {packing}; unpack it once.")
+    if head.startswith(OLD_WORKBOOK):
+        raise WorkbookError(file.path, "it is a workbook.")
     other = foreign(head)
     if other is not None:
         raise BadFileError(file.path, other)
@@ -89,6 +93,7 @@ def file_schema(file: File, expected: Expected) -> tuple[pa.Schema, tuple[int, .
         expected: what is known of it.
 
     """
+    expected = _of_file(expected, file)
     match format_of(file):
         case "Parquet":
             return columnar.parquet_schema(file)
@@ -151,6 +156,7 @@ def _rows(
     file: File, columns: list[str], types: dict[str, pa.DataType], first_row: int, expected: Expected
 ) -> columnar.Rows:
     """Return the rows of a file; those before `first_row` may be left out."""
+    expected = _of_file(expected, file)
     match format_of(file):
         case "Parquet":
             return columnar.parquet_rows(file, columns, first_row)
@@ -168,6 +174,10 @@ def _rows(
             return _numbered(json_batches(file, columns, types, expected))
         case "CSV":
             return _numbered(csv_batches(file, columns, types, expected))
+
+
+def _of_file(expected: Expected, file: File) -> Expected:
+    return expected if file.csv is None else replace(expected, csv=file.csv)
 
 
 def _numbered(batches: Iterator[tuple[pa.RecordBatch, int]]) -> columnar.Rows:

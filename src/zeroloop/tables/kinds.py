@@ -19,10 +19,11 @@ BINARY = {
     "Arrow": (".arrow", ".feather", ".ipc"),
     "ORC": (".orc",),
     "Avro": (".avro",),
+    "workbook": (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
 }
 """Other kinds by the ends of their names."""
 
-READ = "CSV, Parquet, Arrow IPC (Feather 2), ORC, Avro, records in JSON, and libsvm (named .svm)"
+READ = "CSV, Parquet, Arrow IPC (Feather 2), ORC, Avro, workbooks, records in JSON, and libsvm (named .svm)"
 """What is read, in words."""
 
 
@@ -37,6 +38,8 @@ ENDINGS = (*TEXT_ENDINGS, *(ending for endings in BINARY.values() for ending in 
 
 IN_WORDS = ", ".join(ending for endings in (TEXT | BINARY).values() for ending in endings)
 
+OPEN_WORKBOOK = "~$"  # begins the name of the file that Excel leaves beside a workbook while it is open
+
 NOTES = _endings((".json",))
 """Files that may be data, or about them."""
 
@@ -44,7 +47,6 @@ FOREIGN = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it"),
     (257, b"ustar", "a tar archive", "unpack it, and name the files in it"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook in Excel's old format", "save its sheet as CSV"),
     (0, b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (8, b"DUCK", "a DuckDB database", "write the table with COPY ... TO 'NAME.parquet'"),
     (0, b"\x89HDF\r\n", "an HDF5 file", "write its table as Parquet (pandas.read_hdf, then to_parquet)"),
@@ -63,7 +65,7 @@ FOREIGN = (
 
 def is_data(parts: Sequence[str]) -> bool:
     """Return whether a file that a folder holds, the names on the way to it given, is one of its data."""
-    hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    hidden = any(part.startswith((".", "_", OPEN_WORKBOOK)) and "=" not in part for part in parts)
     return not hidden and parts[-1].lower().endswith(ENDINGS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -19,9 +20,11 @@ from zeroloop.tables.formats import Piece, file_batches, file_schema
 from zeroloop.tables.hive import partitioned
 from zeroloop.tables.json_files import completed
 from zeroloop.tables.kept import Keep, fetched
+from zeroloop.tables.packed import WorkbookError
 from zeroloop.tables.plain_types import plain_type
 from zeroloop.tables.raw import RawTable, Skipped
 from zeroloop.tables.row_numbers import index_columns, notes, with_notes
+from zeroloop.tables.workbooks import sheet_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,8 +123,7 @@ def open_files(
     for file in files:
         try:
             with reading(file.path):
-                here = fetched(file, keep)
-                opened.append((here, *file_schema(here, expected)))
+                opened.append(_opened(fetched(file, keep), expected, keep))
         except EmptyFileError as error:
             empty.append(error)
         except BadFileError as error:
@@ -163,6 +165,16 @@ def open_files(
         one.types |= {key.name: key.type for key in keys}
     found = FileRows(opened=tuple(rows), expected=expected, conflicts=unified.conflicts)
     return table_of(found, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
+
+
+def _opened(file: File, expected: Expected, keep: Keep | None) -> tuple[File, pa.Schema, tuple[int, ...] | None]:
+    """Return a file as it is read, its columns, and the rows of its row groups where they are known."""
+    with suppress(WorkbookError):
+        return file, *file_schema(file, expected)
+    sheet, said = sheet_of(file, expected.csv, keep)
+    schema, groups = file_schema(sheet, expected)
+    said_of_all = notes(schema) if said is None else [said, *notes(schema)]
+    return sheet, with_notes(schema, said_of_all, index_columns(schema)), groups
 
 
 def table_of(rows: FileRows, name: str, schema: pa.Schema, skipped: tuple[Skipped, ...] = ()) -> RawTable:

@@ -34,6 +34,10 @@ WORKBOOK = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
 """Members that archives of sheets have: .xlsx, .xlsb, .ods."""
 
 
+class WorkbookError(BadFileError):
+    """A workbook, of which a sheet has to be taken before it can be read: see `zeroloop.tables.workbooks`."""
+
+
 def packing_of(head: bytes) -> str | None:
     """Return how a file is packed, by its first bytes; None where it is not."""
     if BZIP2.match(head):
@@ -51,6 +55,7 @@ def unpacked(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -
 
     Raises:
         BadFileError: for an archive of several tables, or a locked one.
+        WorkbookError: for an archive of sheets.
 
     """
     packing = packing_of(source.read(16))
@@ -74,7 +79,7 @@ def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) ->
     files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
     files = [one for one in files if not one.filename.rpartition("/")[2].startswith(".")]
     if any(one.filename in WORKBOOK for one in files):
-        raise BadFileError(path, "it is a workbook, which is not read; save its sheet as CSV.")
+        raise WorkbookError(path, "it is a workbook.")
     tables = [one for one in files if one.filename.lower().endswith(table_endings)] or files
     if len(tables) != 1:
         names = ", ".join(one.filename for one in tables[:MOST_NAMED]) + (", ..." if len(tables) > MOST_NAMED else "")
