@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeroloop.paths import path as path
     from zeroloop.predict import predict_file as predict_file
     from zeroloop.scoring import evaluate as evaluate
+    from zeroloop.tables.sql import Sql as Sql
     from zeroloop.training import train as train
 
 # Where each public name lives; imported when first asked for, so that `import zeroloop` costs nothing.
@@ -28,6 +29,7 @@ _HOMES = {
     "LogisticRegressionCV": "estimator_cv",
     "Model": "model",
     "Path": "paths",
+    "Sql": "tables.sql",
     "ZeroloopError": "errors",
     "ZeroloopWarning": "errors",
     "evaluate": "scoring",

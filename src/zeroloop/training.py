@@ -44,6 +44,7 @@ from zeroloop.tables.pipes import STANDARD, is_pipe
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
+from zeroloop.tables.sql import Sql
 from zeroloop.telling import Telling
 from zeroloop.training_record import SkippedFile, Training
 
@@ -262,6 +263,7 @@ def train(
             | asdict(options)
             | {
                 "csv": csv.given(),
+                "sql": _query(data),
                 "C": C,
                 "Cs": int(Cs) if isinstance(Cs, Integral) else np.asarray(Cs, dtype=np.float64).tolist(),
             }
@@ -285,7 +287,8 @@ def train(
             ),
             checkpoint=None if checkpoint is None else open_checkpoint,
         )
-        asked |= {"roles": roles, "arguments": asked_for, "paths": _paths(data), "csv": csv.given()}
+        asked |= {"roles": roles, "arguments": asked_for}
+        asked |= {"paths": _paths(data), "sql": _query(data), "csv": csv.given()}
         model, sayings = _fitted(table, options, rule, Cs, asked, inferred, progress)
         if out is not None:
             save(model, Path(out))
@@ -331,6 +334,10 @@ def _paths(data: TableLike) -> list[str]:
     return [STANDARD if is_pipe(one) else str(one) for one in given] if named else []
 
 
+def _query(data: TableLike) -> str | None:
+    return data.query if isinstance(data, Sql) else None
+
+
 def _write_report(model: Model, table: PreparedTable, path: Path) -> None:
     from zeroloop.report.page import rows_of, write_page
 
@@ -339,7 +346,7 @@ def _write_report(model: Model, table: PreparedTable, path: Path) -> None:
 
 def _origin(data: TableLike, scheduler: Any) -> Callable[[], tuple[Any, Any]]:
     """Return what returns a table again, and its scheduler; of an object in memory only as long as others hold it."""
-    if isinstance(data, str | PathLike | list | tuple):
+    if isinstance(data, str | PathLike | list | tuple | Sql):
         return lambda: (data, scheduler)
     try:
         held = weakref.ref(data)

@@ -105,6 +105,7 @@ class Training:
             empty where each class has a fit of its own.
         arguments: what `zeroloop.train` was given, as far as it decides on the model and is not the default, C as
             chosen; paths: of the table, as named, none of one in memory. Both None in models of older versions.
+        sql: the query whose result it was; None for none.
         csv: what was said of how the table's files are written, and which words are missing values; see
             `zeroloop.CsvOptions`.
         storage: in words, where the encoded rows were; skipped: `path` and `reason` of each file left out.
@@ -148,6 +149,7 @@ class Training:
     arguments: dict[str, Any] | None = None
     paths: list[str] | None = None
     csv: CsvRecord = field(default_factory=CsvRecord)
+    sql: str | None = None
 
     @property
     def rows_read(self) -> int:

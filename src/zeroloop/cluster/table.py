@@ -28,6 +28,7 @@ from zeroloop.tables.missing_words import without_words
 from zeroloop.tables.pipes import STANDARD, is_pipe
 from zeroloop.tables.raw import RawTable, Span
 from zeroloop.tables.read import TableLike, open_table
+from zeroloop.tables.sql import Sql
 
 PARTITIONS = 4  # of a thread, so that those of a lost or slow worker can be shared out among the others
 MOST_PARTITIONS = 2_000  # unless there are more threads: reading takes four tasks for each, and Dask a millisecond each
@@ -65,6 +66,8 @@ class ClusterTable:
                 read=_unread,
                 na=tuple(expected.csv.na),
             )
+        if isinstance(data, Sql):
+            raise _unseen("the result of a query")
         pipes = [one for one in (data if isinstance(data, list | tuple) else [data]) if is_pipe(one)]
         if pipes:
             raise _unseen("standard input" if pipes[0] == STANDARD else f"the pipe {pipes[0]}")

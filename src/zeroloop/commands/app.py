@@ -15,7 +15,7 @@ from zeroloop.plain_text import one_line
 GROUPS = {
     "The table": (
         "target", "positive", "features", "drop", "categorical", "dates", "weights", "offset", "missing",
-        "test_fraction", "seed", "skip_bad_files", "keep", "na", "not_na", "sheet",
+        "test_fraction", "seed", "skip_bad_files", "keep", "na", "not_na", "sheet", "sql",
     ),
     "CSV files": ("encoding", "delimiter", "decimal", "header", "skip", "comment"),
     "The model": (

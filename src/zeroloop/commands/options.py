@@ -66,9 +66,9 @@ def at_least_one(text: str | int) -> int:
 
 
 Data = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="DATA", help="Files (CSV, Parquet, Arrow IPC, libsvm), folders, globs or URIs, read as one table."
+        metavar="DATA", help="Files (CSV, Parquet, Excel's, ...), folders, globs or URIs, read as one table."
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by `zeroloop train`.")]

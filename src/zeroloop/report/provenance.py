@@ -31,6 +31,8 @@ def command_of(model: Model) -> str | None:
     csv = given.pop("csv", {})
     for name, value in (given | csv).items():
         options += _words(OPTIONS.get(name, "--" + name.replace("_", "-")), name, value)
+    if training.sql is not None:
+        return shlex.join(["zeroloop", "train", *_words("--sql", "sql", training.sql), *options])
     paths = training.paths or [IN_MEMORY]
     if any(path.startswith("-") and path != STANDARD for path in paths):
         return shlex.join(["zeroloop", "train", *options, "--", *paths])

@@ -20,6 +20,7 @@ from zeroloop.outputs import is_stdout
 from zeroloop.tables.find import find_files
 from zeroloop.tables.kinds import is_data, without_notes
 from zeroloop.tables.search import in_folder
+from zeroloop.tables.sql import Sql, files_of
 
 Identity = tuple[int, int, str]
 
@@ -75,6 +76,8 @@ def check_outputs(
 
 
 def _paths(data: Any) -> list[Any]:
+    if isinstance(data, Sql):
+        return files_of(data)
     if isinstance(data, str | PathLike):
         return [data]
     return [item for item in data if isinstance(item, str | PathLike)] if isinstance(data, list | tuple) else []

@@ -25,11 +25,13 @@ from zeroloop.tables.plain_types import plain_schema
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.row_numbers import notes
 from zeroloop.tables.rows import is_rows, rows_as_table
+from zeroloop.tables.sql import Sql, result_of
 from zeroloop.tables.table_logs import LoggedTableError
 
 TableLike: TypeAlias = Any
-"""A path, a list of paths, a folder or a glob, each local or a URI; a pandas or polars DataFrame; a pyarrow Table,
-RecordBatchReader or Dataset; anything with `__arrow_c_stream__`; rows as dictionaries, or one."""
+"""A path, a list of paths, a folder or a glob, each local or a URI; a query, `zeroloop.Sql`; a pandas or polars
+DataFrame; a pyarrow Table, RecordBatchReader or Dataset; anything with `__arrow_c_stream__`; rows as dictionaries, or
+one."""
 
 
 def open_table(
@@ -47,6 +49,8 @@ def open_table(
         DataError: when there is nothing to read, or not as one table.
 
     """
+    if isinstance(data, Sql):
+        return _said(open_files([result_of(data, keep)], "the query", expected, skip_bad_files=False, keep=keep))
     given = [str(data)] if isinstance(data, str | PathLike) else data
     if isinstance(given, list | tuple) and given and all(isinstance(item, str | PathLike) for item in given):
         try:

@@ -46,7 +46,7 @@ def sheet_of(file: File, csv: CsvOptions, keep: Keep | None) -> tuple[File, str 
     said = None
     if told["others"]:
         sheet, other = told["sheet"], told["others"][0]
-        said = f"the sheet {sheet!r} is read, and {other!r} has rows too; --sheet names another"
+        said = f"the sheet {sheet!r} is read, though there are rows in {other!r} too; --sheet names another"
     return replace(found, csv=written), said
 
 
