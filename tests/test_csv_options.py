@@ -176,9 +176,18 @@ def test_every_command_that_reads_tables_has_the_options(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"encoding": "utf-99"}, "encoding is 'utf-99', which is not known; use utf-8, utf-16, cp1252 or the like."),
-        ({"encoding": "base64"}, "encoding is 'base64', which is not known; use utf-8, utf-16, cp1252 or the like."),
-        ({"encoding": "a\0b"}, "encoding is 'a\\x00b', which is not known; use utf-8, utf-16, cp1252 or the like."),
+        (
+            {"encoding": "utf-99"},
+            "encoding is 'utf-99', which is no known encoding of text; use utf-8, utf-16, cp1252 or the like.",
+        ),
+        (
+            {"encoding": "base64"},
+            "encoding is 'base64', which is no known encoding of text; use utf-8, utf-16, cp1252 or the like.",
+        ),
+        (
+            {"encoding": "a\0b"},
+            "encoding is 'a\\x00b', which is no known encoding of text; use utf-8, utf-16, cp1252 or the like.",
+        ),
         ({"delimiter": ";;"}, "delimiter is ';;'; it must be one character, such as ';', or tab."),
         ({"delimiter": ""}, "delimiter is ''; it must be one character, such as ';', or tab."),
         ({"decimal": ";"}, "decimal is ';'; it must be '.' or ','."),

@@ -29,8 +29,8 @@ def read_back(path: Path) -> tuple[dict[str, list[Any]], list[str]]:
 def same(meant: Any, found: Any) -> bool:
     if meant is None or found is None:
         return meant is found
-    if isinstance(meant, str):
-        return str(found) == meant
+    if isinstance(meant, str):  # of digits: whole numbers are float64 beside a gap of blanks
+        return (f"{found:.0f}" if isinstance(found, float) else str(found)) == meant
     return isinstance(found, int | float) and float(found) == float(meant)
 
 

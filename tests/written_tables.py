@@ -94,7 +94,7 @@ def any_written(seed: int) -> Written:
     n = int(rng.integers(4_000, 9_000)) if long else int(rng.integers(3, 60))
     encoding = one("utf-8", "utf-8", "utf-8-sig", "cp1252", "cp1251", "utf-16")
     words = WORDS.get(encoding, WORDS["utf-8"])
-    delimiter = one(",", ",", ";", "\t", "|")
+    delimiter = one(",", ",", ";", "\t", "|", " ")
     decimal = one(".", ".", ",")
     group = one("", "", "", ",", ".", " ", "'", "\u00a0", "\u202f") if encoding != "cp1251" else ""
     group = "" if group == decimal or (group == "\u202f" and encoding == "cp1252") else group
@@ -107,7 +107,7 @@ def any_written(seed: int) -> Written:
         kind, values = a_column(rng, n, words)
         gaps = rng.random(n) < (0.1 if rng.random() < 0.4 else 0)
         numeric = kind in ("integers", "decimals", "thousandths", "large", "money")
-        word = one(*(GAPS_OF_NUMBERS if numeric else MISSING))
+        word = one(*(GAPS_OF_NUMBERS if numeric else MISSING)[delimiter == " " :])  # blanks may be one or many
         columns[f"c{j}"] = [None if gap else value for gap, value in zip(gaps, values, strict=True)]
         around = money if kind == "money" else "{}"
         texts = [around.format(spelled(value, decimal, group)) if numeric else str(value) for value in values]
@@ -115,26 +115,63 @@ def any_written(seed: int) -> Written:
         kinds.append((kind, word if gaps.any() else None, around))
     rows = [list(row) for row in zip(*written, strict=True)]
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=one("\n", "\r\n"))
+    line_end = one("\n", "\r\n")
+    escape = one(None, None, "\\")  # in place of doubling quotes
+    writer = csv.writer(
+        text,
+        delimiter=delimiter,
+        quoting=quoting,
+        lineterminator=line_end,
+        doublequote=escape is None,
+        escapechar=escape,
+    )
     index = rng.random() < 0.1
     if index:
         rows = [[str(i + 1), *row] for i, row in enumerate(rows)]
     header = [*([""] if index else []), *columns]
-    title = one("", "", "", "Sales of 2024", "# made by a machine", "Sales, first half;\n")
+    width = len(header)
+    title = one(
+        "", "", "", "Sales of 2024", "# made by a machine", "Sales, first half;\n", "Report\nfrom: Monday\nby: me\n",
+        "Account:" + delimiter + "17" + delimiter * max(0, width - 2) if width > 3 and delimiter != " " else "",
+    )  # fmt: skip
     if title:
         text.write(title + "\n")
     if delimiter == ";" and rng.random() < 0.1 and not title:
         text.write("sep=;\n")
+    begun = text.tell()
     writer.writerow(header)
+    drawn = rng.random() < 0.08
+    if drawn:
+        text.write(delimiter.join("-" * max(2, len(name)) for name in header) + line_end)
     writer.writerows(rows)
-    footer = one("", "", "", "", "# end", "Total: 17")
+    blanks = rng.random() < 0.1 and delimiter != " " and "\n" not in "".join(map("".join, rows))
+    if blanks:  # around values
+        table = text.getvalue()[begun:]
+        text.seek(begun)
+        text.truncate()
+        text.write("".join(spaced(line, delimiter) for line in table.splitlines(keepends=True)))
+    footer = one(
+        "", "", "", "", "# end", "Total: 17", "Source: Office, 2024\nNote: preliminary", "\n(17 rows affected)",
+        "Total" + delimiter * (width - 1) if width > 2 else "", "-" * 20, "Printed on Monday", "17 rows selected.",
+    )  # fmt: skip
     if footer:
-        text.write(footer + "\n")
+        text.write(footer + line_end)
     about = {
         "seed": seed, "rows": n, "encoding": encoding, "delimiter": delimiter, "decimal": decimal, "group": group,
-        "quoting": int(quoting), "kinds": kinds, "title": title, "footer": footer, "index": index,
+        "quoting": int(quoting), "kinds": kinds, "title": title, "footer": footer, "index": index, "escape": escape,
+        "drawn": drawn, "blanks": blanks,
     }  # fmt: skip
     return Written(content=text.getvalue().encode(encoding), columns=columns, about=about)
+
+
+def spaced(line: str, delimiter: str) -> str:
+    """Return a line with a blank before and behind each delimiter that parts values."""
+    parts, quoted, escaped = [], False, False
+    for character in line:
+        quoted ^= character == '"' and not escaped
+        parts.append(f" {character} " if character == delimiter and not quoted and not escaped else character)
+        escaped = character == "\\" and not escaped
+    return "".join(parts)
 
 
 def spelled(value: float, decimal: str, group: str) -> str:

@@ -13,6 +13,16 @@ Mark = Literal[".", ","]
 TABS = ("\\t", "tab")  # as a command line has it
 
 
+def _is_encoding(name: str) -> bool:
+    """Return whether Python knows an encoding of whole files of text: not of host names, nor of escapes in literals."""
+    try:
+        codecs.lookup(name)
+        b"\xff".decode(name, errors="replace")
+        return not b"\\u0041".decode(name, errors="replace").endswith("A")
+    except (LookupError, ValueError, TypeError):  # UnicodeError is a ValueError
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvOptions:
     """How CSV files are written, and which words stand for missing values; None for what is to be found.
@@ -50,15 +60,11 @@ class CsvOptions:
     not_na: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if self.encoding is not None:
-            try:
-                text = codecs.lookup(self.encoding)._is_text_encoding
-            except (LookupError, ValueError, TypeError):
-                text = False
-            if not text:
-                raise OptionError(
-                    f"encoding is {self.encoding!r}, which is not known; use utf-8, utf-16, cp1252 or the like."
-                )
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise OptionError(
+                f"encoding is {self.encoding!r}, which is no known encoding of text; use utf-8, utf-16, cp1252 or the "
+                "like."
+            )
         if self.delimiter in TABS:
             object.__setattr__(self, "delimiter", "\t")
         self._check_character("delimiter", "such as ';', or tab", forbidden='\r\n"')

@@ -23,6 +23,7 @@ from zeroloop.reading import RowsHere, TableRows
 from zeroloop.resources import Resources
 from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
+from zeroloop.tables.alike import alike_sentences
 from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
 from zeroloop.tables.date_columns import asked_dates, find_dates, with_dates
 from zeroloop.tables.expected import Expected
@@ -131,7 +132,9 @@ def prepare_table(
         set_aside += [LeftOut(name, NAMES_ROWS) for name in index]
         clock.lap("read")
         resources.progress(Work(doing="encoding"))
-        schema = learn_schema(scanned, roles, None if positive is None else str(positive), reference)
+        schema = learn_schema(
+            scanned, roles, None if positive is None else str(positive), reference, n_files=max(1, len(table.files))
+        )
         schema = with_left_out(schema, set_aside, table.schema.names, found)
         learned = _learned(scanned, schema, rows.sampled(schema), table.skipped, set_aside)
         if kept is not None:
@@ -145,6 +148,8 @@ def prepare_table(
     for sentence in left_out_sentences(learned.schema.left_out):
         warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
     _warn_of_words(learned.schema, resources.csv)
+    for sentence in alike_sentences(learned.schema):
+        warnings.warn(sentence, ZeroloopWarning, stacklevel=3)
     for one in learned.skipped:
         warnings.warn(f"Skipped {one.path}: {one.reason}", ZeroloopWarning, stacklevel=3)
     training, held_out = rows.sources(learned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,9 @@ import pyarrow.compute as pc
 
 from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_columns import CANONICAL, CsvColumns, cleaned_text, find_columns, without_missing
-from zeroloop.tables.csv_stream import Plan, open_csv
+from zeroloop.tables.csv_dialect import Dialect, escaped_quotes, padded_quotes
+from zeroloop.tables.csv_filters import CHUNK_BYTES
+from zeroloop.tables.csv_stream import Plan, open_csv, open_lines
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.written_numbers import ALL_FORMATS, GROUPED, NATIVE, NumberFormat, chosen_format
@@ -24,7 +27,7 @@ def is_canonical(file: File, plan: Plan, name: str) -> bool:
     some = False
     try:
         for values, _ in _texts(file, plan, name):
-            text = cleaned_text(values, plan.words.text).drop_null()
+            text = cleaned_text(values, values.dictionary_encode(), plan.words.text, plan.dialect.loose).drop_null()
             if not pc.all(pc.match_substring_regex(text, CANONICAL), min_count=0).as_py():
                 return False
             some = some or len(text) > 0
@@ -108,6 +111,26 @@ def later_column(file: File, plan: Plan, name: str, expected: Expected) -> CsvCo
     if found.said:
         raise BadFileError(file.path, f"{found.said[0]}.")
     return found
+
+
+def later_dialect(file: File, plan: Plan) -> Dialect:
+    """Return how a file is written whose later rows may hold blanks within quotes, or escaped quotes."""
+    dialect = plan.dialect
+    patterns = [re.compile(one(dialect.delimiter, dialect.quote).encode()) for one in (padded_quotes, escaped_quotes)]
+    loose = escaped = False
+    rest = b""
+    with open_lines(file, dialect) as lines:
+        while not (loose and escaped) and (chunk := lines.read(CHUNK_BYTES)):
+            whole = rest + chunk
+            rest = whole[whole.rfind(b"\n") + 1 :]
+            loose, escaped = (
+                met or one.search(whole) is not None for met, one in zip((loose, escaped), patterns, strict=True)
+            )
+    return replace(
+        dialect,
+        loose=dialect.loose or loose or escaped,
+        escapes=dialect.escapes or ("quotes" if escaped else ""),
+    )
 
 
 def _texts(file: File, plan: Plan, name: str) -> Iterator[tuple[pa.Array, int]]:

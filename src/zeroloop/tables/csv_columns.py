@@ -22,12 +22,14 @@ from zeroloop.tables.written_numbers import (
     NumberFormat,
     chosen_format,
     decimal_of,
+    fitting,
     possible_formats,
     tidied,
     to_numbers,
 )
 
-MOSTLY = 0.9  # of a head's values: the rest of a column of numbers is damage, above it the column is text
+MOSTLY = 0.9  # of a head's values: the rest of a column of numbers is damage
+MOST_WORDS, FEWEST_NUMBERS = 5, 20  # distinct: so few words among so many numbers are no levels, whatever their share
 FEWEST_VALUES = 10  # of which one may be no number
 LONG = re.compile(r"^[+-]?\d{16,400}$")
 LEADING_ZERO = re.compile(r"^[+-]?0\d+$")
@@ -81,9 +83,8 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, ex
         if pt.is_integer(field.type) or certain:
             points = points or certain
             continue  # as pyarrow reads them: no mark, or one that can only be a decimal point
-        share = 0.0 if field.name in expected.numbers else 1.0 if len(values) < FEWEST_VALUES else MOSTLY
-        found = possible_formats(values, share)
-        if found:
+        found = possible_formats(values, _share(field.name, values, expected))
+        if found and (field.name in expected.numbers or _are_numbers(values, found[0])):
             forms[field.name] = found
     decimal = expected.csv.decimal or _decimal(forms, texts, points)
     habit: Mark = "," if dialect.delimiter == ";" else "."  # a spreadsheet's, where a comma stands within numbers
@@ -108,6 +109,21 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, ex
     lengths = {field.name: {len(value) for value in texts[field.name]} for field in schema if pt.is_integer(field.type)}
     digits = {name: length for name, (length, *others) in lengths.items() if length > 1 and not others}
     return CsvColumns(schema=schema, written=written, digits=digits, decimal=decimal, habit=habit, said=tuple(said))
+
+
+def _share(name: str, values: Sequence[str], expected: Expected) -> float:
+    """Return the share of a column's values that have to be numbers for it to be one of numbers."""
+    return 0.0 if name in expected.numbers else 1.0 if len(values) < FEWEST_VALUES else 0.5
+
+
+def _are_numbers(values: Sequence[str], form: NumberFormat) -> bool:
+    """Return whether values of which at least half are numbers are numbers and damage, and not text."""
+    fits = fitting(values, form)
+    if sum(fits) >= MOSTLY * len(values):
+        return True
+    numbers = {value for value, fit in zip(values, fits, strict=True) if fit}
+    words = set(values) - numbers
+    return len(words) <= MOST_WORDS and len(numbers) >= FEWEST_NUMBERS
 
 
 def _are_codes(values: Sequence[str]) -> bool:
@@ -142,15 +158,25 @@ def _guess(name: str, values: Sequence[str], form: NumberFormat) -> str:
     )
 
 
-def cleaned_text(column: pa.Array, missing: Collection[str]) -> pa.Array:
-    """Return text without blanks at its ends, null where it is one of the words for a missing value."""
+def may_be_misread(coded: pa.DictionaryArray) -> bool:
+    """Return whether some text has blanks at its ends, which may have stood in quotes, or a quote below a backslash."""
+    text = coded.dictionary
+    if not pc.utf8_trim_whitespace(text).equals(text):
+        return True
+    return bool(pc.any(pc.match_substring(text, '\\"'), min_count=0).as_py())
+
+
+def cleaned_text(column: pa.Array, coded: pa.DictionaryArray, missing: Collection[str], loose: bool) -> pa.Array:
+    """Return text, given by its distinct values too, without blanks at its ends, null where it is a word of `missing`.
+
+    Where the file's blanks are `loose`, those outside quotes are gone already, and others belong to the value.
+    """
     # Distinct values are few in most columns of text, and most have nothing to clean: half the time of all values.
-    coded = column.dictionary_encode()
     values = pc.utf8_trim_whitespace(coded.dictionary)
     gone = pc.is_in(values, pa.array(list(missing), pa.string()))
     if values.equals(coded.dictionary) and not pc.any(gone, min_count=0).as_py():
         return column
-    return pc.take(pc.if_else(gone, None, values), coded.indices)
+    return pc.take(pc.if_else(gone, None, coded.dictionary if loose else values), coded.indices)
 
 
 def written_numbers(column: pa.Array, form: NumberFormat, words: Words) -> tuple[pa.Array, NDArray[np.bool_]]:

@@ -14,12 +14,16 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import BadFileError
-from zeroloop.tables.csv_comments import without_comments
-from zeroloop.tables.csv_header import find_header, width_of
+from zeroloop.tables.csv_filters import Comments, Escapes, Filter, Tidy, Without, filtered_text
+from zeroloop.tables.csv_footer import MOST_LINES as MOST_FOOTER
+from zeroloop.tables.csv_footer import find_footer, is_drawn
+from zeroloop.tables.csv_header import NUMBER, find_header, width_of
+from zeroloop.tables.csv_rows import read_rows
 from zeroloop.tables.missing_words import missing_words
 from zeroloop.tables.text_encoding import find_encoding
 
@@ -38,6 +42,9 @@ class Dialect:
         delimiter, quote: between values, and around them; no quote is empty.
         comment: begins lines that are left out; empty for none.
         hashes: whether lines are left out that begin with # and have fewer values than a row.
+        loose: whether there are blanks around values, outside quotes, that are no part of them.
+        escapes: what backslashes make plain.
+        footer: bytes that follow the table.
         first_line: lines above the first row of values, the header among them.
         names: of its columns.
         unnamed: those of the names that the file does not give.
@@ -51,11 +58,38 @@ class Dialect:
     quote: str
     comment: str
     hashes: bool
+    loose: bool
+    escapes: Escapes
+    footer: int = 0
     first_line: int
     names: tuple[str, ...]
     unnamed: frozenset[str]
     row_names: bool
     said: tuple[str, ...]
+
+    @property
+    def filters(self) -> list[Filter]:
+        """What the file's lines go through, as UTF-8, before they are parsed."""
+        filters: list[Filter] = [Comments(self.comment, self.quote)] if self.comment else []
+        tidy = self.loose or self.escapes
+        return [*filters, Tidy(self.delimiter, self.quote, self.loose, self.escapes)] if tidy else filters
+
+    @property
+    def ending(self) -> list[Filter]:
+        """What the file's bytes go through as they are."""
+        return [Without(self.footer)] if self.footer else []
+
+    def with_footer(self, tail: bytes) -> Dialect:
+        """Return this without what follows the table, which is among the file's last bytes."""
+        found = find_footer(
+            tail,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            comment="#" if self.hashes else self.comment,
+            width=len(self.names),
+        )
+        return self if found is None else replace(self, footer=found.n_bytes, said=(*self.said, found.said))
 
 
 def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Dialect:
@@ -88,7 +122,7 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
     if options.skip is None and lines and (match := re.match(r'^"?sep=(.)"?\s*$', lines[0])):
         delimiter, skip = delimiter or match.group(1), 1
     mark = "#" if options.comment is None else options.comment
-    every = [line for line in lines[skip:] if line.strip()]
+    every = [line for line in lines[skip:] if line.strip() and not is_drawn(line)]
     values = [line for line in every if not (mark and line.startswith(mark))]
     if options.comment is None and 2 * len(values) < len(every):
         values = every  # rows that begin with #, or next to none
@@ -96,14 +130,29 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         reason = "the file has no table below its titles." if text.strip() else "the file is empty."
         raise BadFileError(path, reason)
     delimiter, quote = _delimiter(values, delimiter)
-    rows, _ = read_rows(values[:MOST_ROWS], delimiter, quote)
+    escapes = _escapes(values, delimiter, quote)
+    if escapes == "all" and delimiter == "\t" and _has_loose_quotes(values):
+        quote = ""  # as databases write text for each other
+    loose = escapes == "quotes"
+    if delimiter == " ":  # one for each value that is missing, or as many as there are up to the next value
+        loose = loose or _n_steady(values, " ", quote, None) < _n_steady(_collapsed(values, quote), " ", quote, None)
+    else:
+        loose = loose or re.search(padded_quotes(delimiter, quote), text) is not None
+    filters: list[Filter] = [Comments(mark, quote)] if options.comment else []
+    if loose or escapes:
+        filters.append(Tidy(delimiter, quote, loose, escapes))
+        values = list(io.StringIO(filtered_text("".join(values), filters[-1:]), newline=""))
+    escape = "\\" if escapes == "all" else None
+    rows, _ = read_rows(values[:MOST_ROWS], delimiter, quote, escape)
     width = width_of(rows)
-    if options.comment:
-        lines = list(io.StringIO(without_comments(text, mark, quote), newline=""))
-    rows, ends = read_rows(lines[skip : skip + MOST_ROWS], delimiter, quote)
+    if filters:
+        lines = list(io.StringIO(filtered_text(text, filters), newline=""))
+    rows, ends = read_rows(lines[skip : skip + MOST_ROWS], delimiter, quote, escape)
     if options.comment is None:
         kept = [i for i, row in enumerate(rows) if not is_comment(row[0], len(row), width)]
         rows, ends = [rows[i] for i in kept], [ends[i] for i in kept]
+    rows, ends, ruled = _without_drawn(rows, ends, delimiter)
+    parted = {i for i, end in enumerate(ends) if end < len(lines[skip:]) and not lines[skip + end].strip()}
     header = find_header(
         path,
         rows,
@@ -112,6 +161,8 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         missing=missing_words(options.na, options.not_na).numbers,
         given=options.header,
         titles=options.skip is None,
+        parted=parted,
+        ruled=ruled,
     )
     return Dialect(
         encoding=encoding,
@@ -119,6 +170,8 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         quote=quote,
         comment=options.comment or "",
         hashes=options.comment is None,
+        loose=loose,
+        escapes=escapes,
         first_line=skip + header.first_line,
         names=header.names,
         unnamed=header.unnamed,
@@ -132,6 +185,77 @@ def is_comment(text: str, n_values: int, width: int) -> bool:
     return text.startswith("#") and n_values < width
 
 
+def padded_quotes(delimiter: str, quote: str) -> str:
+    """Return a regular expression of a blank beside a quote at the end of a value, without or within."""
+    if not quote:
+        return r"(?!)"
+    mark, around = re.escape(delimiter), re.escape(quote)
+    blank = " " if delimiter == "\t" else r"[ \t]"
+    begins = rf"(?:^|{mark}){blank}*(?:{blank}{around}|{around}{blank})"
+    return rf"(?m:{begins}|{blank}{around}{blank}*(?:$|{mark}|\r)|{around}{blank}+(?:$|{mark}|\r))"
+
+
+def escaped_quotes(delimiter: str, quote: str) -> str:
+    """Return a regular expression of a quote that a backslash makes plain."""
+    if not quote:
+        return r"(?!)"
+    mark, around = re.escape(delimiter), re.escape(quote)
+    return rf"(?m:\\{around}(?!\s*(?:{mark}|$|{around})))"
+
+
+def _escapes(lines: Sequence[str], delimiter: str, quote: str) -> Escapes:
+    """Return what backslashes make plain: it takes a value that cannot be read without that."""
+    text = "".join(lines)
+    if "\\" not in text:
+        return ""
+    known = {"\\", '"', "'", delimiter, "\n", "\r", *"Ntnr0Zb"}
+    all_known = known.issuperset(re.findall(r"(?s)\\(.)", text))
+    if all_known and delimiter == "\t" and re.search(r"(?m)(?:^|\t)\\N(?:\t|$|\r)", text):
+        return "all"
+    if not re.search(escaped_quotes(delimiter, quote), text):
+        plainly, otherwise = (_n_steady(lines, delimiter, quote, escape) for escape in (None, "\\"))
+        if otherwise <= plainly:
+            return ""
+    return "all" if all_known else "quotes"
+
+
+def _has_loose_quotes(lines: Sequence[str]) -> bool:
+    """Return whether some value of a line of tabs begins with a quote and does not end with one."""
+    return any(
+        value.startswith('"') and not (len(value) > 1 and value.endswith('"'))
+        for line in lines
+        for value in line.rstrip("\r\n").split("\t")
+    )
+
+
+def _n_steady(lines: Sequence[str], delimiter: str, quote: str, escape: str | None) -> float:
+    """Return the share of lines whose rows have as many values as most."""
+    counts = [len(row) for row in read_rows(lines, delimiter, quote, escape)[0]]
+    return max(Counter(counts).values(), default=0) / max(1, len(counts))
+
+
+def _collapsed(lines: Sequence[str], quote: str) -> list[str]:
+    """Return lines in which any number of blanks is one."""
+    return list(io.StringIO(filtered_text("".join(lines), [Tidy(" ", quote, True, "")]), newline=""))
+
+
+def _without_drawn(
+    rows: list[list[str]], ends: list[int], delimiter: str
+) -> tuple[list[list[str]], list[int], frozenset[int]]:
+    """Return rows without drawn lines, after how many lines each ends with those below it, and which have such."""
+    kept: list[list[str]] = []
+    ended: list[int] = []
+    ruled = set()
+    for row, end in zip(rows, ends, strict=True):
+        if not is_drawn(delimiter.join(row)):
+            kept.append(row)
+            ended.append(end)
+        elif ended:
+            ended[-1] = end
+            ruled.add(len(ended) - 1)
+    return kept, ended, frozenset(ruled)
+
+
 def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
     """Return the delimiter and the quote."""
     quote = '"'
@@ -139,7 +263,11 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
         return given, quote
     some = list(lines[:MOST_LINES])
     text = "".join(some)
-    begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark)) is not None}
+    begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark, strict=True)) is not None}
+    if not begins and _are_parted_by_blanks(some):
+        return " ", quote
+    if not begins:
+        begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark)) is not None}
     # A header has seldom as many decimal marks as its rows.
     steady = [mark for mark in begins if begins[mark] == min(begins.values())]
     if len(steady) == 1 and not _begins_values(text, steady[0], "'"):
@@ -158,37 +286,33 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
     return found.delimiter, other
 
 
+def _are_parted_by_blanks(lines: Sequence[str]) -> bool:
+    """Return whether blanks part values, most of them numbers or in quotes, as many in each line."""
+    collapsed = _collapsed(lines, '"')
+    if all(_steady_from(some, " ") is None for some in (lines, collapsed)):
+        return False
+    cells = [cell for line in collapsed for cell in line.split()]
+    n_told = sum(cell[0] == '"' or NUMBER.match(cell) is not None for cell in cells)
+    return 2 * n_told >= len(cells) and not any(cell in DELIMITERS for cell in cells)
+
+
 def _begins_values(text: str, delimiter: str, quote: str) -> bool:
     """Return whether some value begins with a quote: apostrophes between thousands or letters are none."""
     return re.search(rf"(?m)(?:^|{re.escape(delimiter)}){re.escape(quote)}", text) is not None
 
 
-def _steady_from(lines: Sequence[str], mark: str) -> int | None:
-    """Return from which line on nearly all have equally many values, more than one, between such delimiters."""
+def _steady_from(lines: Sequence[str], mark: str, strict: bool = False) -> int | None:
+    """Return from which line on nearly all have equally many values, more than one, between such delimiters.
+
+    Where `strict`, no quote stands within a value, as it does where the delimiter is another.
+    """
     try:
-        counts = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark, strict=strict) if row]
     except csv.Error:
         return None
     most = Counter(counts).most_common(1)[0][0]
-    begin = counts.index(most)
-    return begin if most > 1 and counts.count(most) >= STEADY * (len(counts) - begin) else None
-
-
-def read_rows(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[list[str]], list[int]]:
-    """Return the rows that lines hold, empty lines apart, and after how many lines each ends."""
-    reader = csv.reader(
-        lines,
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        skipinitialspace=delimiter == " ",
-    )
-    rows, ends = [], []
-    try:
-        for row in reader:
-            if any(row) or len(row) > 1:
-                rows.append(row)
-                ends.append(reader.line_num)
-    except csv.Error:
-        pass  # the last one may be cut, and what is wrong in others is said when they are read
-    return rows, ends
+    # A title may by chance have as many marks: the line below it does not.
+    begin = next((i for i, pair in enumerate(pairwise(counts)) if pair == (most, most)), counts.index(most))
+    end = len(counts) - counts[::-1].index(most)  # what follows are footers
+    few = len(counts) - end <= min(MOST_FOOTER, end - begin)
+    return begin if most > 1 and few and counts.count(most) >= STEADY * (end - begin) else None

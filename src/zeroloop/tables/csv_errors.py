@@ -15,7 +15,7 @@ from zeroloop.tables.csv_stream import Plan, open_csv
 from zeroloop.tables.files import File
 from zeroloop.tables.written_numbers import NumberFormat
 
-MOST_SHOWN = 3  # of the values that are no numbers
+MOST_SHOWN = 5  # of the values that are no numbers
 MOST_TEXT = 60  # characters of a line
 FEW = 0.1  # share of values that are no numbers, up to which they are damage
 
@@ -24,18 +24,21 @@ def strays(file: File, plan: Plan, name: str, form: NumberFormat) -> BadFileErro
     """Return the error for values that are no numbers in a column of numbers: how many, and some of them."""
     n_values, n_strays, row = 0, 0, 0
     shown: dict[str, int] = {}
+    more = False  # whether there are others
     with open_csv(file, plan, {name: pa.string()}, [name]) as opened:
         for batch in opened.reader:
             numbers, bad = written_numbers(batch[name], form, plan.words)
             n_strays += int(np.sum(bad))
             n_values += len(numbers) - numbers.null_count + int(np.sum(bad))
             for i in np.flatnonzero(bad).tolist():
-                if len(shown) >= MOST_SHOWN:
+                value = batch[name][i].as_py()
+                more = more or (len(shown) == MOST_SHOWN and value not in shown)
+                if more:
                     break
-                shown.setdefault(batch[name][i].as_py(), row + i + 1)
+                shown.setdefault(value, row + i + 1)
             row += batch.num_rows
     some = ", ".join(f"{value!r} in row {at:,}" for value, at in shown.items())
-    if n_strays <= FEW * n_values:
+    if n_strays <= FEW * n_values or (not more and 2 * n_strays <= n_values):
         flags = " ".join(f"--na={quote(value)}" for value in shown)
         return BadFileError(
             file.path,

@@ -7,29 +7,35 @@ numbers is an error that counts such values and names some, because it is far mo
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from zeroloop.errors import BadFileError, EmptyFileError
+from zeroloop.errors import BadFileError, EmptyFileError, ZeroloopWarning
 from zeroloop.tables.columns import describe
-from zeroloop.tables.csv_checks import check_no_zeros, is_canonical, later_column, later_format
+from zeroloop.tables.csv_checks import check_no_zeros, is_canonical, later_column, later_dialect, later_format
 from zeroloop.tables.csv_columns import (
     CsvColumns,
     cleaned_text,
     find_columns,
+    may_be_misread,
     written_numbers,
 )
 from zeroloop.tables.csv_dialect import find_dialect
 from zeroloop.tables.csv_errors import column_of, explained, first_misfit, not_text, strays
+from zeroloop.tables.csv_filters import CHUNK_BYTES
+from zeroloop.tables.csv_footer import TAIL_BYTES
 from zeroloop.tables.csv_stream import Plan, open_csv
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
 from zeroloop.tables.missing_words import missing_words
+from zeroloop.tables.packed import packing_of
 from zeroloop.tables.row_numbers import with_notes
 from zeroloop.tables.written_numbers import PLAIN, NumberFormat
 
@@ -68,6 +74,7 @@ def csv_batches(
     written = dict(plan.columns.written)
     digits = {name: n for name, n in plan.columns.digits.items() if name in columns}
     done = 0
+    looked = expected.verbatim  # for what may be misread
     while True:
         as_text = {name for name in columns if pt.is_string(types[name]) or (name in written and _numeric(types[name]))}
         asked = {name: pa.string() if name in as_text or expected.verbatim else types[name] for name in columns}
@@ -75,39 +82,45 @@ def csv_batches(
         try:
             with open_csv(file, plan, asked, list(columns), verbatim=expected.verbatim) as opened:
                 for batch in _skip(opened.reader, done):
+                    coded = {
+                        name: batch[name].dictionary_encode()
+                        for name in columns
+                        if name in as_text and pt.is_string(types[name])
+                    }
+                    if not looked and any(map(may_be_misread, coded.values())):
+                        looked = True
+                        dialect = later_dialect(file, plan)
+                        if dialect != plan.dialect:
+                            plan = replace(plan, dialect=dialect)
+                            break
                     arrays = []
                     for name in columns:
                         array = batch[name]
-                        if name in as_text:
+                        if name in coded:
                             levels = expected.text.get(name, frozenset())
-                            array = _converted(file, plan, name, array, types[name], written.get(name, PLAIN), levels)
+                            missing = [word for word in plan.words.text if word not in levels]
+                            array = cleaned_text(array, coded[name], missing, plan.dialect.loose)
+                        elif name in as_text:
+                            array = _numbers(file, plan, name, array, written.get(name, PLAIN))
                         elif name in digits and _has_below(array, 10 ** (digits[name] - 1)):
                             check_no_zeros(file, plan, name, digits.pop(name))
                         arrays.append(array)
                     yield pa.RecordBatch.from_arrays(arrays, names=list(columns)), opened.source.tell()
                     done += batch.num_rows
-            return
+                else:
+                    return
         except pa.ArrowInvalid as error:
             misfit = column_of(error, plan.dialect.names)
             if misfit is None:
-                raise explained(file, plan, error) from error
+                plan = _with_late_footer(file, plan, error)
+                continue
             types[misfit], form = _wider(file, plan, misfit, types[misfit], expected, error)
             if form is not None:
                 written[misfit] = form
 
 
-def _converted(
-    file: File,
-    plan: Plan,
-    name: str,
-    column: pa.Array,
-    data_type: pa.DataType,
-    form: NumberFormat,
-    levels: Collection[str],
-) -> pa.Array:
-    """Return text as a column's type has it: text as it is meant, or numbers; `levels` are no missing values."""
-    if pt.is_string(data_type):
-        return cleaned_text(column, [word for word in plan.words.text if word not in levels])
+def _numbers(file: File, plan: Plan, name: str, column: pa.Array, form: NumberFormat) -> pa.Array:
+    """Return text as numbers."""
     numbers, bad = written_numbers(column, form, plan.words)
     if np.any(bad):
         raise strays(file, plan, name, form)
@@ -124,6 +137,7 @@ def _plan(file: File, expected: Expected) -> Plan:
         with file.open() as source, file.unpacked(source) as stream:
             head = stream.read(size)
         dialect = find_dialect(file.path, head, len(head) < size, expected.csv)
+        dialect = dialect.with_footer(head if len(head) < size else _tail(file))
         twice = next((name for name, n in Counter(dialect.names).items() if n > 1), None)
         if twice is not None:
             raise BadFileError(file.path, f"the column {twice!r} is there twice; rename one.")
@@ -147,6 +161,42 @@ def _plan(file: File, expected: Expected) -> Plan:
         raise not_text(file, nothing, None) from error
     return Plan(dialect=dialect, columns=find_columns(inferred, text, dialect, expected), words=nothing.words)
 
+
+def _tail(file: File) -> bytes:
+    """Return the last bytes of a file, none of one that is packed: they take reading all of it."""
+    with file.open() as source:
+        if packing_of(source.read(16)) is not None:
+            return b""
+        source.seek(max(0, file.size - TAIL_BYTES))
+        return bytes(source.read())
+
+
+def _with_late_footer(file: File, plan: Plan, error: pa.ArrowInvalid) -> Plan:
+    """Return how a file is read without what follows its table, where that has not been looked at.
+
+    Raises:
+        BadFileError: where there is no such thing, and the file does not parse.
+
+    """
+    dialect = plan.dialect
+    if dialect.footer or "CSV parse error" not in str(error):
+        raise explained(file, plan, error) from error
+    key = (file.place, file.size, file.modified)
+    if key not in _LATE_TAILS:
+        tail = b""
+        with file.open() as source, file.unpacked(source) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                tail = (tail + chunk)[-TAIL_BYTES:]
+        _LATE_TAILS[key] = tail
+    found = dialect.with_footer(_LATE_TAILS[key])
+    if not found.footer:
+        raise explained(file, plan, error) from error
+    warnings.warn(f"{file.path}: {found.said[-1]}.", ZeroloopWarning, stacklevel=2)
+    return replace(plan, dialect=found)
+
+
+_LATE_TAILS: dict[tuple[str, int, int | None], bytes] = {}
+"""The last bytes of packed files in which something follows the table: a pass each, once."""
 
 _NO_COLUMNS = CsvColumns(schema=pa.schema([]), written={}, digits={}, decimal=None, habit=".", said=())
 

@@ -11,6 +11,7 @@ from zeroloop.errors import BadFileError
 
 MOST_TITLES = 20  # lines above a table
 MOST_COMPARED = 100  # rows
+FEWEST_PADDED = 4  # values of a row, of which a line above the table has at most half
 FEWEST_COMPARED = 3  # of which the first may be names
 NUMBER = re.compile(r"^\s*[+\-\u2212(]?[$€£]?\s?-?(\d[\d.,'\u2019\s]*|[.,]\d+)([eE][+-]?\d+)?\s?[%€)]?-?\s*$")
 
@@ -46,6 +47,8 @@ def find_header(
     missing: Collection[str],
     given: bool | None,
     titles: bool,
+    parted: Collection[int] = (),
+    ruled: Collection[int] = (),
 ) -> Header:
     """Return what stands above the rows of values.
 
@@ -57,17 +60,31 @@ def find_header(
         missing: words for a missing value.
         given: whether there is a line of names; None to find out.
         titles: whether lines that are no row may stand above it.
+        parted: rows below which there is an empty line.
+        ruled: rows below which there is a drawn line.
 
     Raises:
         BadFileError: where it has too few names, or two lines look like names.
 
     """
     said = []
-    above = next((i for i, row in enumerate(rows[:MOST_TITLES]) if _fits(row, width, rows[i + 1 :], missing)), 0)
+    above = next(
+        (
+            i
+            for i, row in enumerate(rows[:MOST_TITLES])
+            if _fits(row, width, rows[i + 1 :], missing) and not (len(row) < width and i in parted)
+        ),
+        0,
+    )
     if not titles:
         above = 0
     if above and _too_few(rows[above - 1], rows[above:], width):
         above -= 1
+    if titles:
+        above = _below_padding(rows, above, width)
+        if above in parted and _are_names(rows[above + 1 :], width, missing):
+            above += 1  # a title with as many marks as a row
+        above = next((i for i in sorted(ruled) if _are_ruled(rows, i, width)), above)
     skipped = ends[above - 1] if above else 0
     if above:
         lines = "line 1 is a title, and is" if skipped == 1 else f"lines 1 to {skipped} stand above the table, and are"
@@ -90,7 +107,7 @@ def find_header(
         names = [""] * width
     else:
         # Blanks after each delimiter are the file's way of writing; those of a single name are its own.
-        spaced = len(first) > 1 and all(name.startswith(" ") for name in first[1:])
+        spaced = any(first[1:]) and all(name.startswith(" ") for name in first[1:] if name)
         names = [name.strip() if spaced or not name.strip() else name for name in first]
     while len(names) > width and not names[-1]:
         names.pop()
@@ -130,10 +147,28 @@ def _fits(row: Row, width: int, following: Sequence[Row], missing: Collection[st
     """Return whether a row may be the first of a table: the header, one name short, or a row of values."""
     if len(row) == width or not following:
         return True
-    if len(row) == width - 1:  # as R writes it, or a delimiter at the end of all rows but the header
+    if len(row) == width - 1 and len(following[0]) != len(row):  # as R writes it, or all rows but it end with a mark
         # Unless the next line is the header of what follows it: then this one is a title.
         return not _are_names(following, width, missing)
     return len(row) > width and not any(name.strip() for name in row[width:])
+
+
+def _below_padding(rows: Sequence[Row], above: int, width: int) -> int:
+    """Return which row is the first of a table below lines padded to as many values, most of them empty."""
+    filled = [sum(bool(value.strip()) for value in row) for row in rows[: above + MOST_COMPARED]]
+    typical = sorted(filled[above:])[len(filled[above:]) // 2]
+    if width < FEWEST_PADDED or 2 * filled[above] > typical:
+        return above
+    for i in range(above + 1, min(len(filled) - 1, above + MOST_TITLES)):
+        if len(rows[i]) == width and 4 * filled[i] >= 3 * typical:
+            return i if not _is_data(rows[i], rows[i + 1 :], width) else above
+    return above
+
+
+def _are_ruled(rows: Sequence[Row], i: int, width: int) -> bool:
+    """Return whether a row with a drawn line below it holds names, and is no row at the end of a table."""
+    wide = [row for row in rows[: i + 1] if len(row) == width]
+    return len(rows[i]) == width and len(wide) <= 2 and not any(map(NUMBER.match, rows[i])) and i + 1 < len(rows)
 
 
 def _too_few(above: Row, rows: Sequence[Row], width: int) -> bool:
@@ -152,7 +187,9 @@ def _are_names(rows: Sequence[Row], width: int, missing: Collection[str]) -> boo
         if all(NUMBER.match(row[j]) or row[j].strip() in missing for row in full[1:])
         and any(NUMBER.match(row[j]) for row in full[1:])
     ]
-    return bool(numeric) and all(not NUMBER.match(rows[0][j]) and rows[0][j].strip() not in missing for j in numeric)
+    # Numbers of rows have often no name.
+    named = [j for j in numeric if j > 0 or rows[0][0].strip()]
+    return bool(named) and all(not NUMBER.match(rows[0][j]) and rows[0][j].strip() not in missing for j in named)
 
 
 def _shown(row: Row) -> str:

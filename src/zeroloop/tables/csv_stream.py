@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_columns import CsvColumns
-from zeroloop.tables.csv_comments import WithoutComments
 from zeroloop.tables.csv_dialect import Dialect, is_comment
+from zeroloop.tables.csv_filters import Filtered
 from zeroloop.tables.files import File
 from zeroloop.tables.missing_words import Words
 from zeroloop.tables.text_encoding import UTF8
@@ -86,6 +86,7 @@ def open_csv(
                 parse_options=pacsv.ParseOptions(
                     delimiter=dialect.delimiter,
                     quote_char=dialect.quote or False,
+                    escape_char="\\" if dialect.escapes == "all" else False,
                     newlines_in_values=True,
                     invalid_row_handler=bad_row,
                 ),
@@ -108,10 +109,17 @@ def open_csv(
         ) from error
 
 
+@contextmanager
+def open_lines(file: File, dialect: Dialect) -> Iterator[pa.NativeFile]:
+    """Open a file as UTF-8, as it stands."""
+    with file.open() as source, file.unpacked(source) as plain:
+        yield _table(plain, replace(dialect, comment="", loose=False, escapes=""))
+
+
 def _table(stream: pa.NativeFile, dialect: Dialect) -> pa.NativeFile:
-    """Return a stream as UTF-8 without comments."""
+    """Return a stream as UTF-8 without what is no part of the table or of its values."""
+    if dialect.ending:
+        stream = pa.PythonFile(Filtered(stream, dialect.ending), mode="r")
     if dialect.encoding not in UTF8:
         stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
-    if not dialect.comment:
-        return stream
-    return pa.PythonFile(WithoutComments(stream, dialect.comment, dialect.quote), mode="r")
+    return pa.PythonFile(Filtered(stream, dialect.filters), mode="r") if dialect.filters else stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from zeroloop.blocks import Block
 from zeroloop.errors import DataError
 from zeroloop.plain_text import number_of
 from zeroloop.sparse import Sparse, from_triples
+from zeroloop.tables.alike import BY, like_known
 from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
 from zeroloop.tables.dates import check_date_type, with_parts
 from zeroloop.tables.draft import Draft, Interner, Layout, draft
@@ -30,23 +31,29 @@ class Surprises:
     Attributes:
         unseen: rows with a level that has no coefficient.
         filled: rows with a missing value in a column that had none.
+        alike: of columns with such levels, one that looks like a known level, and that one.
 
     """
 
     unseen: Counter[str] = field(default_factory=Counter)
     filled: Counter[str] = field(default_factory=Counter)
+    alike: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __add__(self, other: Self) -> Surprises:
-        return Surprises(self.unseen + other.unseen, self.filled + other.filled)
+        return Surprises(self.unseen + other.unseen, self.filled + other.filled, other.alike | self.alike)
 
     def sentence(self) -> str | None:
         """Return the one warning that counts them; None where there is nothing to say."""
         parts = []
         if self.unseen:
             parts.append(f"levels never seen in training count as no effect: {_listed(self.unseen)}")
+        for name in [name for name, _ in self.unseen.most_common(MOST_NAMED) if name in self.alike]:
+            new, known = self.alike[name]
+            parts.append(f"of column {name!r}, {new!r} differs from the known {known!r} only {BY}")
         if self.filled:
             parts.append(f"missing values in columns without any in training count as average: {_listed(self.filled)}")
-        return "; ".join(parts).capitalize() + "." if parts else None
+        said = "; ".join(parts)
+        return f"{said[0].upper()}{said[1:]}." if said else None
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -234,7 +241,13 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         np.take(lookup.coefs, numbers_of, out=codes[row], mode="wrap")  # -1 picks the last entry
         complete &= ~missing
         if np.any(lookup.unseen):
-            surprises.unseen[levels.name] += int(np.sum(lookup.unseen[numbers_of]))
+            unseen = lookup.unseen[numbers_of]
+            surprises.unseen[levels.name] += int(np.sum(unseen))
+            if levels.name in draft.coded and book is None:
+                values = draft.values[draft.coded.index(levels.name)]
+                strange = (values[code] for code in np.unique(numbers_of[unseen]))
+                for pair in islice(like_known(strange, levels.levels).items(), 1):
+                    surprises.alike[levels.name] = pair
         if not levels.missing and schema.missing == "impute" and levels.name not in others:
             surprises.filled[levels.name] += int(np.sum(missing))
     if schema.missing == "error" and not np.all(complete):
@@ -257,7 +270,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
         marks=np.ascontiguousarray(pairs[:, np.argsort(pairs[0], kind="stable")]),
         sparse=sparse,
     )
-    return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled))
+    return Encoded(block, complete, Surprises(+surprises.unseen, +surprises.filled, surprises.alike))
 
 
 def first_coefs(schema: Schema) -> list[int]:
@@ -331,8 +344,10 @@ def _labels(draft: Draft, schema: Schema, book: Codebook | None) -> NDArray[np.f
     strange = [int(k) for k in unknown if np.any(draft.labels == k)]  # a dictionary may hold values of no row
     if strange:
         listed = ", ".join(repr(level) for level in known[:-1])
+        new = draft.classes[strange[0]]
+        near = like_known([new], known)
+        differs = "".join(f", and {new!r} differs from {one!r} only {BY}" for one in near.values())
         raise DataError(
-            f"The target {target.name!r} holds {draft.classes[strange[0]]!r}; "
-            f"the model knows {listed} and {known[-1]!r}."
+            f"The target {target.name!r} holds {new!r}; the model knows {listed} and {known[-1]!r}{differs}."
         )
     return np.append(positions.astype(np.float32), np.float32(np.nan))[draft.labels]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -32,6 +33,8 @@ def _endings(plain: Sequence[str]) -> tuple[str, ...]:
 
 
 SVMLIGHT, JSON_ENDINGS = _endings(TEXT["libsvm"]), _endings(TEXT["JSON"])
+SVMLIGHT_ROW = re.compile(rb"^[+-]?\d+(?:\.\d+)?(?:\s+\d+:[-+\d.eE]+)+\s*(?:#.*)?$")
+MOST_LINES = 5  # looked at
 TEXT_ENDINGS = tuple(ending for endings in TEXT.values() for ending in _endings(endings))
 ENDINGS = (*TEXT_ENDINGS, *(ending for endings in BINARY.values() for ending in endings))
 """What a folder is searched for; a file named by itself is known by its first bytes, a libsvm file by its name."""
@@ -105,4 +108,9 @@ def foreign(head: bytes) -> str | None:
         return "it is a web page, perhaps with an error or a table on it; get the table as CSV."
     if page.startswith(b"<?xml"):
         return "it is XML, which is not read; get the table as CSV."
-    return "it is a PDF, which is not read; get the table as CSV." if page.startswith(b"%pdf-") else None
+    if page.startswith(b"%pdf-"):
+        return "it is a PDF, which is not read; get the table as CSV."
+    lines = head.splitlines()[:-1][:MOST_LINES]
+    if lines and all(SVMLIGHT_ROW.match(line) for line in lines):
+        return f"its lines are those of libsvm (label index:value ...); let its name end in {SVMLIGHT[0]}."
+    return None

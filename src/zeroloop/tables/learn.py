@@ -10,14 +10,17 @@ import numpy as np
 
 from zeroloop.errors import DataError, OptionError, ZeroloopWarning
 from zeroloop.kernels.totals import out_of_range
-from zeroloop.plain_text import number_of
+from zeroloop.plain_text import listed, number_of
+from zeroloop.tables.alike import BY, alike
 from zeroloop.tables.columns import NOT_DECIMAL, fits_float32, kind_of, no_term
+from zeroloop.tables.identifiers import identifier_sentence, identifiers
 from zeroloop.tables.learn_dates import Learned, learn_dates
 from zeroloop.tables.left_out import none_left
 from zeroloop.tables.roles import Roles
-from zeroloop.tables.row_numbers import FEWEST_COUNTED, counts
+from zeroloop.tables.row_numbers import counted_from, counts
 from zeroloop.tables.scan import ColumnScan, Measured, Scan
 from zeroloop.tables.schema import Categorical, LeftOut, Level, Numeric, Schema, SparseColumn, Target
+from zeroloop.tables.stray_words import words_sentence
 
 MOST_CLASSES = 100  # of a target
 MOST_LEVELS = 1_000  # a column of text with more keeps the most frequent and pools the rest
@@ -25,7 +28,7 @@ MOST_WHOLE = 2**63  # floats from here on stay what they are
 SMALLEST_IDENTIFIER = 20  # distinct values from which a column where most rows differ is taken for an identifier
 
 
-def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: bool) -> Schema:
+def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: bool, n_files: int) -> Schema:
     """Return the schema that a whole table's scan says.
 
     Args:
@@ -33,6 +36,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         roles: what each column is for.
         positive: the target's value that is label 1; None for the greater in sorted order.
         reference: whether the first level of a categorical column has no coefficient.
+        n_files: of the table, each of which may count its rows; at least 1.
 
     Raises:
         DataError: for a target that has no classes, or when no feature is left.
@@ -46,7 +50,7 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
     left_out: list[LeftOut] = []
     sparse: list[SparseColumn] = []
     offset: Numeric | None = None
-    counting: list[Numeric] = []  # columns of numbers that count the rows
+    counting: dict[str, float] = {}  # from what number on columns count the rows
     measured = scanned.measured.total()
     orders = {name: column.order for name, column in scanned.columns.items()} | {roles.target: scanned.target_order}
     for name in [name for name, order in orders.items() if order.disagree]:
@@ -56,15 +60,20 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
             ZeroloopWarning,
             stacklevel=4,
         )
+    for name, column in scanned.columns.items():
+        words = words_sentence(name, column.levels) if name not in roles.categorical else None
+        if words is not None:
+            warnings.warn(words, ZeroloopWarning, stacklevel=4)
     if roles.offset is not None:
         offset = _learn_offset(roles.offset, scanned.columns[roles.offset], measured)
     made, dates = learn_dates(_learn_columns(scanned, roles, measured, reference), roles.dates, measured, roles.asked)
     of_dates = {name for one in dates for name in one.columns}
-    count_rows = () if roles.named or scanned.n_training < FEWEST_COUNTED else scanned.counting - of_dates
     for name, learned in made.items():
-        if isinstance(learned, Numeric) and name in count_rows:
-            counting.append(learned)
-            continue
+        if isinstance(learned, Numeric) and not roles.named and name not in of_dates:
+            first = counted_from(scanned.columns[name].counted, scanned.n_training, n_files)
+            if first is not None:
+                counting[name] = first
+                continue
         if isinstance(learned, Numeric):
             numeric.append(learned)
         elif isinstance(learned, Categorical):
@@ -74,11 +83,17 @@ def learn_schema(scanned: Scan, roles: Roles, positive: str | None, reference: b
         else:
             left_out.append(learned)
     if numeric or categorical or sparse:
-        left_out += [LeftOut(one.name, counts(next(iter(scanned.columns[one.name].counted or ())))) for one in counting]
+        several = {name: len(scanned.columns[name].counted or ()) > 1 for name in counting}
+        left_out += [LeftOut(name, counts(first, several[name])) for name, first in counting.items()]
     else:  # a table of nothing else is about them
-        numeric += counting
+        numeric += [one for one in made.values() if isinstance(one, Numeric) and one.name in counting]
     if not numeric and not categorical and not sparse:
         raise DataError(none_left(roles.target, left_out))
+    if not roles.named:
+        whole = {one.name: scanned.columns[one.name].whole for one in numeric if one.name not in {*of_dates, *counting}}
+        found = identifiers(whole, scanned.n_training)
+        if found:
+            warnings.warn(identifier_sentence(found, scanned.n_training), ZeroloopWarning, stacklevel=4)
     if offset is not None:
         numeric.append(offset)
     types = [t for column in numeric for t in scanned.columns[column.name].types]
@@ -191,8 +206,9 @@ def _learn_target(scanned: Scan, roles: Roles, positive: str | None) -> Target:
             )
         if positive is not None:
             raise OptionError(
-                f"positive is {positive!r}, but the target {name!r} has {len(values)} values, and the model gives the "
-                "probability of each; leave positive out."
+                f"positive is {positive!r}, but the target {name!r} has {len(values)} values"
+                + "".join(f" ({listed(group, 5)} differ only {BY})" for group in alike(values)[:1])
+                + ", and the model gives the probability of each; leave positive out."
             )
         return Target(name, tuple(values))
     if positive is None:

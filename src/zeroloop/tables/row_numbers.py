@@ -19,14 +19,17 @@ SAID, INDEX = b"zeroloop.said", b"zeroloop.index"
 """Keys of a schema's metadata: what a reader should know, and the columns that number or name the rows."""
 
 FEWEST_COUNTED = 10  # rows: of fewer, a column that happens to count them is no surprise
+MOST_OFFSETS = 10_000  # files of which each counts its own rows
+GLANCE = 64  # values
 INDEX_NAME = re.compile(r"^(?:__index_level_\d+__|Unnamed: 0(?:\.\d+)?)$")
 
 NAMES_ROWS = "it numbers or names the rows; name it among the features to use it all the same"
 
 
-def counts(value: float) -> str:
-    """Return why a column that counts the rows from `value` on is left out."""
-    return f"it counts the rows ({value:g}, {value + 1:g}, {value + 2:g}, ...); name it among the features to use it"
+def counts(value: float, each: bool) -> str:
+    """Return why a column is left out that counts the rows, of each file or of all, from `value` on."""
+    rows = "the rows of each file" if each else "the rows"
+    return f"it counts {rows} ({value:g}, {value + 1:g}, {value + 2:g}, ...); name it among the features to use it"
 
 
 def with_notes(schema: pa.Schema, said: Sequence[str], index: Sequence[str]) -> pa.Schema:
@@ -51,13 +54,42 @@ def index_columns(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name in named or INDEX_NAME.match(name)]
 
 
-def counted_from(values: NDArray[np.floating], rows: NDArray[np.int64]) -> float | None:
-    """Return the value at the table's first row, 0 or 1, of numbers that count its rows; None of others.
+def counted_offsets(values: NDArray[np.floating], rows: NDArray[np.int64]) -> frozenset[float]:
+    """Return by how much numbers differ from their rows' indices, if they may count the rows of a few files; else none.
 
     Args:
         values: `(n,)`.
         rows: `(n,)`, their indices in the table.
 
     """
-    first = float(values[0]) - float(rows[0])
-    return first if first in (0.0, 1.0) and np.array_equal(values, rows + first) else None
+    for some in (slice(GLANCE), slice(None)):  # most columns are told by a glance
+        offsets = values[some] - rows[some]
+        steps = np.flatnonzero(offsets[1:] != offsets[:-1])
+        if len(steps) * FEWEST_COUNTED > len(offsets) + FEWEST_COUNTED:
+            return frozenset()
+    return frozenset(offsets[np.append(0, steps + 1)].tolist())
+
+
+def offsets_of_both(a: frozenset[float] | None, b: frozenset[float] | None) -> frozenset[float] | None:
+    """Return the offsets of two parts of a column."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a | b if a and b and len(a | b) <= MOST_OFFSETS else frozenset()
+
+
+def counted_from(offsets: frozenset[float] | None, n_rows: int, n_files: int) -> float | None:
+    """Return the value of the first row, 0 or 1, of numbers that count the rows of the table, or of each of its files.
+
+    Args:
+        offsets: by how much they differ from their rows' indices in the table.
+        n_rows: how many numbers there are.
+        n_files: of the table.
+
+    Returns:
+        None for other numbers.
+
+    """
+    if not offsets or len(offsets) > n_files or n_rows < FEWEST_COUNTED * len(offsets):
+        return None
+    first = max(offsets)
+    return first if first in (0.0, 1.0) else None

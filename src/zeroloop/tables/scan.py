@@ -18,9 +18,10 @@ from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
 from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, describe, kind_of, present
 from zeroloop.tables.draft import Draft, Layout
+from zeroloop.tables.identifiers import REPEATED, WholeNumbers, whole_numbers
 from zeroloop.tables.order import MOST_COUNTED, Order, order_of
 from zeroloop.tables.roles import Roles, Rows
-from zeroloop.tables.row_numbers import counted_from
+from zeroloop.tables.row_numbers import counted_offsets, offsets_of_both
 from zeroloop.tables.schema import Level
 from zeroloop.tree import Tree
 
@@ -39,8 +40,9 @@ class ColumnScan:
             far as is known of them.
         n_dropped: distinct values that are not among them any more.
         order: of the categories.
-        counted: values that the first row of the table has where the numbers count its rows: 0, 1 or none; None where
-            there are no rows.
+        counted: by how much its numbers differ from the indices of their rows, where that is seldom another, as of
+            numbers that count rows; else none; None where there are no rows.
+        whole: its whole numbers, as far as they differ from each other.
 
     """
 
@@ -51,6 +53,7 @@ class ColumnScan:
     n_dropped: int = 0
     order: Order = field(default_factory=Order)
     counted: frozenset[float] | None = None
+    whole: WholeNumbers = REPEATED
 
     def taking_in(self, other: Self) -> ColumnScan:
         """Return both; this one's levels are given up to the result."""
@@ -60,7 +63,6 @@ class ColumnScan:
         if len(levels) > MOST_COUNTED:
             n_dropped += len(levels) - MOST_COUNTED // 2
             levels = Counter(dict(levels.most_common(MOST_COUNTED // 2)))
-        a, b = self.counted, other.counted
         return ColumnScan(
             types=self.types | other.types,
             n_missing=self.n_missing + other.n_missing,
@@ -68,7 +70,8 @@ class ColumnScan:
             levels=levels,
             n_dropped=n_dropped,
             order=self.order + other.order,
-            counted=b if a is None else a if b is None else a & b,
+            counted=offsets_of_both(self.counted, other.counted),
+            whole=self.whole + other.whole,
         )
 
 
@@ -201,11 +204,6 @@ class Scan:
         """Names of the float32 columns that hold other numbers than short decimals."""
         return frozenset(name for name, column in self.columns.items() if column.decimals == NOT_DECIMAL)
 
-    @property
-    def counting(self) -> frozenset[str]:
-        """Names of the columns of numbers that count the rows."""
-        return frozenset(name for name, column in self.columns.items() if column.counted)
-
 
 def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
     """Return which of a batch's features are read as what.
@@ -273,12 +271,12 @@ def scan(
         missing[name] = float(n - found.n)
         if found.n < n and weight is not None:
             missing[name] = float(np.sum(weight[np.isnan(values[j])]))
-        first = counted_from(values[j], places) if n > 0 else None
         columns[name] = ColumnScan(
             types=frozenset([types[name]]),
             n_missing=n - found.n,
             decimals=decimals[j],
-            counted=frozenset([] if first is None else [first]) if n > 0 else None,
+            counted=counted_offsets(values[j], places) if n > 0 else None,
+            whole=whole_numbers(values[j]) if pa.types.is_integer(types[name]) else REPEATED,
         )
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])

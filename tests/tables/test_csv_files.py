@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from corpus import ROWS, clean
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
@@ -25,113 +26,11 @@ from zeroloop.tables.expected import Expected
 from zeroloop.tables.read import open_table
 from zeroloop.tables.written_numbers import NumberFormat, chosen_format, possible_formats, to_numbers
 
-ROWS = 300
-
-
-def clean() -> pd.DataFrame:
-    """Return a table, sorted by class, as many are."""
-    rng = np.random.default_rng(20)
-    frame = pd.DataFrame(
-        {
-            "price": np.round(rng.normal(size=ROWS) * 4_000, 2),
-            "größe": rng.integers(1, 9, ROWS),
-            "city": rng.choice(["Köln", "Paris", "São Paulo"], ROWS),
-            "zip": rng.choice(["00501", "01234", "98765"], ROWS),
-            "y": rng.choice(["no", "yes"], ROWS),
-        }
-    )
-    return frame.sort_values("y", ignore_index=True)
-
-
-def written(decimal: str, thousands: str) -> Callable[[float], str]:
-    marks = str.maketrans({",": thousands, ".": decimal})
-    return lambda value: f"{value:,.2f}".translate(marks)
-
-
-def with_price(text: Callable[[float], str]) -> pd.DataFrame:
-    frame = clean()
-    return frame.assign(price=[text(value) for value in frame["price"]])
-
-
-def as_r(path: Path) -> None:
-    frame = clean()
-    header = ",".join(f'"{name}"' for name in frame.columns)
-    lines = [f'"{i + 1}",{r.price},{r["größe"]},"{r.city}","{r.zip}","{r.y}"' for i, r in frame.iterrows()]
-    path.write_text("\n".join([header, *lines, ""]))
-
-
-def edited(change: Callable[[str], str]) -> Callable[[Path], object]:
-    return lambda path: path.write_text(change(clean().to_csv(index=False)))
-
-
-WRITERS: dict[str, Callable[[Path], object]] = {
-    "as it is": lambda path: clean().to_csv(path, index=False),
-    "row numbers": lambda path: clean().to_csv(path),
-    "row numbers under a name": lambda path: clean().assign(X=range(1, ROWS + 1)).to_csv(path, index=False),
-    "row numbers from 0, last": lambda path: clean().assign(n=range(ROWS)).to_csv(path, index=False),
-    "R's header, one name short": as_r,
-    "semicolons, decimal commas": lambda path: clean().to_csv(path, sep=";", decimal=",", index=False),
-    "tabs, decimal commas": lambda path: clean().to_csv(path, sep="\t", decimal=",", index=False),
-    "quoted decimal commas": lambda path: clean().to_csv(path, decimal=",", index=False),
-    "UTF-16": lambda path: clean().to_csv(path, sep="\t", encoding="utf-16", index=False),
-    "UTF-16 without a mark": lambda path: clean().to_csv(path, sep="\t", encoding="utf-16-le", index=False),
-    "UTF-8 with a mark": lambda path: clean().to_csv(path, encoding="utf-8-sig", index=False),
-    "Windows-1252": lambda path: clean().to_csv(path, encoding="cp1252", index=False),
-    "German thousands": lambda path: with_price(written(",", ".")).to_csv(path, sep=";", index=False),
-    "English thousands": lambda path: with_price(written(".", ",")).to_csv(path, index=False),
-    "Swiss thousands": lambda path: with_price(written(".", "'")).to_csv(path, index=False),
-    "French thousands": lambda path: with_price(written(",", "\u202f")).to_csv(path, sep=";", index=False),
-    "dollars": lambda path: with_price(lambda v: f"${v:,.2f}" if v >= 0 else f"-${-v:,.2f}").to_csv(path, index=False),
-    "euros behind": lambda path: with_price(lambda v: written(",", ".")(v) + " €").to_csv(path, sep=";", index=False),
-    "parentheses": lambda path: with_price(lambda v: f"{v:.2f}" if v >= 0 else f"({-v:.2f})").to_csv(path, index=False),
-    "trailing minus": lambda path: with_price(lambda v: f"{v:.2f}" if v >= 0 else f"{-v:.2f}-").to_csv(
-        path, index=False
-    ),
-    "unicode minus": lambda path: with_price(lambda v: f"{v:.2f}".replace("-", "\u2212")).to_csv(path, index=False),
-    "a title": edited(lambda text: "Sales, 2024\n\n" + text),
-    "sep=": lambda path: path.write_text("sep=;\n" + clean().to_csv(sep=";", index=False)),
-    "comments": edited(lambda text: "# made on Monday\n# by a machine\n" + text),
-    "comments below": edited(lambda text: "# made on Monday\n" + text.replace("\n", "\n# checked\n", 9)),
-    "a trailing delimiter": edited(lambda text: text.replace("\n", ",\n")),
-    "a trailing delimiter, not in the header": edited(lambda text: text.replace("\n", ",\n").replace(",\n", "\n", 1)),
-    "blanks after delimiters": edited(lambda text: text.replace(",", ", ")),
-    "old line ends": edited(lambda text: text.replace("\n", "\r\n")),
-}
-
 
 def fitted(data: object) -> zeroloop.Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ZeroloopWarning)
         return zeroloop.train(data, "y")
-
-
-@pytest.fixture(scope="module")
-def expected() -> zeroloop.Model:
-    return fitted(clean())
-
-
-@pytest.mark.parametrize("how", WRITERS)
-def test_the_table_is_read_as_it_was_meant(how: str, tmp_path: Path, expected: zeroloop.Model) -> None:
-    path = tmp_path / "table.csv"
-    WRITERS[how](path)
-    model = fitted(path)
-    assert model.schema.terms == expected.schema.terms
-    assert model.coef.tobytes() == expected.coef.tobytes()
-    assert model.held_out == expected.held_out
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ZeroloopWarning)
-        np.testing.assert_array_equal(model.predict_proba(path), expected.predict_proba(clean()))
-
-
-@pytest.mark.parametrize("word", ["", "NA", "?", "\\N", "N.A.", "#DIV/0!", "-", "--", ".", "missing", " ", " NA "])
-def test_words_for_missing_values_are_those_of_numbers(word: str, tmp_path: Path) -> None:
-    frame = clean().astype({"price": object})
-    gaps = frame.index % 7 == 3
-    frame.loc[gaps, "price"] = word
-    frame.to_csv(tmp_path / "gaps.csv", index=False)
-    model = fitted(tmp_path / "gaps.csv")
-    frame.loc[gaps, "price"] = np.nan
-    assert model.coef.tobytes() == fitted(frame.astype({"price": float})).coef.tobytes()
 
 
 def test_classes_may_be_signs(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What follows the table in a CSV file: sums, sources, counts of rows, drawn lines."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zeroloop.tables.csv_rows import read_rows
+
+MOST_LINES = 20
+TAIL_BYTES = 65_536
+MOST_SHOWN, MOST_TEXT = 2, 60  # lines, and characters of one
+TOTAL = re.compile(
+    r"^\W*(?:grand |sub-?|sous-)?(?:totals?|totale[sn]?|sums?|summen?|gesamt\w*|insgesamt|ergebnis|somme|suma|"
+    r"razem|итого|всего|合计|合計|总计)\W*$",
+    re.IGNORECASE,
+)
+BEGINS = re.compile(
+    r"^\W*(?:(?:grand |sub-?|sous-)?(?:totals?|totale[sn]?|sums?|summen?|gesamt\w*|insgesamt|ergebnis|somme|suma|razem|"
+    r"итого|всего)|sources?|notes?|quellen?|stand|hinweis|anmerkung|fuente|fonte|remarks?|copyright|generated|created|"
+    r"exported|downloaded|printed|end of|ende|data as of|as of|records?|rows?|number of|anzahl|checksum)\b|^\W*©",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(
+    r"^(?:\(?\s*\d[\d,. ]*\s*(?:rows?|records?|lines?|tuples?|zeilen?|datens.tze?|filas?|lignes?|righe)\b[^\"]*\)?\.?|"
+    r"query ok\b.*|sql>.*|eof|\\\.|\x1a)$",
+    re.IGNORECASE,
+)
+DRAWN = re.compile(r"^[\s|:+,;]*[-=\u2500]{2}[\s|:+,;=\u2500-]*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """What follows a table.
+
+    Attributes:
+        n_bytes: of it, in the file's own encoding.
+        said: what a reader should know of it, in words.
+
+    """
+
+    n_bytes: int
+    said: str
+
+
+def is_drawn(line: str) -> bool:
+    """Return whether a line is drawn, as below the names of a printed table, and holds nothing."""
+    return DRAWN.match(line.strip()) is not None
+
+
+def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comment: str, width: int) -> Footer | None:
+    """Return what follows the table, None where nothing does.
+
+    Args:
+        tail: the last bytes of a file, or all.
+        encoding: of the file.
+        delimiter: between its values.
+        quote: around them; empty for none.
+        comment: begins lines that are left out wherever they stand; empty for none.
+        width: values of a row.
+
+    """
+    encoding = {"utf-8-sig": "utf-8"}.get(encoding, encoding)
+    if encoding in ("utf-16", "utf-32"):
+        encoding += "-be" if tail.rfind(b"\0") < len(tail) - 1 and tail[-1:] != b"\0" else "-le"
+    lines = list(io.StringIO(tail.decode(encoding, errors="replace"), newline=""))[-10 * MOST_LINES :]
+    begin = _begin(lines, delimiter, quote, comment, width)
+    text = "".join(lines[begin:])
+    n_bytes = len(text.encode(encoding, errors="replace"))
+    if not text or not tail.endswith(text.encode(encoding, errors="replace")):
+        return None
+    shown = [_cut(line.strip()) for line in lines[begin:] if line.strip()]
+    some = ", ".join(map(repr, shown[:MOST_SHOWN])) + (", ..." if len(shown) > MOST_SHOWN else "")
+    if len(shown) == 1:
+        return Footer(n_bytes=n_bytes, said=f"its last line ({some}) is no row of the table, and is left out")
+    return Footer(
+        n_bytes=n_bytes, said=f"its last {len(shown)} lines ({some}) are no rows of the table, and are left out"
+    )
+
+
+def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width: int) -> int:
+    """Return the first of the lines that follow the table; their number where none does."""
+    ended = bool(lines) and lines[-1].endswith(("\n", "\r"))
+    surely = begin = len(lines)  # of those told by themselves or parted by an empty line; and of those that are no rows
+    n = 0
+    for i in range(len(lines) - 1, -1, -1):
+        line = lines[i].strip()
+        if not line:
+            surely = begin
+            continue
+        rows, _ = read_rows([re.sub("[ \t]+", " ", line) if delimiter == " " else lines[i]], delimiter, quote)
+        row = rows[0] if rows else []
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if comment and line.startswith(comment) and len(row) < width:
+            continue
+        if (quote and line.count(quote) % 2) or not cells:
+            return surely
+        told = _told(line, row, cells, width, ended or i < len(lines) - 1)
+        if not told and len(row) == width:
+            return surely
+        n += 1
+        if n > MOST_LINES:
+            break
+        begin = i
+        surely = i if told else surely
+    return len(lines)  # no row of the table is among them
+
+
+def _told(line: str, row: Sequence[str], cells: Sequence[str], width: int, ended: bool) -> bool:
+    """Return whether a line by itself is no row of a table: by its words, or because it is one sentence."""
+    if CLOSING.match(line) or is_drawn(line):
+        return True
+    if width < 2:
+        return False
+    if len(row) == width:
+        return bool(TOTAL.match(cells[0])) or (":" in cells[0] and bool(BEGINS.match(cells[0])))
+    if BEGINS.match(cells[0]):
+        return True
+    return ended and len(cells) == 1 and re.search(r"[^\W\d].*[\s:]|[\s:].*[^\W\d]", cells[0]) is not None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "..."
