@@ -122,7 +122,7 @@ W, ONES = np.ones((3, 1)), np.ones((1, 9))
 REFUSED: dict[str, tuple[Any, Any, Any, Any, str]] = {
     "Y upright": (X9, ONES.T, W, 0, "Y has shape (9, 1); expected (1, m) = (1, 9): try Y.T."),
     "Y flat": (X9, ONES[0], W, 0, "Y has shape (9,); expected two dimensions, (1, m); try Y.reshape(1, -1)."),
-    "Y short": (X9, ONES[:, :8], W, 0, "Y has shape (1, 8); expected (1, m) = (1, 9), a label for each of the 9 "),
+    "Y short": (X9, ONES[:, :8], W, 0, "Y has shape (1, 8); expected (1, m) = (1, 9), a label for each column of X"),
     "-1 and 1": (X9, 2 * (X9[:1] > 0) - 1.0, W, 0, "Y has the labels -1 and 1; expected 0 and 1: try (Y + 1) / 2."),
     "1 and 2": (X9, (X9[:1] > 0) + 1.0, W, 0, "Y has the labels 1 and 2; expected 0 and 1: try Y - 1."),
     "halves": (X9, 0.5 * ONES, W, 0, "Y is 0.5 in column 0 of 9, counted from 0; expected labels 0 and 1."),
@@ -136,7 +136,13 @@ REFUSED: dict[str, tuple[Any, Any, Any, Any, str]] = {
     "X too large": (1e300 * X9, ONES, 1e300 * W, 0, "is beyond what float64 holds: X or w has too large values."),
     "w flat": (X9, ONES, W[:, 0], 0, "w has shape (3,); expected two dimensions, (n_x, 1); try w.reshape(-1, 1)."),
     "w lying": (X9, ONES, W.T, 0, "w has shape (1, 3); expected (n_x, 1) = (3, 1): try w.T."),
-    "w long": (X9, ONES, np.ones((4, 1)), 0, "w has shape (4, 1); expected (n_x, 1) = (3, 1), a weight for each of "),
+    "w long": (
+        X9,
+        ONES,
+        np.ones((4, 1)),
+        0,
+        "w has shape (4, 1); expected (n_x, 1) = (3, 1), a weight for each row of X",
+    ),
     "w nan": (X9, ONES, W * [[1], [np.nan], [1]], 0, "w is nan in row 1, counted from 0; expected finite numbers."),
     "b array": (X9, ONES, W, np.zeros((1, 1)), "b has shape (1, 1); expected a number, one bias for all examples."),
     "b none": (X9, ONES, W, None, "b is None; expected a finite number, one bias for all examples."),

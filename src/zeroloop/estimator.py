@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
+from zeroloop.as_sklearn import classifier, parameters_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.errors import OptionError, ZeroloopWarning, dask_extra
 from zeroloop.estimates import blurred
@@ -240,6 +241,42 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         self.coef_ = self._dense_coef()
         return self
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's own classifier of the same coefficients, with the same probabilities.
+
+        It has no code of zeroloop's in it: skops, ONNX, PMML and MLflow know it. Of its parameters `C`, `l1_ratio`,
+        `fit_intercept` and `class_weight` are those of this fit.
+
+        Returns:
+            `sklearn.linear_model.LogisticRegression`, fitted; for "ovr" with more than two classes a
+            `OneVsRestClassifier` of such.
+
+        Raises:
+            NotFittedError: before `fit`.
+
+        Examples:
+            >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]
+            >>> LogisticRegression().fit(X, y).to_sklearn().classes_
+            array([0, 1])
+
+        """
+        check_is_fitted(self)
+        C, l1_ratio = self._penalty()
+        coef = self._dense_coef()
+        return classifier(
+            coef,
+            np.broadcast_to(self.intercept_, len(coef)),
+            self.classes_,
+            one_by_one=self.multi_class == "ovr",
+            names=getattr(self, "feature_names_in_", None),
+            **parameters_of(C, l1_ratio, fit_intercept=self.fit_intercept, class_weight=self.class_weight),
+        )
+
+    def _penalty(self) -> tuple[float, float]:
+        """Return C and l1_ratio of the fit."""
+        options = self._options()
+        return options.C, options.l1_ratio
 
     def _dense_coef(self) -> FloatArray:
         coef: FloatArray = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_

@@ -324,6 +324,9 @@ class LogisticRegressionCV(LogisticRegression):
             .add(scorer=self._get_scorer(), method_mapping=to_score)
         )
 
+    def _penalty(self) -> tuple[float, float]:
+        return float(np.ravel(self.C_)[0]), float(np.ravel(self.l1_ratio_)[0])
+
     def _as_before(self) -> None:
         """Shape the attributes as scikit-learn did up to 1.9."""
         n_outputs = len(self.coef_)

@@ -354,6 +354,12 @@ class Model:
 
         report(self, path, data, Resources(scheduler=scheduler, csv=csv))
 
+    def to_sklearn(self) -> Any:
+        """Return the model as a `Pipeline` of scikit-learn's own classes; see `zeroloop.as_sklearn.pipeline`."""
+        from zeroloop.as_sklearn import pipeline
+
+        return pipeline(self)
+
     def needed_estimates(self) -> Estimates:
         """Return what is known of the coefficients.
 

@@ -14,7 +14,7 @@ from typing import Any
 from zeroloop.errors import DataError, ZeroloopError, ZeroloopWarning
 from zeroloop.ladder.race import Result
 from zeroloop.outputs import is_uri
-from zeroloop.plain_text import one_line
+from zeroloop.plain_text import number_of, one_line
 
 CHECK_SECONDS = 30.0  # to load a file and to compute some gradients of a handful of examples
 RACE_SECONDS = 120.0  # the slowest rung takes some 40
@@ -58,7 +58,7 @@ def race_mine(path: Path, n_examples: int, n_features: int, first: float) -> Res
         ZeroloopError: when it fails, or takes too long.
 
     """
-    what = f"its race, to which {n_examples:,} examples may be too many"
+    what = f"its race on {number_of(n_examples, 'example')}, which may be too many"
     found = Result(**_ask(path, RACE_SECONDS, what, race=(n_examples, n_features, first)))
     return replace(found, rung=f"{path.name}:{found.rung}")
 

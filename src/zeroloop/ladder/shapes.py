@@ -107,10 +107,10 @@ def _check_shapes(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any] | None) -> N
             "X.T."
         )
     if Y.shape != (1, m):
-        fix = ": try Y.T" if Y.shape == (m, 1) else f", a label for each of the {m:,} columns of X"
+        fix = ": try Y.T" if Y.shape == (m, 1) else f", a label for each column of X, of which there are {m:,}"
         raise DataError(f"Y has shape {Y.shape}; expected (1, m) = (1, {m}){fix}.")
     if w is not None and w.shape != (n_x, 1):
-        fix = ": try w.T" if w.shape == (1, n_x) else f", a weight for each of the {n_x:,} rows of X"
+        fix = ": try w.T" if w.shape == (1, n_x) else f", a weight for each row of X, of which there are {n_x:,}"
         raise DataError(f"w has shape {w.shape}; expected (n_x, 1) = ({n_x}, 1){fix}.")
 
 

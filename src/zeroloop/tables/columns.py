@@ -170,7 +170,7 @@ def decimal_places(values: FloatArray) -> int:
         if largest * 10.0**places >= 2**24:  # float32s are wider apart than such decimals
             break
         # Most columns that fail do so within a few values; look at all only when those pass.
-        if all(np.array_equal(some, as_decimals(some, places).astype(np.float32)) for some in (here[:64], here)):
+        if all(np.array_equal(some, _rounded(some, places).astype(np.float32)) for some in (here[:64], here)):
             return places
     return NOT_DECIMAL
 
@@ -178,8 +178,14 @@ def decimal_places(values: FloatArray) -> int:
 def as_decimals(values: FloatArray, places: int) -> FloatArray:
     """Return the float64 nearest to the decimal with so many places that each float32 stands for.
 
-    39.02 stored as float32 is 39.020000457763672; its CSV says 39.02, and so should a fit of it.
+    39.02 stored as float32 is 39.020000457763672; its CSV says 39.02, and so should a fit of it. A value that is no
+    such decimal, as training may not have met one, stays as it is.
     """
+    decimals = _rounded(values, places)
+    return np.where(decimals.astype(np.float32) == values.astype(np.float32), decimals, values)
+
+
+def _rounded(values: FloatArray, places: int) -> FloatArray:
     power = 10.0**places
     return np.rint(values * power) / power
 
