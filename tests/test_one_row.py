@@ -161,8 +161,8 @@ def test_rows_as_dictionaries_are_a_table() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"k": 1}, {"k": "a"}], "Column 'k' cannot be read of these rows: .*"),
-        ({"k": 10**400}, "Column 'k' cannot be read of these rows: .*"),
+        ([{"k": 1}, {"k": "a"}], r"Column 'k' holds a number \(1\) in row 1, and text \('a'\) in row 2; .*"),
+        ({"k": 10**400}, r"Column 'k' holds 1000\d+, which has too many digits; .*"),
         ({"k": 1}, "the table: column 'x', which the model needs, is missing"),
         ([3], "Cannot read list as a table; give a path, .* or rows as dictionaries"),
     ],

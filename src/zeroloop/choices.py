@@ -48,6 +48,8 @@ def nearest(name: str, known: Sequence[str], there_are: str) -> str:
     near = closest(name, known)
     if near is not None:
         return f"; did you mean {near!r}?"
+    if not known:
+        return ", and no other."
     return f"; {there_are} {', '.join(map(in_list, known[:MOST_SHOWN]))}{', ...' if len(known) > MOST_SHOWN else ''}."
 
 

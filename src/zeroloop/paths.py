@@ -26,6 +26,7 @@ from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
 from zeroloop.sources.threads import thread_count
+from zeroloop.tables.frames import column_name, column_names
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Missing
 
@@ -286,13 +287,13 @@ def path(
     options = Options(l1_ratio=l1_ratio, tol=tol)
     table = prepare_table(
         data,
-        target,
+        column_name(target),
         positive=positive,
-        features=features,
-        drop=drop,
-        categorical=categorical,
+        features=column_names(features),
+        drop=column_names(drop),
+        categorical=column_names(categorical),
         dates=dates,
-        weights=weights,
+        weights=column_name(weights),
         missing=missing,
         test_fraction=0.0,
         seed=0,

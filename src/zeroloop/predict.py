@@ -21,6 +21,7 @@ from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
 from zeroloop.scored_rows import Scored, Tally
 from zeroloop.tables.conflicts import check_outputs
+from zeroloop.tables.frames import column_names
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike, is_dask, open_table
 from zeroloop.tables.verbatim import as_they_stand, taker
@@ -73,6 +74,7 @@ def predict_file(
     if interval is not None and not 0 < interval < 1:
         raise OptionError(f"level is {interval}; it must be between 0 and 1, such as 0.95.")
     check_outputs({"out": path}, data)
+    keep = column_names(keep)
     wanted = Wanted(tuple(keep), interval)
     clash = [name for name in keep if name in (*wanted.added(model), PREDICTION) or list(keep).count(name) > 1]
     if clash:

@@ -40,6 +40,7 @@ from zeroloop.resources import Resources
 from zeroloop.scoring import source_scores
 from zeroloop.sources.checkpoint import Checkpoint
 from zeroloop.tables.conflicts import check_outputs
+from zeroloop.tables.frames import column_name, column_names
 from zeroloop.tables.pipes import STANDARD, is_pipe
 from zeroloop.tables.raw import RawTable
 from zeroloop.tables.read import TableLike
@@ -183,9 +184,11 @@ def train(
         NotConvergedWarning: when the solver stopped before the optimum.
 
     """
-    named = tuple((one,) if isinstance(one, str) else tuple(one) for one in tests)
+    named = tuple(tuple(column_names([one] if isinstance(one, str | Integral) else one)) for one in tests)
     seed = plain(seed)
-    parts = {name: [words] if isinstance(words, str) else list(words) for name, words in (dates or {}).items()}
+    target, weights, offset, cluster = map(column_name, (target, weights, offset, cluster))
+    features, drop, categorical = map(column_names, (features, drop, categorical))
+    parts = {str(name): [words] if isinstance(words, str) else list(words) for name, words in (dates or {}).items()}
     arguments = locals() | {"tests": named, "dates": parts}
     asked_for = {name: plain(arguments[name]) for name in REPRODUCED}
     asked_for = {name: value for name, value in asked_for.items() if value not in (plain(DEFAULTS[name]), [], {})}
@@ -216,8 +219,8 @@ def train(
     if test_fraction is None:
         test_fraction = 0.0 if math.isinf(options.C) else HELD_OUT
     asked: dict[str, Any] = {
-        "penalty_factors": dict(penalty_factors or {}),
-        "bounds": {name: list(ends) for name, ends in (bounds or {}).items()},
+        "penalty_factors": {str(name): factor for name, factor in (penalty_factors or {}).items()},
+        "bounds": {str(name): list(ends) for name, ends in (bounds or {}).items()},
     }
     roles = {
         "target": target,

@@ -118,6 +118,13 @@ def decimal_floats(column: pa.Array) -> FloatArray:
     return _view(column.cast(pa.string()).cast(pa.float64()), np.float64)
 
 
+def digits_kept(number: float | Decimal) -> bool:
+    """Return whether the nearest float64 tells a number from others with as many digits, as 0.94 does."""
+    if isinstance(number, Decimal):
+        return not number.is_finite() or Decimal(repr(float(number))) == number
+    return not isinstance(number, int) or abs(number) <= MOST_EXACT
+
+
 MOST_INDICES = 2**26  # of a map: each up to the largest has a coefficient
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import accumulate
 
 import numpy as np
@@ -16,7 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import MOST_EXACT, absent, bools, decimal_floats, describe, fits_float32, kind_of
+from zeroloop.tables.columns import (
+    MOST_EXACT,
+    absent,
+    bools,
+    decimal_floats,
+    describe,
+    digits_kept,
+    fits_float32,
+    kind_of,
+)
 from zeroloop.tables.date_types import as_date_type, common_date_type, date_kind, number_array
 
 DIGITS = 15  # of a decimal, which a float64 always holds
@@ -169,7 +177,7 @@ def _exactly(column: pa.Array, wanted: pa.DataType) -> pa.Array:
         found = number_array(floats, missing, wanted)
         exact = missing | (np.abs(floats) < 10.0 ** (DIGITS - column.type.scale))
         for at in np.flatnonzero(~exact).tolist():
-            exact[at] = Decimal(repr(float(floats[at]))) == column[at].as_py()
+            exact[at] = digits_kept(column[at].as_py())
     if not exact.all():
         raise pa.ArrowInvalid(f"digits would be lost, as {describe(wanted)}")
     return found

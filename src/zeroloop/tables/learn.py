@@ -303,7 +303,8 @@ def _tidy(name: str, values: Iterable[Level], order: Sequence[Level] | None) -> 
     """Return distinct values of a column in a given order, else sorted; numbers are ints where all of them are whole.
 
     Raises:
-        DataError: for an infinite number, which no file of a model can hold as a level.
+        DataError: for an infinite number, or a whole one of more than 64 bits, which no file of a model can hold as a
+            level.
 
     """
     found = list(values)
@@ -318,6 +319,12 @@ def _tidy(name: str, values: Iterable[Level], order: Sequence[Level] | None) -> 
         found = [str(value) for value in found]
     elif not all(isinstance(value, bool) for value in found) and all(map(_is_whole, numbers)):
         found = [int(value) for value in found]
+    whole = [value for value in found if isinstance(value, int)]
+    if whole and not (min(whole) >= -MOST_WHOLE and max(whole) < (MOST_WHOLE if min(whole) < 0 else 2 * MOST_WHOLE)):
+        raise DataError(
+            f"Column {name!r} holds {max(whole, key=abs)} as a level; whole numbers of more than 64 bits are none: "
+            "make it text."
+        )
     place = {value: i for i, value in enumerate(order or ())}
     return sorted(found, key=place.__getitem__) if all(value in place for value in found) else sorted(found)
 

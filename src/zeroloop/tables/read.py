@@ -19,6 +19,7 @@ from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import reading
 from zeroloop.tables.find import find_files
 from zeroloop.tables.formats import Piece
+from zeroloop.tables.frames import is_pandas, is_polars, pandas_table, polars_table
 from zeroloop.tables.kept import Keep
 from zeroloop.tables.many_files import open_files, repeated
 from zeroloop.tables.plain_types import plain_schema
@@ -172,13 +173,14 @@ def _as_table(data: TableLike) -> pa.Table:
         return data  # not through C structures, which would follow the offsets of damaged ones
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
-    pandas = sys.modules.get("pandas")  # whoever holds a DataFrame has imported it
     if is_rows(data):
         return rows_as_table(data)
+    if is_pandas(data):
+        return pandas_table(data)
+    if is_polars(data):
+        return polars_table(data)
     try:
-        if pandas is not None and isinstance(data, pandas.DataFrame):
-            return pa.Table.from_pandas(data.rename(columns=str), preserve_index=False)
-        if hasattr(data, "__arrow_c_stream__"):
+        if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "to_frame"):  # a Series is a column, no table
             return pa.table(data)
     except (pa.ArrowException, OverflowError) as error:
         raise DataError(f"The table cannot be read as Arrow: {first_line(error)}") from error

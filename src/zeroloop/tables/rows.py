@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from zeroloop.errors import DataError, first_line
+from zeroloop.tables.frames import of_values
 
 
 def rows_as_table(data: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -38,12 +39,11 @@ def with_columns(data: Any, names: Collection[str]) -> Any:
 
 
 def _column(name: str, values: list[Any]) -> pa.Array:
-    if any(isinstance(value, Mapping) for value in values):  # of index to number, which Arrow takes as pairs
-        values = [list(value.items()) if isinstance(value, Mapping) else value for value in values]
-        data_type = pa.map_(pa.int64(), pa.float64())
-    else:
-        data_type = None
+    if not any(isinstance(value, Mapping) for value in values):
+        return of_values(values, name)
+    # Of index to number, which Arrow takes as pairs.
+    values = [list(value.items()) if isinstance(value, Mapping) else value for value in values]
     try:
-        return pa.array(values, data_type, from_pandas=True)
+        return pa.array(values, pa.map_(pa.int64(), pa.float64()), from_pandas=True)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"Column {name!r} cannot be read of these rows: {first_line(error)}") from error
