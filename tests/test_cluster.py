@@ -588,6 +588,19 @@ def test_bad_arrays_of_dask_are_one_sentence(default: Client) -> None:
         zeroloop.LogisticRegressionCV().fit(X, y)
 
 
+@pytest.mark.parametrize("n_dimensions", [0, 1, 3])
+def test_an_array_of_dask_without_columns_is_one_sentence(n_dimensions: int) -> None:
+    rows = np.arange(40.0).reshape([40, 1, 1][:n_dimensions] if n_dimensions else 40)
+    X = da.from_array(rows[0] if n_dimensions == 0 else rows)
+    labels = np.arange(40) % 2
+    with pytest.raises(ValueError, match=f"Expected 2D array, got {n_dimensions}D Dask array"):
+        zeroloop.LogisticRegression().fit(X, da.from_array(labels))
+    fitted = zeroloop.LogisticRegression().fit(np.arange(40.0)[:, np.newaxis], labels)
+    for method in (fitted.predict, fitted.predict_proba, fitted.decision_function):
+        with pytest.raises(ValueError, match=f"Expected 2D array, got {n_dimensions}D Dask array"):
+            method(X)
+
+
 def test_bytes_on_the_wire_grow_with_coefficients_and_not_with_rows(cluster: Processes, tmp_path: Path) -> None:
     client = cluster.client
     client.run(count_bytes)

@@ -55,6 +55,9 @@ def margins_of(block: Block, direction: FloatArray, frame: Frame) -> FloatArray:
     """Return a direction's margin on each pair, `(n_classes, rows)`; 0 where the class is the row's own."""
     assert block.y is not None
     z = predictors(block, direction, frame.centre, frame.n_rows)
+    if len(z) == 1:
+        second = block.y > 0.5
+        return np.stack([np.where(second, z[0], 0.0), np.where(second, 0.0, -z[0])])
     z = np.concatenate([np.zeros_like(z[:1]), z])
     own: FloatArray = z[block.y.astype(np.intp), np.arange(block.n_rows)]
     return np.asarray(own - z)
@@ -247,6 +250,8 @@ def least_pairs(block: Block, direction: FloatArray, below: float, most: int, fr
     # Class by class within a row, so that equal margins stand in the order of rows.
     flat = margins.T.ravel()
     found = np.flatnonzero(flat < below)
+    if found.size > most:  # few of them need sorting
+        found = found[flat[found] <= np.partition(flat[found], most - 1)[most - 1]]
     found = found[np.argsort(flat[found], kind="stable")[:most]]
     row, other = np.divmod(found, len(margins))
     rows, place = np.unique(row, return_inverse=True)

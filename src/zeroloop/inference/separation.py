@@ -40,6 +40,7 @@ MOST_ROUNDS = 60  # of the program; each adds pairs that the one before moved th
 LP_TOLERANCE = 1e-9  # HiGHS takes 1e-10 and more
 MOST_SIGN_PAIRS = 20  # that a pass returns for these: each sign has two programs of its own
 MOST_SIGN_ROUNDS = 15  # of each; after them a sign counts as not found
+LOWERED = -MOVED * ROUNDING**0.5  # a form, where it is more than what a solver leaves of 0
 MOST_SIGNS = 30  # dimensions of what is not decided, up to which the sign of each infinite coefficient is looked for
 
 
@@ -267,48 +268,51 @@ def signs(source: Source, space: Space, frame: Frame, vectors: FloatArray, forms
         forms: `(k, n)`, none of them 0 on all vectors.
 
     """
-    r = len(vectors)
     of_vectors = forms @ vectors.T
-    found = np.zeros(len(forms), dtype=np.intp)
-    if r > MOST_SIGNS:
-        return found
-    ways = space.forms(vectors)
-    met = np.concatenate(
-        [
-            _pairs(source, space, frame, sign * way, np.inf, MOST_SIGN_PAIRS) @ vectors.T
-            for way in ways
-            for sign in (1.0, -1.0)
-        ]
-    )
-    for k, form in enumerate(of_vectors / np.max(np.abs(of_vectors), axis=1, keepdims=True)):
-        ends = []
-        for sign in (1.0, -1.0):
-            end, met = _lowest(source, space, frame, vectors, sign * form, met)
-            ends.append(end >= -MOVED * ROUNDING**0.5)
-        found[k] = int(ends[0]) - int(ends[1])
-    return found
+    if len(vectors) > MOST_SIGNS:
+        return np.zeros(len(forms), dtype=np.intp)
+    of_vectors /= np.max(np.abs(of_vectors), axis=1, keepdims=True)
+    both = np.concatenate([of_vectors, -of_vectors])
+    is_lowered, met = np.zeros(len(both), dtype=bool), np.empty((0, len(vectors)))
+    for k, form in enumerate(both):
+        if not is_lowered[k]:
+            lowest = _lowest(source, space, frame, vectors, form, met)
+            met = lowest.met
+            is_lowered[k] = lowest.value < LOWERED
+            if lowest.recession is not None:  # what lowers this form lowers others too
+                is_lowered |= both @ lowest.recession < LOWERED
+    rises, falls = (~is_lowered).reshape(2, -1).astype(np.intp)
+    return np.asarray(rises - falls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lowest:
+    """How low recessions bring a form; the one that does, where the rows have shown it to be one; and pairs met."""
+
+    value: float
+    recession: FloatArray | None
+    met: FloatArray
 
 
 def _lowest(
     source: Source, space: Space, frame: Frame, vectors: FloatArray, form: FloatArray, met: FloatArray
-) -> tuple[float, FloatArray]:
-    """Return how low recessions, each coordinate of which is at most 1, bring a form; and the pairs met."""
+) -> _Lowest:
+    """Return how low recessions, each coordinate of which is at most 1, bring a form."""
     from scipy.optimize import linprog
 
     value = 0.0
     for _ in range(MOST_SIGN_ROUNDS):
-        met = np.unique(met[np.any(met != 0, axis=1)], axis=0)
         length = np.max(np.abs(met), axis=1, keepdims=True, initial=0.0)
         kept = met[length[:, 0] > ROUNDING] / length[length[:, 0] > ROUNDING]
         found = linprog(form, A_ub=-kept, b_ub=np.zeros(len(kept)), bounds=[(-1.0, 1.0)] * len(form), method="highs")
         if found.x is None:
-            return -1.0, met
+            return _Lowest(value=-1.0, recession=None, met=met)
         value = float(form @ found.x)
-        if value >= -MOVED * ROUNDING**0.5:
-            return value, met
+        if value >= LOWERED:
+            return _Lowest(value=value, recession=None, met=met)
         way = space.form(found.x @ vectors)
         against = _pairs(source, space, frame, way, -LP_TOLERANCE * 100, MOST_SIGN_PAIRS) @ vectors.T
         if len(against) == 0:
-            return value, met
-        met = np.concatenate([met, against])
-    return value, met
+            return _Lowest(value=value, recession=found.x, met=met)
+        met = np.unique(np.concatenate([met, against]), axis=0)
+    return _Lowest(value=value, recession=None, met=met)
