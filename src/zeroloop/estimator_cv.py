@@ -31,7 +31,8 @@ from zeroloop.sources.together import Together
 class LogisticRegressionCV(LogisticRegression):
     """Logistic regression whose C (and l1_ratio) is chosen by cross-validation, with scikit-learn's interface.
 
-    Folds are weights, not copies of rows, and all folds' fits pass over the rows together.
+    Folds are weights, not copies of rows, and all folds' fits pass over the rows together; those of small data, which
+    NumPy serves, are made one after the other.
 
     Args:
         Cs: values of C, or how many: evenly spread in their logarithm from 1e-4 to 1e4.
@@ -54,7 +55,7 @@ class LogisticRegressionCV(LogisticRegression):
         scores_: `(n_folds, n_l1_ratios, n_Cs)`.
         coefs_paths_: `(n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)`, the intercept last.
         n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps, at least 1.
-        n_passes_: sweeps over all rows, a pass shared by several folds counted once.
+        n_passes_: sweeps over all rows, a pass of each of several folds counted once.
         coef_, intercept_, classes_, converged_, separated_, loss_, gradient_norm_, n_features_in_, feature_names_in_:
             as in `LogisticRegression`, of the final fit (with `refit=False` only the first three, `separated_`, of
             any of the folds' fits that are averaged, and the last two).

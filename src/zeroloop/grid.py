@@ -338,7 +338,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Fit every C to all folds but one, for each fold, and score it on the one.
 
-    Folds are weights, not copies: a row of the fold left out has none. All folds' fits pass over the rows together.
+    Folds are weights, not copies: a row of the fold left out has none. All folds' fits pass over the rows together,
+    where `zeroloop.sources.together` has something to share.
 
     Args:
         source: rows with labels.
