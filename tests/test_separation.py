@@ -42,6 +42,7 @@ class Judged:
         estimable: `(n,)`, whether each coefficient has an estimate.
         pairs: `(m, n)`, those that remain.
         row: `(m,)`, the row of each.
+        limits: `(n,)`, "+inf" or "-inf" where every way to the supremum takes a coefficient there, else None.
 
     """
 
@@ -49,6 +50,7 @@ class Judged:
     estimable: NDArray[np.bool_]
     pairs: FloatArray
     row: NDArray[np.intp]
+    limits: list[str | None]
 
 
 def rank_of(rows: list[list[Fraction]]) -> int:
@@ -101,7 +103,19 @@ def judge(x: FloatArray, y: NDArray[np.intp], n_classes: int) -> Judged:
         unit = [Fraction(int(i == j)) for i in range(forms.shape[1])]
         estimable.append(bool(exact) and rank_of([*exact, unit]) == rank)
     kind = None if np.all(left) else "quasi-complete" if np.any(left) else "complete"
-    return Judged(kind=kind, estimable=np.array(estimable), pairs=forms[left], row=of_row[left])
+    limits = [None if decided else limit_of(distinct, j) for j, decided in enumerate(estimable)]
+    return Judged(kind=kind, estimable=np.array(estimable), pairs=forms[left], row=of_row[left], limits=limits)
+
+
+def limit_of(pairs: FloatArray, j: int) -> str | None:
+    """Return where recessions d of some pairs, `pairs @ d >= 0`, take a coefficient; None where it may go anywhere."""
+    ends = []
+    for sign in (1.0, -1.0):
+        cost = sign * np.eye(pairs.shape[1])[j]
+        found = linprog(cost, A_ub=-pairs, b_ub=np.zeros(len(pairs)), bounds=[(-1, 1)] * pairs.shape[1])
+        assert found.status == 0
+        ends.append(found.fun < -1e-6)
+    return {(False, True): "+inf", (True, False): "-inf"}.get((ends[0], ends[1]))
 
 
 def independent(rows: list[list[Fraction]], n: int) -> list[int]:
@@ -239,6 +253,10 @@ def disagreements(seed: int) -> list[str]:
     terms = pd.DataFrame(model.terms().to_pylist())
     kept = np.tile(~aliased, len(states) // n_coefs)
     coef, error = terms.coef.to_numpy()[kept], terms.std_err.to_numpy(dtype=float)[kept]
+    given = terms.limit if estimates.separation is not None else [None] * len(terms)
+    limits = [limit for limit, is_kept in zip(given, kept, strict=True) if is_kept]
+    if [limit if isinstance(limit, str) else None for limit in limits] != judged.limits:
+        wrong.append(f"limits are {limits}, should be {judged.limits}")
     for j in np.flatnonzero(judged.estimable):
         if not np.isclose(coef[j], theta[j], rtol=1e-8, atol=1e-8 * true_error[j]):
             wrong.append(f"coefficient {j} is {coef[j]}, should be {theta[j]}")
