@@ -487,6 +487,12 @@ ODD_LINES = [
     ),
     Case(
         kind="lines",
+        name="columns parted by blanks, with blanks in them",
+        write=as_text(lambda: aligned(True).replace("São-Paulo", "São Paulo")),
+        error="Where values hold blanks, blanks cannot part them: have the file written with another delimiter.",
+    ),
+    Case(
+        kind="lines",
         name="no names",
         write=as_csv(header=False),
         means=lambda: clean().set_axis([f"column{j + 1}" for j in range(4)] + ["y"], axis=1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from functools import cache
 from pathlib import Path
@@ -54,6 +56,40 @@ def test_a_table_is_read_as_it_is_meant(case: Case, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         np.testing.assert_array_equal(model.predict_proba(data), right.predict_proba(case.means()))
+
+
+WRITERS = [
+    "Excel, German CSV", "R, write.csv", "R, write.csv2", "pandas, to_csv", "Spark, CSV", "Spark's parts, CSV",
+    "Spark's parts, Parquet", "JSON lines",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_whoever_wrote_a_table_its_coefficients_are_those_of_parquet(name: str, tmp_path: Path) -> None:
+    (case,) = [one for one in ALL if one.name == name]
+    case.means().to_parquet(tmp_path / "clean.parquet", index=False)
+    parquet, said = trained(tmp_path / "clean.parquet", case)
+    assert said == []
+    (tmp_path / "data").mkdir()
+    model, _ = trained(case.write(tmp_path / "data") or tmp_path / "data" / NAME, case)
+    assert model.coef.tobytes() == parquet.coef.tobytes()
+    assert model.schema == parquet.schema or case.said  # but for columns left out
+
+
+@pytest.mark.parametrize("name", ["as it is", "JSON lines", "Excel, German CSV", "a source below"])
+def test_a_table_through_standard_input_has_the_coefficients_of_parquet(name: str, tmp_path: Path) -> None:
+    (case,) = [one for one in ALL if one.name == name]
+    clean().to_parquet(tmp_path / "clean.parquet", index=False)
+    data = case.write(tmp_path) or tmp_path / NAME
+    command = [sys.executable, "-m", "zeroloop", "train", "--target", "y"]
+    for given, out in ((str(tmp_path / "clean.parquet"), "parquet.json"), ("-", "stdin.json")):
+        with data.open("rb") as source:
+            done = subprocess.run(
+                [*command, given, "--out", out], stdin=source, capture_output=True, cwd=tmp_path, check=False
+            )
+        assert done.returncode == 0, done.stderr.decode()
+    one, other = (zeroloop.load(tmp_path / file) for file in ("parquet.json", "stdin.json"))
+    assert one.coef.tobytes() == other.coef.tobytes()
 
 
 def test_the_corpus_is_written_with_a_manifest(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import lzma
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -253,3 +255,79 @@ def test_words_of_another_alphabet_are_read_in_it(encoding: str, tmp_path: Path)
         table = open_table(tmp_path / "words.csv")
     (batch,) = table.batches(["city"])
     assert set(batch.rows["city"].to_pylist()) == set(words)
+
+
+LONG = 9_000  # rows, more than are looked at first
+
+
+def read(path: Path, name: str) -> tuple[list[object], list[str]]:
+    """Return a column of a file, and what is said of the file."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = [v for batch in open_table(path).batches([name]) for v in batch.rows[name].to_pylist()]
+    return found, [str(one.message).partition(": ")[2] for one in caught]
+
+
+@pytest.mark.parametrize(
+    ("late", "values"),
+    [
+        ('"yes "', ["yes "]),
+        ("  yes ", ["yes"]),
+        ('"say \\"hi\\" now"', ['say "hi" now']),
+        ('"C:\\dir\\"', ["C:\\dir\\"]),
+        ('"a ""b"" c"', ['a "b" c']),
+        ('6" pipe', ['6" pipe']),
+    ],
+)
+def test_quotes_and_blanks_further_down_are_what_they_are(late: str, values: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    path.write_text("n,word,y\n" + "".join(f"{i % 7},plain {i % 3},{i % 2}\n" for i in range(LONG)) + f"3,{late},1\n")
+    found, said = read(path, "word")
+    assert found[LONG:] == values
+    assert set(found[:LONG]) == {"plain 0", "plain 1", "plain 2"}
+    assert said == []
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_what_follows_a_large_table_is_left_out_and_said(ending: str, encoding: str, tmp_path: Path) -> None:
+    text = "n,größe,y\n" + "".join(f"{i % 7},ü {i % 3},{i % 2}\n" for i in range(LONG)) + "\n(9,000 rows affected)\n"
+    content = text.encode(encoding)
+    packs: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
+    path = tmp_path / f"large.csv{ending}"
+    path.write_bytes(packs[ending](content))
+    found, said = read(path, "n")
+    assert found == [i % 7 for i in range(LONG)]
+    assert said[-1] == "its last line ('(9,000 rows affected)') is no row of the table, and is left out."
+    assert len(said) == 1 + (encoding == "cp1252")
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_sums_as_wide_as_a_row_below_a_large_table_are_left_out(ending: str, tmp_path: Path) -> None:
+    rows = "".join(f"{'abc'[i % 3]},{i % 7},{i % 2}\n" for i in range(LONG))
+    content = f"word,n,y\n{rows}Total,{3 * LONG},\n".encode()
+    path = tmp_path / f"large.csv{ending}"
+    path.write_bytes(gzip.compress(content) if ending else content)
+    for name, value in (("word", "abc"[(LONG - 1) % 3]), ("n", (LONG - 1) % 7)):
+        found, said = read(path, name)
+        assert (len(found), found[-1]) == (LONG, value)
+        assert said == ["its last line ('Total,27000,') is no row of the table, and is left out."]
+
+
+@pytest.mark.parametrize(
+    ("end", "problem"),
+    [
+        ("3,x", "line 9,002 has 2 values, and rows have 3: '3,x'"),
+        ("Paris\n", "line 9,002 has 1 value, and rows have 3: 'Paris'"),
+        ("1,x,0,4\n", "line 9,002 has 4 values, and rows have 3: '1,x,0,4'"),
+        ("Total: 9\n1,x,0\n", "line 9,002 has 1 value, and rows have 3: 'Total: 9'"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_damage_is_no_footer(end: str, problem: str, packed: bool, tmp_path: Path) -> None:
+    text = "n,word,y\n" + "".join(f"{i % 7},ü {i % 3},{i % 2}\n" for i in range(LONG)) + end
+    path = tmp_path / "damaged.csv"
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    with pytest.raises(BadFileError) as caught:
+        read(path, "n")
+    assert caught.value.reason.startswith(problem)

@@ -66,7 +66,7 @@ def later_format(file: File, plan: Plan, name: str) -> NumberFormat | None:
     others: Counter[NumberFormat] = Counter()
     n_others = 0
     for values, _ in _texts(file, plan, name):
-        text = without_missing(values, plan.words.numbers)
+        text = without_missing(values.unique(), plan.words.numbers)
         native = pc.match_substring_regex(text, NATIVE)
         marked = pc.filter(text, pc.and_(native, pc.match_substring_regex(text, r"[.eE]")))
         may_group = pc.match_substring_regex(marked, GROUPED)

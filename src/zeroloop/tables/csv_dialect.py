@@ -21,7 +21,7 @@ from zeroloop.csv_options import CsvOptions
 from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_filters import Comments, Escapes, Filter, Tidy, Without, filtered_text
 from zeroloop.tables.csv_footer import MOST_LINES as MOST_FOOTER
-from zeroloop.tables.csv_footer import find_footer, is_drawn
+from zeroloop.tables.csv_footer import Footer, find_footer, is_drawn
 from zeroloop.tables.csv_header import NUMBER, find_header, width_of
 from zeroloop.tables.csv_rows import read_rows
 from zeroloop.tables.missing_words import missing_words
@@ -79,9 +79,9 @@ class Dialect:
         """What the file's bytes go through as they are."""
         return [Without(self.footer)] if self.footer else []
 
-    def with_footer(self, tail: bytes) -> Dialect:
-        """Return this without what follows the table, which is among the file's last bytes."""
-        found = find_footer(
+    def footer_in(self, tail: bytes) -> Footer | None:
+        """Return what follows the table, which is among the file's last bytes; None where nothing does."""
+        return find_footer(
             tail,
             encoding=self.encoding,
             delimiter=self.delimiter,
@@ -89,7 +89,10 @@ class Dialect:
             comment="#" if self.hashes else self.comment,
             width=len(self.names),
         )
-        return self if found is None else replace(self, footer=found.n_bytes, said=(*self.said, found.said))
+
+    def without(self, footer: Footer | None) -> Dialect:
+        """Return this without what follows the table."""
+        return self if footer is None else replace(self, footer=footer.n_bytes, said=(*self.said, footer.said))
 
 
 def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Dialect:
@@ -152,7 +155,7 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         kept = [i for i, row in enumerate(rows) if not is_comment(row[0], len(row), width)]
         rows, ends = [rows[i] for i in kept], [ends[i] for i in kept]
     rows, ends, ruled = _without_drawn(rows, ends, delimiter)
-    parted = {i for i, end in enumerate(ends) if end < len(lines[skip:]) and not lines[skip + end].strip()}
+    parted = {i for i, end in enumerate(ends) if skip + end < len(lines) and not lines[skip + end].strip()}
     header = find_header(
         path,
         rows,

@@ -96,12 +96,18 @@ def explained(file: File, plan: Plan, error: pa.ArrowInvalid) -> BadFileError:
             return BadFileError(
                 file.path,
                 f"line {bad.number:,} has {bad.actual_columns:,} value{'s' if bad.actual_columns != 1 else ''}, and "
-                f"rows have {bad.expected_columns:,}: {_cut(bad.text)!r}. Correct it, or take it out of the file.",
+                f"rows have {bad.expected_columns:,}: {_cut(bad.text)!r}. {_way_out(plan.dialect.delimiter)}",
             )
     name = column_of(error, plan.dialect.names)
     if name is not None:
         message = f"column {name!r}: {message.partition(': ')[2]}"
     return BadFileError(file.path, f"cannot be read as CSV ({message}).")
+
+
+def _way_out(delimiter: str) -> str:
+    if delimiter == " ":
+        return "Where values hold blanks, blanks cannot part them: have the file written with another delimiter."
+    return "Correct it, or take it out of the file."
 
 
 def _first_bad_row(file: File, plan: Plan) -> csv.InvalidRow | None:

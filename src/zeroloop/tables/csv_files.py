@@ -29,8 +29,7 @@ from zeroloop.tables.csv_columns import (
 )
 from zeroloop.tables.csv_dialect import find_dialect
 from zeroloop.tables.csv_errors import column_of, explained, first_misfit, not_text, strays
-from zeroloop.tables.csv_filters import CHUNK_BYTES
-from zeroloop.tables.csv_footer import TAIL_BYTES
+from zeroloop.tables.csv_filters import CHUNK_BYTES, TAIL_BYTES, Tail
 from zeroloop.tables.csv_stream import Plan, open_csv
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.files import File
@@ -71,6 +70,44 @@ def csv_batches(
 
     """
     plan = _plan(file, expected)
+    if not plan.open_end:
+        yield from _batches(file, plan, columns, types, expected, None)
+        return
+    tail = Tail()
+    held: tuple[pa.RecordBatch, int] | None = None  # until it is known whether its last rows are any
+    for piece in _batches(file, plan, columns, types, expected, tail):
+        if held is not None:
+            yield held
+        held = piece
+    if held is not None:
+        yield _without_sums(file, plan, held[0], tail), held[1]
+
+
+def _without_sums(file: File, plan: Plan, batch: pa.RecordBatch, tail: Tail) -> pa.RecordBatch:
+    """Return a packed file's last rows without sums that have as many values, which are no rows."""
+    footer = plan.dialect.footer_in(tail.content)
+    if footer is None or (file.place, file.size, file.modified) in _LATE_TAILS:
+        return batch
+    warnings.warn(f"{file.path}: {footer.said}.", ZeroloopWarning, stacklevel=2)
+    return batch.slice(0, max(0, batch.num_rows - footer.n_lines))
+
+
+def _batches(
+    file: File,
+    plan: Plan,
+    columns: Sequence[str],
+    types: dict[str, pa.DataType],
+    expected: Expected,
+    tail: Tail | None,
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yield a file's rows with the named columns, of the given types or wider ones, and how many bytes have been read.
+
+    A type that turns out too narrow is widened in `types`.
+
+    Raises:
+        BadFileError: for a row that does not parse, or text in a column of numbers.
+
+    """
     written = dict(plan.columns.written)
     digits = {name: n for name, n in plan.columns.digits.items() if name in columns}
     done = 0
@@ -80,7 +117,7 @@ def csv_batches(
         asked = {name: pa.string() if name in as_text or expected.verbatim else types[name] for name in columns}
         as_text = set() if expected.verbatim else as_text
         try:
-            with open_csv(file, plan, asked, list(columns), verbatim=expected.verbatim) as opened:
+            with open_csv(file, plan, asked, list(columns), verbatim=expected.verbatim, tail=tail) as opened:
                 for batch in _skip(opened.reader, done):
                     coded = {
                         name: batch[name].dictionary_encode()
@@ -137,7 +174,8 @@ def _plan(file: File, expected: Expected) -> Plan:
         with file.open() as source, file.unpacked(source) as stream:
             head = stream.read(size)
         dialect = find_dialect(file.path, head, len(head) < size, expected.csv)
-        dialect = dialect.with_footer(head if len(head) < size else _tail(file))
+        tail = head if len(head) < size else _tail(file)
+        dialect = dialect.without(dialect.footer_in(tail))
         twice = next((name for name, n in Counter(dialect.names).items() if n > 1), None)
         if twice is not None:
             raise BadFileError(file.path, f"the column {twice!r} is there twice; rename one.")
@@ -159,7 +197,8 @@ def _plan(file: File, expected: Expected) -> Plan:
         text = pa.RecordBatch.from_arrays([c.cast(pa.string()) for c in first.columns], names=first.schema.names)
     except pa.ArrowInvalid as error:
         raise not_text(file, nothing, None) from error
-    return Plan(dialect=dialect, columns=find_columns(inferred, text, dialect, expected), words=nothing.words)
+    columns = find_columns(inferred, text, dialect, expected)
+    return Plan(dialect=dialect, columns=columns, words=nothing.words, open_end=not tail)
 
 
 def _tail(file: File) -> bytes:
@@ -188,11 +227,11 @@ def _with_late_footer(file: File, plan: Plan, error: pa.ArrowInvalid) -> Plan:
             while chunk := stream.read(CHUNK_BYTES):
                 tail = (tail + chunk)[-TAIL_BYTES:]
         _LATE_TAILS[key] = tail
-    found = dialect.with_footer(_LATE_TAILS[key])
-    if not found.footer:
+    footer = dialect.footer_in(_LATE_TAILS[key])
+    if footer is None:
         raise explained(file, plan, error) from error
-    warnings.warn(f"{file.path}: {found.said[-1]}.", ZeroloopWarning, stacklevel=2)
-    return replace(plan, dialect=found)
+    warnings.warn(f"{file.path}: {footer.said}.", ZeroloopWarning, stacklevel=2)
+    return replace(plan, dialect=dialect.without(footer))
 
 
 _LATE_TAILS: dict[tuple[str, int, int | None], bytes] = {}

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 CHUNK_BYTES = 1 << 20
+TAIL_BYTES = 65_536
 MOST_OPEN = 1 << 24  # bytes that are waited for a closing quote
 Escapes = Literal["", "quotes", "all"]
 """What a backslash makes plain: nothing, a quote alone, or any character, with `\\N` for a missing value."""
@@ -116,6 +117,18 @@ class Without:
         end = max(0, len(whole) - self._n_bytes)
         self._rest = whole[end:]
         return whole[:end]
+
+
+class Tail:
+    """Keeps the last bytes of what passes, as it is."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def passed(self, chunk: bytes, last: bool) -> bytes:  # noqa: ARG002
+        """Return all of it."""
+        self.content = (self.content + chunk if len(chunk) < TAIL_BYTES else chunk)[-TAIL_BYTES:]
+        return chunk
 
 
 def filtered_text(text: str, filters: Sequence[Filter]) -> str:

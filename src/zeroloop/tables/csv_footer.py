@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from zeroloop.tables.csv_rows import read_rows
 
 MOST_LINES = 20
-TAIL_BYTES = 65_536
 MOST_SHOWN, MOST_TEXT = 2, 60  # lines, and characters of one
 TOTAL = re.compile(
     r"^\W*(?:grand |sub-?|sous-)?(?:totals?|totale[sn]?|sums?|summen?|gesamt\w*|insgesamt|ergebnis|somme|suma|"
@@ -28,6 +27,7 @@ CLOSING = re.compile(
     r"query ok\b.*|sql>.*|eof|\\\.|\x1a)$",
     re.IGNORECASE,
 )
+DRAWING = frozenset("|:+,;-=\u2500")
 DRAWN = re.compile(r"^[\s|:+,;]*[-=\u2500]{2}[\s|:+,;=\u2500-]*$")
 
 
@@ -37,17 +37,20 @@ class Footer:
 
     Attributes:
         n_bytes: of it, in the file's own encoding.
+        n_lines: of it, empty ones apart.
         said: what a reader should know of it, in words.
 
     """
 
     n_bytes: int
+    n_lines: int
     said: str
 
 
 def is_drawn(line: str) -> bool:
     """Return whether a line is drawn, as below the names of a printed table, and holds nothing."""
-    return DRAWN.match(line.strip()) is not None
+    line = line.strip()
+    return line[:1] in DRAWING and DRAWN.match(line) is not None  # nearly all lines are told by their beginning
 
 
 def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comment: str, width: int) -> Footer | None:
@@ -73,11 +76,10 @@ def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comme
         return None
     shown = [_cut(line.strip()) for line in lines[begin:] if line.strip()]
     some = ", ".join(map(repr, shown[:MOST_SHOWN])) + (", ..." if len(shown) > MOST_SHOWN else "")
+    said = f"its last {len(shown)} lines ({some}) are no rows of the table, and are left out"
     if len(shown) == 1:
-        return Footer(n_bytes=n_bytes, said=f"its last line ({some}) is no row of the table, and is left out")
-    return Footer(
-        n_bytes=n_bytes, said=f"its last {len(shown)} lines ({some}) are no rows of the table, and are left out"
-    )
+        said = f"its last line ({some}) is no row of the table, and is left out"
+    return Footer(n_bytes=n_bytes, n_lines=len(shown), said=said)
 
 
 def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width: int) -> int:

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 from zeroloop.errors import BadFileError
 from zeroloop.tables.csv_columns import CsvColumns
 from zeroloop.tables.csv_dialect import Dialect, is_comment
-from zeroloop.tables.csv_filters import Filtered
+from zeroloop.tables.csv_filters import Filtered, Tail
 from zeroloop.tables.files import File
 from zeroloop.tables.missing_words import Words
 from zeroloop.tables.text_encoding import UTF8
@@ -22,11 +22,20 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a file is read."""
+    """How a file is read.
+
+    Attributes:
+        dialect: how it is written.
+        columns: what they hold.
+        words: that stand for missing values.
+        open_end: whether its last bytes have not been looked at, since they are packed.
+
+    """
 
     dialect: Dialect
     columns: CsvColumns
     words: Words
+    open_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ def open_csv(
     block_bytes: int = BLOCK_BYTES,
     threads: bool = True,
     verbatim: bool = False,
+    tail: Tail | None = None,
     on_bad_row: Callable[[pacsv.InvalidRow], object] | None = None,
 ) -> Iterator[Opened]:
     """Open a file as record batches.
@@ -59,6 +69,7 @@ def open_csv(
         block_bytes: bytes that are read at once.
         threads: whether to parse on several.
         verbatim: whether an empty field alone, without quotes, is missing.
+        tail: keeps the file's last bytes.
         on_bad_row: told of the first row with more or fewer values than there are names.
 
     """
@@ -76,7 +87,7 @@ def open_csv(
             file.open() as source,
             file.unpacked(source) as plain,
             pacsv.open_csv(
-                _table(plain, dialect),
+                _table(plain, dialect, tail),
                 read_options=pacsv.ReadOptions(
                     block_size=block_bytes,
                     use_threads=threads,
@@ -116,10 +127,11 @@ def open_lines(file: File, dialect: Dialect) -> Iterator[pa.NativeFile]:
         yield _table(plain, replace(dialect, comment="", loose=False, escapes=""))
 
 
-def _table(stream: pa.NativeFile, dialect: Dialect) -> pa.NativeFile:
+def _table(stream: pa.NativeFile, dialect: Dialect, tail: Tail | None = None) -> pa.NativeFile:
     """Return a stream as UTF-8 without what is no part of the table or of its values."""
-    if dialect.ending:
-        stream = pa.PythonFile(Filtered(stream, dialect.ending), mode="r")
+    ending = [*([] if tail is None else [tail]), *dialect.ending]
+    if ending:
+        stream = pa.PythonFile(Filtered(stream, ending), mode="r")
     if dialect.encoding not in UTF8:
         stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
     return pa.PythonFile(Filtered(stream, dialect.filters), mode="r") if dialect.filters else stream
