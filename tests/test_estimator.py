@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import pickle
+import re
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
@@ -17,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from conftest import made
 from zeroloop import LogisticRegression, LogisticRegressionCV
@@ -140,3 +145,17 @@ def test_two_classes_are_needed() -> None:
     X, _ = made(30, 2)
     with pytest.raises(ValueError, match="contains only one class: 1"):
         LogisticRegression().fit(X, np.ones(30, dtype=int))
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression, LogisticRegressionCV])
+def test_every_parameter_has_help_in_a_notebook(estimator: Any) -> None:
+    parameters = list(inspect.signature(estimator).parameters)
+    described = re.search(r"    Parameters\n    -+\n(.*?)\n    Attributes\n", estimator.__doc__, re.DOTALL)
+    assert described is not None
+    assert re.findall(r"^    (\w+) : ", described[1], re.MULTILINE) == parameters
+    for example in doctest.DocTestFinder(recurse=False).find(estimator, globs={estimator.__name__: estimator}):
+        assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        page = estimator()._repr_html_()
+        for name in parameters:
+            assert re.search(rf'href="https://scikit-learn[^"]*text={name},-[^"]*">\s*{name}\s*<span', page), name

@@ -43,45 +43,82 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     `X`. With more than two classes the loss is that of softmax. There is no `partial_fit`: a fit reads each row a few
     times. For rows that arrive over time, fit again with `warm_start=True`.
 
-    Args:
-        C: inverse strength of the penalty; `np.inf` for none.
-        l1_ratio: share of the L1 penalty: 0 is L2 alone, 1 is L1 alone, between them is elastic net.
-        fit_intercept: whether to fit an intercept.
-        class_weight: a weight for each class, "balanced", or None.
-        tol: stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance; the
-            scaling is inside the solver and changes no result.
-        max_iter: most iterations of the solver.
-        solver: "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
-            "coordinate-descent"; see `zeroloop.auto.choose_solver`. Of scikit-learn's names "newton-cholesky" is
-            newton, and "liblinear", "sag" and "saga" are "auto".
-        learning_rate: of gradient descent.
-        multi_class: with more than two classes, "multinomial" (softmax; "auto" is the same) or "ovr" (a model of each
-            class against the rest).
-        penalty_factors: `(n_features,)`, multiplies each column's penalty; 0 leaves it unpenalised. None for ones.
-        bounds: (lower, upper), each a number or `(n_features,)`, within which coefficients stay; they include 0.
-        warm_start: start from the coefficients of the last fit.
-        n_jobs: number of threads; None or -1 for every core, -2 for all but one. Any number gives the same bits.
-        random_state: seed of the rows that are sampled; None for 0, so that a fit is the same again.
-        verbose: 1 prints a line a pass.
-        penalty: scikit-learn's old name: "l1", "l2", "elasticnet", None. Use `l1_ratio` and `C`.
-        dual: only False: all solvers are primal.
-        intercept_scaling: not used; no solver here penalises the intercept, as liblinear does.
+    Parameters
+    ----------
+    penalty : str or None, default="deprecated"
+        scikit-learn's old name: "l1", "l2", "elasticnet", None. Use `l1_ratio` and `C`.
+    C : float, default=1.0
+        Inverse strength of the penalty; `np.inf` for none.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty: 0 is L2 alone, 1 is L1 alone, between them is elastic net.
+    dual : bool, default=False
+        Only False: all solvers are primal.
+    tol : float, default=1e-6
+        Stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance; the scaling is
+        inside the solver and changes no result.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    intercept_scaling : float, default=1.0
+        Not used; no solver here penalises the intercept, as liblinear does.
+    class_weight : dict, "balanced" or None, default=None
+        A weight for each class; "balanced" gives all classes the same weight.
+    random_state : int, RandomState or None, default=None
+        Seed of the rows that are sampled; None for 0, so that a fit is the same again.
+    solver : str, default="auto"
+        "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
+        "coordinate-descent"; see `zeroloop.auto.choose_solver`. Of scikit-learn's names "newton-cholesky" is newton,
+        and "liblinear", "sag" and "saga" are "auto".
+    max_iter : int, default=100
+        Most iterations of the solver.
+    multi_class : str, default="multinomial"
+        With more than two classes, "multinomial" (softmax; "auto" is the same) or "ovr" (a model of each class against
+        the rest).
+    verbose : int, default=0
+        1 prints a line a pass.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit.
+    n_jobs : int or None, default=None
+        Number of threads; None or -1 for every core, -2 for all but one. Any number gives the same bits.
+    learning_rate : float, default=0.1
+        Of gradient descent.
+    penalty_factors : array-like of shape (n_features,) or None, default=None
+        Multiplies each column's penalty; 0 leaves it unpenalised. None for ones.
+    bounds : tuple of (lower, upper) or None, default=None
+        Each a number or `(n_features,)`, within which coefficients stay; they include 0.
 
-    Attributes:
-        coef_: `(1, n_features)`, or `(n_classes, n_features)` with more than two classes.
-        intercept_: `(1,)` or `(n_classes,)`.
-        classes_: `(n_classes,)`, sorted; with two, the predictor is of the second.
-        n_iter_: `(1,)`, the solver's steps; `(n_classes,)` with "ovr". At least 1, as scikit-learn wants it: a start
-            that is the optimum already counts as one.
-        n_passes_: sweeps over all rows.
-        converged_: whether the gradient met `tol`.
-        separated_: whether, without a penalty, there is no optimum: some rows can be told apart without doubt, and
-            coefficients grow without end. `coef_` is where the solver stopped on the way.
-        loss_: mean log loss of the training rows; with "ovr" the mean over the models.
-        gradient_norm_: `max |gradient of the mean objective|` where the solver stopped; with an L1 penalty or bounds
-            the violation of the optimality conditions.
-        n_features_in_: number of columns.
-        feature_names_in_: their names, if X had any.
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        The coefficients; with two classes of the second.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        The intercepts.
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted; with two, the predictor is of the second.
+    n_iter_ : ndarray of shape (1,) or (n_classes,)
+        The solver's steps; of each class with "ovr". At least 1, as scikit-learn wants it: a start that is the optimum
+        already counts as one.
+    n_passes_ : int
+        Sweeps over all rows.
+    converged_ : bool
+        Whether the gradient met `tol`.
+    separated_ : bool
+        Whether, without a penalty, there is no optimum: some rows can be told apart without doubt, and coefficients
+        grow without end. `coef_` is where the solver stopped on the way.
+    loss_ : float
+        Mean log loss of the training rows; with "ovr" the mean over the models.
+    gradient_norm_ : float
+        `max |gradient of the mean objective|` where the solver stopped; with an L1 penalty or bounds the violation of
+        the optimality conditions.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, if X had any.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    >>> LogisticRegression().fit(X, y).predict([[0.5], [2.5]])
+    array([0, 1])
 
     """
 
@@ -90,6 +127,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     classes_: NDArray[Any]
 
     _parameter_constraints: ClassVar[dict[str, Any]] = OF_ONE
+    # In a notebook an estimator shows help to its parameters only beside a link to a page: that of the class whose
+    # interface this is.
+    _doc_link_module = "zeroloop"
+    _doc_link_template = "https://scikit-learn.org/stable/modules/generated/sklearn.linear_model.{estimator_name}.html"
 
     def __init__(
         self,

@@ -34,31 +34,103 @@ class LogisticRegressionCV(LogisticRegression):
     Folds are weights, not copies of rows, and all folds' fits pass over the rows together; those of small data, which
     NumPy serves, are made one after the other.
 
-    Args:
-        Cs: values of C, or how many: evenly spread in their logarithm from 1e-4 to 1e4.
-        l1_ratios: shares of the L1 penalty to try; None for L2 alone.
-        cv: number of folds, at least 2, or anything scikit-learn's `check_cv` takes; None for 5 stratified folds.
-        scoring: name of a score or a scorer, higher is better; None for accuracy. A metric that asks for `labels` or
-            `pos_label` gets the classes, and with two the second, unless the scorer brings its own. NaN at a fold
-            leaves that fold out of the mean, with a warning.
-        refit: True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
-        rule: "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
-            `lambda.1se`).
-        use_legacy_attributes: True for scikit-learn's attributes as they are up to 1.9 (dictionaries by class, shaped
-            as its documentation tells), False for those listed here.
-        fit_intercept, class_weight, tol, max_iter, solver, multi_class, penalty_factors, bounds, n_jobs, random_state,
-            verbose, learning_rate, penalty, dual, intercept_scaling: as in `LogisticRegression`.
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_Cs,), default=10
+        Values of C, or how many: evenly spread in their logarithm from 1e-4 to 1e4.
+    l1_ratios : array-like of shape (n_l1_ratios,) or None, default=None
+        Shares of the L1 penalty to try; None for L2 alone.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    cv : int, splitter, iterable or None, default=None
+        Number of folds, at least 2, or anything scikit-learn's `check_cv` takes; None for 5 stratified folds.
+    dual : bool, default=False
+        Only False: all solvers are primal.
+    penalty : str or None, default="deprecated"
+        scikit-learn's old name: "l1", "l2", "elasticnet", None. Use `l1_ratio` and `C`.
+    scoring : str, callable or None, default=None
+        Name of a score or a scorer, higher is better; None for accuracy. A metric that asks for `labels` or `pos_label`
+        gets the classes, and with two the second, unless the scorer brings its own. NaN at a fold leaves that fold out
+        of the mean, with a warning.
+    solver : str, default="auto"
+        "auto", "newton", "sampled-newton", "newton-cg", "lbfgs", "gradient-descent", "proximal-newton" or
+        "coordinate-descent"; see `zeroloop.auto.choose_solver`. Of scikit-learn's names "newton-cholesky" is newton,
+        and "liblinear", "sag" and "saga" are "auto".
+    tol : float, default=1e-6
+        Stop at `max |gradient of the mean objective| <= tol`, for columns scaled to unit variance; the scaling is
+        inside the solver and changes no result.
+    max_iter : int, default=100
+        Most iterations of the solver.
+    class_weight : dict, "balanced" or None, default=None
+        A weight for each class; "balanced" gives all classes the same weight.
+    n_jobs : int or None, default=None
+        Number of threads; None or -1 for every core, -2 for all but one. Any number gives the same bits.
+    verbose : int, default=0
+        1 prints a line a pass.
+    refit : bool, default=True
+        True fits all rows with the chosen C; False averages the folds' coefficients at each one's best C.
+    rule : {"min", "1se"}, default="min"
+        "min" chooses the best mean score, "1se" the strongest penalty within a standard error of it (glmnet's
+        `lambda.1se`).
+    intercept_scaling : float, default=1.0
+        Not used; no solver here penalises the intercept, as liblinear does.
+    random_state : int, RandomState or None, default=None
+        Seed of the rows that are sampled; None for 0, so that a fit is the same again.
+    multi_class : str, default="multinomial"
+        With more than two classes, "multinomial" (softmax; "auto" is the same) or "ovr" (a model of each class against
+        the rest).
+    learning_rate : float, default=0.1
+        Of gradient descent.
+    penalty_factors : array-like of shape (n_features,) or None, default=None
+        Multiplies each column's penalty; 0 leaves it unpenalised. None for ones.
+    bounds : tuple of (lower, upper) or None, default=None
+        Each a number or `(n_features,)`, within which coefficients stay; they include 0.
+    use_legacy_attributes : bool
+        True for scikit-learn's attributes as they are up to 1.9 (dictionaries by class, shaped as its documentation
+        tells), False for those listed here.
 
-    Attributes:
-        C_: the chosen C; l1_ratio_: the chosen share.
-        Cs_: `(n_Cs,)`; l1_ratios_: `(n_l1_ratios,)`.
-        scores_: `(n_folds, n_l1_ratios, n_Cs)`.
-        coefs_paths_: `(n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)`, the intercept last.
-        n_iter_: `(n_folds, n_l1_ratios, n_Cs)`, the solver's steps, at least 1.
-        n_passes_: sweeps over all rows, a pass of each of several folds counted once.
-        coef_, intercept_, classes_, converged_, separated_, loss_, gradient_norm_, n_features_in_, feature_names_in_:
-            as in `LogisticRegression`, of the final fit (with `refit=False` only the first three, `separated_`, of
-            any of the folds' fits that are averaged, and the last two).
+    Attributes
+    ----------
+    C_ : float
+        The chosen C.
+    l1_ratio_ : float
+        The chosen share of the L1 penalty.
+    Cs_ : ndarray of shape (n_Cs,)
+        The values of C that were tried.
+    l1_ratios_ : ndarray of shape (n_l1_ratios,)
+        The shares that were tried.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        The score of each fold.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features + 1)
+        The coefficients of each fold's fits, the intercept last.
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        The solver's steps, at least 1.
+    n_passes_ : int
+        Sweeps over all rows, a pass of each of several folds counted once.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Of the final fit; with `refit=False` the mean of the folds' fits at each one's best C.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Likewise.
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    converged_ : bool
+        Whether the final fit's gradient met `tol`. With `refit=False` it, `loss_` and `gradient_norm_` are not set.
+    separated_ : bool
+        Whether the final fit, or with `refit=False` any of those averaged, has no optimum.
+    loss_ : float
+        Mean log loss of the training rows.
+    gradient_norm_ : float
+        `max |gradient of the mean objective|` where the solver stopped.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Their names, if X had any.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 5, [0, 0, 1, 1] * 5
+    >>> LogisticRegressionCV(Cs=3, cv=2, use_legacy_attributes=False).fit(X, y).predict([[0.5], [2.5]])
+    array([0, 1])
 
     """
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zeroloop.bars import shown
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import named_legend, new_figure, save
 from zeroloop.csv_options import AS_FOUND, CsvOptions
@@ -273,7 +274,7 @@ def path(
     csv: CsvOptions = AS_FOUND,
     threads: int | None = None,
     scheduler: Any = None,
-    progress: Progress = unheard,
+    progress: Progress | bool = unheard,
 ) -> Path:
     """Fit a path of penalties to a table, each fit from the last one's optimum.
 
@@ -285,40 +286,41 @@ def path(
 
     """
     options = Options(l1_ratio=l1_ratio, tol=tol)
-    table = prepare_table(
-        data,
-        column_name(target),
-        positive=positive,
-        features=column_names(features),
-        drop=column_names(drop),
-        categorical=column_names(categorical),
-        dates=dates,
-        weights=column_name(weights),
-        missing=missing,
-        test_fraction=0.0,
-        seed=0,
-        reference=False,
-        resources=Resources(
-            threads=threads,
-            memory=memory,
-            spill=spill,
-            skip_bad_files=skip_bad_files,
-            csv=csv,
-            progress=progress,
-            scheduler=scheduler,
-        ),
-    )
-    schema = table.schema
-    shape = shape_of(schema, penalty_factors or {}, {})
-    grid = Grid(
-        options=options,
-        units=Units(schema.centre, schema.scale),
-        shape=shape,
-        classes=schema.target.levels,
-        seed=table.roles.seed,
-    )
-    deviations = schema.deviations(table.counts.training)[1:]
-    return _path(table.training, grid, Cs, schema.terms[1:], deviations, progress)
+    with shown(progress) as told:
+        table = prepare_table(
+            data,
+            column_name(target),
+            positive=positive,
+            features=column_names(features),
+            drop=column_names(drop),
+            categorical=column_names(categorical),
+            dates=dates,
+            weights=column_name(weights),
+            missing=missing,
+            test_fraction=0.0,
+            seed=0,
+            reference=False,
+            resources=Resources(
+                threads=threads,
+                memory=memory,
+                spill=spill,
+                skip_bad_files=skip_bad_files,
+                csv=csv,
+                progress=told,
+                scheduler=scheduler,
+            ),
+        )
+        schema = table.schema
+        shape = shape_of(schema, penalty_factors or {}, {})
+        grid = Grid(
+            options=options,
+            units=Units(schema.centre, schema.scale),
+            shape=shape,
+            classes=schema.target.levels,
+            seed=table.roles.seed,
+        )
+        deviations = schema.deviations(table.counts.training)[1:]
+        return _path(table.training, grid, Cs, schema.terms[1:], deviations, told)
 
 
 def _path(

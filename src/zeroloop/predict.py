@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zeroloop.bars import shown
 from zeroloop.blocks import FloatArray
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, OptionError, dask_extra, first_line
@@ -40,7 +41,7 @@ def predict_file(
     threads: int | None = None,
     scheduler: Any = None,
     csv: CsvOptions = AS_FOUND,
-    progress: Progress = unheard,
+    progress: Progress | bool = unheard,
 ) -> int:
     """Write a row of predictions for each row of `data`, in order; return how many.
 
@@ -62,7 +63,7 @@ def predict_file(
         threads: None for every core.
         scheduler: of a Dask cluster whose workers read the rows and write the predictions; see `zeroloop.train`.
         csv: how CSV files are written; what it leaves open is as it was said in training.
-        progress: told how the work goes on.
+        progress: as in `zeroloop.train`.
 
     Raises:
         DataError: for a column that is missing or of another type.
@@ -82,19 +83,20 @@ def predict_file(
     if interval is not None:
         model.needed_estimates()
     tally = Tally()
-    if scheduler is not None or is_dask(data):
-        with dask_extra():
-            from zeroloop.cluster.scored import write_on_cluster
+    with shown(progress) as told:
+        if scheduler is not None or is_dask(data):
+            with dask_extra():
+                from zeroloop.cluster.scored import write_on_cluster
 
-        resources = Resources(threads=threads, progress=progress, scheduler=scheduler, csv=csv)
-        with replacing_folder(str(path)) as folder:
-            write = partial(_write_part, wanted=wanted, folder=folder)
-            tally = write_on_cluster(model, data, write, keep, resources)
-    else:
-        check_table_path(Path(path))
-        table = open_table(data, model.expected(csv))
-        batches = _batches(model, table, wanted, tally, threads, progress)
-        write_batches(batches, _schema(model, table, wanted), Path(path))
+            resources = Resources(threads=threads, progress=told, scheduler=scheduler, csv=csv)
+            with replacing_folder(str(path)) as folder:
+                write = partial(_write_part, wanted=wanted, folder=folder)
+                tally = write_on_cluster(model, data, write, keep, resources)
+        else:
+            check_table_path(Path(path))
+            table = open_table(data, model.expected(csv))
+            batches = _batches(model, table, wanted, tally, threads, told)
+            write_batches(batches, _schema(model, table, wanted), Path(path))
     tally.warn(model.blurred)
     return tally.rows
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.bars import shown
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError
@@ -239,7 +240,7 @@ def evaluate(
     data: TableLike,
     threads: int | None = None,
     scheduler: Any = None,
-    progress: Progress = unheard,
+    progress: Progress | bool = unheard,
     csv: CsvOptions = AS_FOUND,
 ) -> dict[str, Any]:
     """Return a model's scores on labelled data: `rows`, `log_loss`, `auc`, `brier`, `accuracy`, `base_rate`.
@@ -251,16 +252,17 @@ def evaluate(
         data: a table with the model's features and its target; rows without a target are left out.
         threads: None for every core.
         scheduler: of a Dask cluster whose workers read the rows; see `zeroloop.train`.
-        progress: told how the work goes on.
+        progress: as in `zeroloop.train`.
         csv: how CSV files are written; what it leaves open is as it was said in training.
 
     Raises:
         DataError: for a column that is missing or of another type, or when no row has a target.
 
     """
-    resources = Resources(threads=threads, progress=progress, scheduler=scheduler, csv=csv)
     of_scored = partial(_sums_of, multi_class=model.training.multi_class)
-    total = total_over(model, data, of_scored, labelled=True, resources=resources)
+    with shown(progress) as told:
+        resources = Resources(threads=threads, progress=told, scheduler=scheduler, csv=csv)
+        total = total_over(model, data, of_scored, labelled=True, resources=resources)
     if total is None or not total.weight > 0:
         raise DataError(f"No row has a value of the target {model.schema.target.name!r} to score against.")
     return total.beside_base_rate(model.training.shares)

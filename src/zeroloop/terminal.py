@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from threading import Timer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -23,25 +19,13 @@ from zeroloop.model import Model
 from zeroloop.outputs import is_stdout
 from zeroloop.paths import Path
 from zeroloop.plain_text import number_of, plain
-from zeroloop.progress import Work
-from zeroloop.sources.budget import size_text
 from zeroloop.sources.threads import thread_count
 from zeroloop.summary import NAMES, NO_HELD_OUT, SCORES, Summary, columns_test_text, dropped_text, figure_text
 from zeroloop.tables.schema import Schema
+from zeroloop.terminal_bar import PlainConsole
 from zeroloop.training_record import CrossValidationRecord
 
 STRONGEST, MOST_COLUMNS = 10, 20  # terms, and columns of a kind, shown after a fit
-
-
-class PlainConsole(Console):
-    """A console to which text is nothing but text: no markup, no emoji, nothing that a terminal acts on.
-
-    Every name comes through here. What is to have a style is given as `styled`.
-    """
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Return text as rich prints it."""
-        return super().render_str(plain(text), **options | {"markup": False, "emoji": False, "highlight": False})
 
 
 # Piped into a file or a program, tables are not cut to a terminal's width, however long a name is.
@@ -65,56 +49,6 @@ def console_beside(out: Any, as_json: bool) -> PlainConsole:
 def styled(*parts: str | tuple[str, str]) -> Text:
     """Return a line of parts, each plain text, or text and the style it has."""
     return Text.assemble(*(plain(one) if isinstance(one, str) else (plain(one[0]), one[1]) for one in parts))
-
-
-class ProgressBar:
-    """A bar on standard error once work takes more than a second; nothing where that is no terminal.
-
-    Called with the `Work` that is done, as `zeroloop.train` reports it: rows, and bytes where the rows' number is not
-    known yet; the time left is that of the sweep under way.
-    """
-
-    def __init__(self) -> None:
-        console = PlainConsole(stderr=True)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=12),
-            TextColumn("{task.fields[amount]}", markup=False),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left", markup=False),
-        )
-        self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=4)
-        self._task = self._bar.add_task("starting", total=None, amount="")
-        self._doing = "starting"
-        self._timer = Timer(1.0, self._bar.start) if console.is_terminal else None
-
-    def __call__(self, work: Work) -> None:
-        """Show the work."""
-        if work.doing != self._doing:
-            self._doing = work.doing
-            self._bar.reset(self._task)
-        known = work.total_rows is not None
-        done, total = (work.rows, work.total_rows) if known else (work.n_bytes, work.total_bytes or None)
-        amount = ""
-        if work.rows:
-            amount = f"{work.rows / 1e6:.1f}" + (f" of {total / 1e6:.1f}" if known and total else "") + " M rows"
-        if work.n_bytes:
-            amount += f", {size_text(work.n_bytes)} of {size_text(work.total_bytes)}"
-        self._bar.update(self._task, description=work.doing, completed=done, total=total, amount=amount)
-
-    def __enter__(self) -> Self:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-            self._bar.stop()
 
 
 def show_training(model: Model, most: int | None = None) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from zeroloop.after_fit import attempted, save
+from zeroloop.bars import shown
 from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.choices import CV_RULES
 from zeroloop.csv_options import AS_FOUND, CsvOptions
@@ -93,7 +94,7 @@ def train(
     report: str | PathLike[str] | None = None,
     threads: int | None = None,
     scheduler: Any = None,
-    progress: Progress = unheard,
+    progress: Progress | bool = unheard,
 ) -> Model:
     """Learn a logistic regression from a table.
 
@@ -169,7 +170,8 @@ def train(
         scheduler: of a Dask cluster, such as "tcp://host:8786" or a `distributed.Client`: its workers read the rows,
             which they must see under the same paths, and keep them, each within `memory` and with a `spill` folder of
             its own. The model has the same bits. A Dask DataFrame goes to the client there is.
-        progress: told how the work goes on.
+        progress: True for a bar, in a notebook's cell or on a terminal, once work takes more than a second; or a
+            function that is told how the work goes on (`zeroloop.progress.Work`).
 
     Raises:
         DataError: for data that cannot be used as asked, naming file, column, row or value.
@@ -275,35 +277,36 @@ def train(
         return kept
 
     try:
-        table = prepare_table(
-            data,
-            **roles,  # type: ignore[arg-type]
-            reference=math.isinf(options.C),
-            resources=Resources(
-                threads=threads,
-                memory=memory,
-                spill=spill,
-                skip_bad_files=skip_bad_files,
-                csv=csv,
-                progress=progress,
-                scheduler=scheduler,
-            ),
-            checkpoint=None if checkpoint is None else open_checkpoint,
-        )
-        asked |= {"roles": roles, "arguments": asked_for}
-        asked |= {"paths": _paths(data), "sql": _query(data), "csv": csv.given()}
-        model, sayings = _fitted(table, options, rule, Cs, asked, inferred, progress)
-        if out is not None:
-            save(model, Path(out))
-        if kept is not None:
-            sayings += attempted("The checkpoint was not marked as finished", kept.finish)
-        for warning in sayings:
-            warnings.warn(warning, stacklevel=2)
-        if report is not None:
-            progress(Work(doing="writing the report"))
-            write = partial(_write_report, model, table, Path(report))
-            for warning in attempted("The report was not written", write):
+        with shown(progress) as told:
+            table = prepare_table(
+                data,
+                **roles,  # type: ignore[arg-type]
+                reference=math.isinf(options.C),
+                resources=Resources(
+                    threads=threads,
+                    memory=memory,
+                    spill=spill,
+                    skip_bad_files=skip_bad_files,
+                    csv=csv,
+                    progress=told,
+                    scheduler=scheduler,
+                ),
+                checkpoint=None if checkpoint is None else open_checkpoint,
+            )
+            asked |= {"roles": roles, "arguments": asked_for}
+            asked |= {"paths": _paths(data), "sql": _query(data), "csv": csv.given()}
+            model, sayings = _fitted(table, options, rule, Cs, asked, inferred, told)
+            if out is not None:
+                save(model, Path(out))
+            if kept is not None:
+                sayings += attempted("The checkpoint was not marked as finished", kept.finish)
+            for warning in sayings:
                 warnings.warn(warning, stacklevel=2)
+            if report is not None:
+                told(Work(doing="writing the report"))
+                write = partial(_write_report, model, table, Path(report))
+                for warning in attempted("The report was not written", write):
+                    warnings.warn(warning, stacklevel=2)
     except KeyboardInterrupt:
         raise Interrupted(_what_was_kept(kept)) from None
     return replace(model, origin=_origin(data, scheduler))

@@ -265,7 +265,8 @@ def path(
     from zeroloop.outputs import is_stdout
     from zeroloop.tables.conflicts import check_outputs
     from zeroloop.tables.write import check_table_path, write_rows
-    from zeroloop.terminal import ProgressBar, console_beside, show_path, styled
+    from zeroloop.terminal import console_beside, show_path, styled
+    from zeroloop.terminal_bar import ProgressBar
 
     console = console_beside(out, as_json)
     if plot is not None:

@@ -94,7 +94,8 @@ def evaluate(
     """
     from zeroloop import scoring
     from zeroloop.loading import load
-    from zeroloop.terminal import ProgressBar, show_scores
+    from zeroloop.terminal import show_scores
+    from zeroloop.terminal_bar import ProgressBar
 
     with ProgressBar() as bar:
         scores = scoring.evaluate(load(model), data, threads, scheduler, progress=bar, csv=csv)
@@ -175,7 +176,8 @@ def report(
     from zeroloop.report.page import report as write_report
     from zeroloop.resources import Resources
     from zeroloop.tables.conflicts import check_outputs
-    from zeroloop.terminal import ProgressBar, console, styled
+    from zeroloop.terminal import console, styled
+    from zeroloop.terminal_bar import ProgressBar
 
     check_outputs({"out": out}, data, models=[model])
     with ProgressBar() as bar:

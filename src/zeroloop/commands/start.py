@@ -53,7 +53,8 @@ def ladder(
     from zeroloop.ladder.mine import check_mine, race_mine
     from zeroloop.ladder.race import find_rung, made_data, race, source_code
     from zeroloop.progress import Work
-    from zeroloop.terminal import ProgressBar, console, show_race, styled
+    from zeroloop.terminal import console, show_race, styled
+    from zeroloop.terminal_bar import ProgressBar
 
     if show is not None:
         print(source_code(find_rung(show)), end="")

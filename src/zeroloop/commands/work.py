@@ -14,7 +14,8 @@ def trained(data: Any, out: Path, as_json: bool, **options: Any) -> None:
     """Train, save and show a model; `options` are those of `zeroloop.train`."""
     from zeroloop import training
     from zeroloop.summary import summarise
-    from zeroloop.terminal import MOST_COLUMNS, STRONGEST, ProgressBar, console, show_summary, show_training, styled
+    from zeroloop.terminal import MOST_COLUMNS, STRONGEST, console, show_summary, show_training, styled
+    from zeroloop.terminal_bar import ProgressBar
 
     report = options.get("report")
     before = _when(report)
@@ -49,7 +50,7 @@ def predicted(
 ) -> int:
     """Write a model's predictions to a file; return how many."""
     from zeroloop.predict import predict_file
-    from zeroloop.terminal import ProgressBar
+    from zeroloop.terminal_bar import ProgressBar
 
     with ProgressBar() as bar:
         return predict_file(
