@@ -114,6 +114,7 @@ def limit_of(pairs: FloatArray, j: int) -> str | None:
         cost = sign * np.eye(pairs.shape[1])[j]
         found = linprog(cost, A_ub=-pairs, b_ub=np.zeros(len(pairs)), bounds=[(-1, 1)] * pairs.shape[1])
         assert found.status == 0
+        assert found.fun is not None
         ends.append(found.fun < -1e-6)
     return {(False, True): "+inf", (True, False): "-inf"}.get((ends[0], ends[1]))
 
