@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,6 +23,7 @@ from distributed import Client
 
 import zeroloop
 from test_kinds import a_table, as_csv, as_lines, as_orc, as_parquet, check_same, in_zip
+from zeroloop import fifos
 from zeroloop.errors import DataError, OptionError, OutputError
 from zeroloop.tables import kept, stores
 from zeroloop.terminal import console_beside
@@ -317,3 +319,37 @@ def test_workers_fetch_files_from_the_web_themselves(server: str) -> None:
     assert len(Pages.asked) > 2
     twice = pa.concat_tables([a_table(), a_table()])
     assert model.coef.tobytes() == zeroloop.train(twice, "y", test_fraction=0.25).coef.tobytes()
+
+
+def test_a_fifo_without_anybody_at_its_other_end_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ends begin to wait alone; the other one comes once it has been said."""
+    monkeypatch.setattr(fifos, "PATIENCE", 0.1)
+    content = (folder / "t.csv").read_bytes()
+    model = zeroloop.load(folder / "right.json")
+    os.mkfifo(tmp_path / "in")
+    os.mkfifo(tmp_path / "out.csv")
+    got: list[bytes] = []
+    said: list[str] = []
+
+    def come(message: Warning | str, *_: Any, **__: Any) -> None:
+        said.append(str(message))
+        if "reads" in said[-1]:
+            other = threading.Thread(target=lambda: got.append((tmp_path / "out.csv").read_bytes()))
+        else:
+            other = threading.Thread(target=lambda: (tmp_path / "in").write_bytes(content))
+        other.start()
+        others.append(other)
+
+    others: list[threading.Thread] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", come)
+        for _ in range(2):  # each reading waits for a writer of its own
+            zeroloop.predict_file(model, tmp_path / "in", tmp_path / "out.csv", keep=["town"])
+            for other in others:
+                other.join(60)
+    waits = ["is a pipe that nobody has written into yet; waiting", "is a pipe that nobody reads from; waiting"] * 2
+    assert all(wait in one for wait, one in zip(waits, said, strict=True))
+    assert got == [(folder / "right.csv").read_bytes()] * 2

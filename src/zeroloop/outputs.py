@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 from uuid import uuid4
 
 from zeroloop.errors import OutputError
+from zeroloop.fifos import open_to_write
 
 fcntl: Any = None
 if os.name == "posix":
@@ -78,7 +79,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     with _sentences(path):
         target = _target(path)
         if target is None:
-            with io.FileIO(os.open(path, os.O_WRONLY), "wb") as raw, _Forward(raw) as forward:
+            with io.FileIO(open_to_write(path), "wb") as raw, _Forward(raw) as forward:
                 yield cast(IO[bytes], forward)
             return
         clear_stale(target.parent)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zeroloop.errors import DataError
+from zeroloop.fifos import open_to_read
 from zeroloop.tables.files import File
 from zeroloop.tables.kept import ONCE
 
@@ -47,7 +48,7 @@ def _fetch(given: str, sink: IO[bytes]) -> None:
 
 def _open(given: str) -> IO[bytes]:
     if given != STANDARD:
-        return Path(given).open("rb")
+        return os.fdopen(open_to_read(given), "rb")
     if sys.stdin is None or sys.stdin.closed:
         raise DataError("standard input is closed; pipe a table into it, or name a file.")
     if sys.stdin.isatty():
