@@ -9,21 +9,24 @@ import pty
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from distributed import Client
 
 import zeroloop
 from test_kinds import a_table, as_csv, as_lines, as_orc, as_parquet, check_same, in_zip
-from zeroloop import fifos
+from zeroloop import after_fit, disks, fifos
 from zeroloop.errors import DataError, OptionError, OutputError
 from zeroloop.tables import kept, stores
 from zeroloop.terminal import console_beside
@@ -353,3 +356,29 @@ def test_a_fifo_without_anybody_at_its_other_end_is_said(
     waits = ["is a pipe that nobody has written into yet; waiting", "is a pipe that nobody reads from; waiting"] * 2
     assert all(wait in one for wait, one in zip(waits, said, strict=True))
     assert got == [(folder / "right.csv").read_bytes()] * 2
+
+
+def test_no_folder_for_temporary_files_is_said_only_where_one_is_needed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: Callable[[bytes], str]
+) -> None:
+    none = str(tmp_path / "none")
+    access = SimpleNamespace(environ={"TMPDIR": none}, path=os.path, access=lambda *_: False, W_OK=2, X_OK=1)
+    monkeypatch.setattr(disks, "os", access)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [none])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    table, right = folder / "t.csv", zeroloop.load(folder / "right.json")
+    some: list[dict[str, Any]] = [{}, {"memory": "20kB", "spill": "none"}]
+    for options in some:
+        assert np.array_equal(zeroloop.train(table, "y", test_fraction=0.25, **options).coef, right.coef)
+    zeroloop.predict_file(right, table, tmp_path / "p.csv")
+    with pytest.raises(OutputError, match=r"spill: no file can be written in .*/none"):
+        zeroloop.train(table, "y", memory="20kB")
+    with pytest.raises(OutputError, match=r"spill: no file can be written in .*/none"):
+        zeroloop.train(through(table.read_bytes()), "y")
+
+    def full(*_: Any) -> None:
+        raise OutputError("m.json: cannot be written.")
+
+    monkeypatch.setattr(type(right), "save", full)
+    with pytest.raises(OutputError, match=r"^m\.json: cannot be written\.$"):  # nor anywhere else
+        after_fit.save(right, tmp_path / "m.json")

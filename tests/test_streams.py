@@ -92,6 +92,17 @@ def test_a_closed_or_full_standard_output_is_said_and_nothing_is_lost(name: str,
         check_kept(folder, COMMANDS[name])
 
 
+@pytest.mark.parametrize("shell", [">&-", "> full"])
+def test_a_demo_whose_standard_output_is_closed_or_full_leaves_its_files(
+    shell: str, full: Path, tmp_path: Path
+) -> None:
+    done = run(tmp_path, shell, ["demo"])
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("zeroloop: error: standard output cannot be written to (")
+    assert zeroloop.load(tmp_path / "flights-model.json").training.rows_read > 0
+    assert (tmp_path / "flights-report.html").read_text().rstrip().endswith("</html>")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reader_that_has_seen_enough_is_no_error(name: str, folder: Path) -> None:
     for shell in ("| head -1", "| true"):
@@ -124,7 +135,12 @@ def test_an_error_is_said_on_the_stream_that_is_left(folder: Path, full: Path) -
 
 @pytest.mark.parametrize("name", ["train", "summary", "path", "report"] if CASES else ["train"])
 def test_an_encoding_that_cannot_show_a_name_shows_its_number(name: str, folder: Path) -> None:
-    for environment, encoding in (({"PYTHONIOENCODING": "ascii"}, "ascii"), ({"LC_ALL": "C"}, "utf-8")):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    for environment, encoding in (
+        ({"PYTHONIOENCODING": "ascii"}, "ascii"),
+        ({"LC_ALL": "C"}, "utf-8"),
+        (ascii_only, "ascii"),
+    ):
         done = run(folder, "", COMMANDS[name], **environment)
         assert done.returncode == 0, done.stderr.decode()
         shown = done.stdout.decode(encoding)

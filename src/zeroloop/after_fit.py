@@ -16,7 +16,11 @@ def save(model: Model, out: Path) -> None:
     try:
         model.save(out)
     except OutputError as error:
-        for folder in (Path.cwd(), Path(tempfile.gettempdir())):
+        for find in (Path.cwd, tempfile.gettempdir):
+            try:
+                folder = Path(find())
+            except OSError:  # the current folder is gone, or no folder for temporary files can be written in
+                continue
             elsewhere = folder / f"zeroloop-model-{uuid4().hex[:8]}.json"
             try:
                 model.save(elsewhere)

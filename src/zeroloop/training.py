@@ -190,7 +190,9 @@ def train(
     seed = plain(seed)
     target, weights, offset, cluster = map(column_name, (target, weights, offset, cluster))
     features, drop, categorical = map(column_names, (features, drop, categorical))
-    parts = {str(name): [words] if isinstance(words, str) else list(words) for name, words in (dates or {}).items()}
+    parts = {
+        column_name(name): [words] if isinstance(words, str) else list(words) for name, words in (dates or {}).items()
+    }
     arguments = locals() | {"tests": named, "dates": parts}
     asked_for = {name: plain(arguments[name]) for name in REPRODUCED}
     asked_for = {name: value for name, value in asked_for.items() if value not in (plain(DEFAULTS[name]), [], {})}
@@ -221,12 +223,12 @@ def train(
     if test_fraction is None:
         test_fraction = 0.0 if math.isinf(options.C) else HELD_OUT
     asked: dict[str, Any] = {
-        "penalty_factors": {str(name): factor for name, factor in (penalty_factors or {}).items()},
-        "bounds": {str(name): list(ends) for name, ends in (bounds or {}).items()},
+        "penalty_factors": {column_name(name): factor for name, factor in (penalty_factors or {}).items()},
+        "bounds": {column_name(name): list(ends) for name, ends in (bounds or {}).items()},
     }
     roles = {
         "target": target,
-        "positive": None if positive is None else str(positive),
+        "positive": column_name(positive),
         "features": None if features is None else list(features),
         "drop": list(drop),
         "categorical": list(categorical),
@@ -280,7 +282,7 @@ def train(
         with shown(progress) as told:
             table = prepare_table(
                 data,
-                **roles,  # type: ignore[arg-type]
+                **roles,
                 reference=math.isinf(options.C),
                 resources=Resources(
                     threads=threads,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -25,13 +27,22 @@ TEMPORAL = (dt.date, dt.time, dt.timedelta, *NUMPY_TIMES)
 
 
 def column_name(label: Any) -> Any:
-    """Return the name of the column that a frame has under a label of any type; None for None."""
-    return None if label is None else str(label)
+    """Return the name of the column that a frame has under a label of any type; None for None.
+
+    Halves of characters are those of a command line in a locale without its letters, which are UTF-8 all the same.
+    """
+    if label is None or (isinstance(label, str) and label.isascii()):
+        return label
+    text = str(label)
+    if not _is_unicode(text):
+        with suppress(UnicodeError):
+            return os.fsencode(text).decode()
+    return text
 
 
 def column_names(labels: Iterable[Any] | None) -> Any:
     """Return the names of the columns that a frame has under some labels; None for None."""
-    return None if labels is None else [str(label) for label in labels]
+    return None if labels is None else [column_name(label) for label in labels]
 
 
 def is_pandas(data: Any) -> bool:
@@ -55,7 +66,7 @@ def pandas_table(frame: Any) -> pa.Table:
         DataError: for a column whose values are of no type, or of several.
 
     """
-    names = column_names(frame.columns)
+    names = [str(label) for label in frame.columns]
     return _table(names, [_of_series(frame.iloc[:, i], name) for i, name in enumerate(names)])
 
 

@@ -113,6 +113,8 @@ def _connected(keep: Keep | None) -> Iterator[Any]:
                 config["temp_directory"] = folder if keep.folder is not None else ""
             with closing(duckdb.connect(config=config)) as connection:
                 yield connection
+    except OSError as error:
+        raise DataError(f"sql: no temporary folder can be made ({error.strerror}); name another spill.") from error
     except duckdb.Error as error:
         raise DataError(f"sql: {_in_words(str(error))}") from error
     except (pa.ArrowException, RuntimeError) as error:
