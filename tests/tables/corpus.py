@@ -477,6 +477,11 @@ ODD_LINES = [
         ),
         said=(ABOVE,),
     ),
+    Case(
+        kind="lines",
+        name="columns parted by blanks, in apostrophes",
+        write=as_text(lambda: clean().to_csv(index=False, sep=" ", quotechar="'", quoting=csv.QUOTE_NONNUMERIC)),
+    ),
     Case(kind="lines", name="columns parted by blanks", write=as_text(lambda: aligned(False)), means=one_word),
     Case(
         kind="lines",

@@ -266,8 +266,9 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
         return given, quote
     some = list(lines[:MOST_LINES])
     text = "".join(some)
-    begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark, strict=True)) is not None}
-    if not begins and _are_parted_by_blanks(some):
+    close = {mark: [re.sub(rf" *{re.escape(mark)} *", mark, line) for line in some] for mark in DELIMITERS}
+    begins = {mark: at for mark in DELIMITERS if (at := _steady_from(close[mark], mark, strict=True)) is not None}
+    if not begins and _are_parted_by_blanks(some) and not _begins_values(text, " ", "'"):
         return " ", quote
     if not begins:
         begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark)) is not None}

@@ -99,7 +99,7 @@ def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width
             continue
         if (quote and line.count(quote) % 2) or not cells:
             return surely
-        told = _told(line, row, cells, width, ended or i < len(lines) - 1)
+        told = _told(line, row, cells, delimiter, width, ended or i < len(lines) - 1)
         if not told and len(row) == width:
             return surely
         n += 1
@@ -110,12 +110,14 @@ def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width
     return len(lines)  # no row of the table is among them
 
 
-def _told(line: str, row: Sequence[str], cells: Sequence[str], width: int, ended: bool) -> bool:
+def _told(line: str, row: Sequence[str], cells: Sequence[str], delimiter: str, width: int, ended: bool) -> bool:
     """Return whether a line by itself is no row of a table: by its words, or because it is one sentence."""
     if CLOSING.match(line) or is_drawn(line):
         return True
     if width < 2:
         return False
+    if delimiter == " " and (line.startswith("#") or BEGINS.match(line)):
+        return True
     if len(row) == width:
         return bool(TOTAL.match(cells[0])) or (":" in cells[0] and bool(BEGINS.match(cells[0])))
     if BEGINS.match(cells[0]):

@@ -82,7 +82,8 @@ def find_header(
         above -= 1
     if titles:
         above = _below_padding(rows, above, width)
-        if above in parted and _are_names(rows[above + 1 :], width, missing):
+        below = rows[above + 1 :]
+        if above in parted and len(below) > 1 and not _is_data(below[0], below[1:], width):
             above += 1  # a title with as many marks as a row
         above = next((i for i in sorted(ruled) if _are_ruled(rows, i, width)), above)
     skipped = ends[above - 1] if above else 0
