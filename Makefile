@@ -23,7 +23,7 @@ test: lint types
 FIRST ?= 100000
 fuzz: .venv/tested
 	ZEROLOOP_FUZZ=6000 ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup \
-	    tests/test_fuzz_tables.py tests/test_fuzz_options.py tests/test_extremes.py \
+	    tests/test_fuzz_tables.py tests/test_fuzz_options.py tests/test_sql.py tests/test_extremes.py \
 	    tests/test_streams.py tests/test_damage.py tests/test_written_tables.py
 	ZEROLOOP_KILLS=20 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/test_killed.py tests/test_resume.py
 

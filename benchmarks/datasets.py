@@ -153,7 +153,7 @@ def main() -> None:
             print(row_of(one, found), *said, sep="\n    ", flush=True)
             rows.append(row_of(one, found))
             if found is None:
-                said = [f"**error**: {said[0]}"]
+                said = [f"Error: {said[0]}"]
             if said:
                 lines = [f"  - {shown(line)}" for line in said]
                 notes.append("\n".join([f"- {one.file} (`--target {one.target}`)", *lines]))
