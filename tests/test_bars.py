@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pytest
 
 import zeroloop
 from zeroloop import bars
+from zeroloop.errors import OptionError
 from zeroloop.progress import Work, unheard
 
 
@@ -88,6 +90,9 @@ def test_a_function_is_told_and_false_tells_no_one() -> None:
     assert told
     with bars.shown(False) as nobody:
         assert nobody is unheard
+    not_a_function: Any = 5
+    with pytest.raises(OptionError, match="progress is 5; it must be True for a bar, False, or a function"):
+        zeroloop.train(a_table(), "y", progress=not_a_function)
 
 
 def test_a_bar_on_a_terminal_and_nothing_in_a_pipe() -> None:

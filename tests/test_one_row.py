@@ -163,10 +163,10 @@ def test_rows_as_dictionaries_are_a_table() -> None:
     [
         ([{"k": 1}, {"k": "a"}], r"Column 'k' holds a number \(1\) in row 1, and text \('a'\) in row 2; .*"),
         ({"k": 10**400}, r"Column 'k' holds 1000\d+, which has too many digits; .*"),
-        ({"k": 1}, "the table: column 'x', which the model needs, is missing"),
+        ({"k": 1}, "the table: columns 'x', 'flag', 'full', 'g' and 'n', which the model needs, are missing."),
         ([3], "Cannot read list as a table; give a path, .* or rows as dictionaries"),
     ],
-    ids=["kinds", "large", "column", "number"],
+    ids=["kinds", "large", "columns", "number"],
 )
 def test_rows_that_are_none_are_said(rows: Any, said: str) -> None:
     with pytest.raises(zeroloop.ZeroloopError, match=said):

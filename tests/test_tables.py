@@ -442,6 +442,10 @@ def test_prediction_checks_its_columns() -> None:
     good = {"size": [1.0], "count": [1], "colour": ["red"]}
     with pytest.raises(DataError, match="column 'colour', which the model needs, is missing"):
         model.predict_proba(pa.table({k: v for k, v in good.items() if k != "colour"}))
+    with pytest.raises(DataError, match=r"column 'colour', .* is missing; did you mean 'Colour'\?"):
+        model.predict_proba(pa.table({"size": [1.0], "count": [1], "Colour": ["red"]}))
+    with pytest.raises(DataError, match="columns 'size', 'count' and 'colour', which the model needs, are missing"):
+        model.predict_proba(pa.table({"other": [1]}))
     with pytest.raises(DataError, match="column 'size' holds text, but held numbers in training"):
         model.predict_proba(pa.table(good | {"size": ["big"]}))
     with pytest.raises(DataError, match="column 'colour' holds numbers, but held text in training"):

@@ -11,6 +11,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
+from zeroloop.errors import OptionError
 from zeroloop.plain_text import plain
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.sources.budget import size_text
@@ -21,8 +22,15 @@ A_CHANGE = 0.25  # seconds between two pictures of a notebook's bar
 
 @contextmanager
 def shown(to: Progress | bool) -> Iterator[Progress]:
-    """Yield what is told how work goes on: for True a bar, in a notebook's cell or on a terminal; for False no one."""
+    """Yield what is told how work goes on: for True a bar, in a notebook's cell or on a terminal; for False no one.
+
+    Raises:
+        OptionError: for what is neither a function, True nor False.
+
+    """
     if not isinstance(to, bool):
+        if not callable(to):
+            raise OptionError(f"progress is {to!r}; it must be True for a bar, False, or a function of a Work.")
         yield to
     elif not to:
         yield unheard

@@ -29,6 +29,8 @@ def parse(content: bytes) -> Any:
         return json.loads(content, object_pairs_hook=_object, parse_constant=_no_constant)
     except RecordError:
         raise
+    except UnicodeDecodeError as error:
+        raise RecordError("not JSON, nor any text") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}") from error
 

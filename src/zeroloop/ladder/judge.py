@@ -79,7 +79,7 @@ def _mistakes(
     name: str, right: NDArray[Any], X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float
 ) -> Iterator[tuple[NDArray[Any], str]]:
     """Yield what a common mistake would give, and its words."""
-    m = X.shape[1]
+    n_x, m = X.shape
     of = NAMES.index(name)
     if name == "J":
         yield -right, "has the wrong sign: log(A) is negative, J is not"
@@ -88,6 +88,7 @@ def _mistakes(
         yield -m * right, "has the wrong sign, dZ is A - Y, and is m times too large: divide by m"
     yield m * right, "is m times too large: divide by m"
     yield right / m, "is m times too small: it is divided by m once too often"
+    yield m / max(n_x, 1) * right, "is divided by n_x, the rows of X, and not by m, its columns"
     yield np.asarray(two_loops(X, Y, w, 0.0)[of]), "leaves out b: Z is w.T X + b"
     yield np.asarray(two_loops(X, Y, -w, -b)[of]), "is that of sigmoid(-Z): A is 1 / (1 + exp(-Z))"
     Z = w.T @ X + b

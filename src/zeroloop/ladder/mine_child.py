@@ -74,6 +74,10 @@ def find(path: Path) -> Callable[..., Any]:
     fitting = [one for one in own if _parameters(one) == PARAMETERS]
     if len(fitting) == 1:
         return _counted(fitting[0])
+    for one in own:
+        if not fitting and sorted(_parameters(one)) == sorted(PARAMETERS):
+            given = ", ".join(_parameters(one))
+            raise DataError(f"its function {one.__name__} takes {given}; expected them as X, Y, w, b.")
     names = [one.__name__ for one in fitting or own]
     if fitting:
         raise DataError(f"it has several functions of X, Y, w and b, {listed(names, 5)}; name one of them {NAME}.")

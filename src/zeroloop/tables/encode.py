@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block
+from zeroloop.choices import closest
 from zeroloop.errors import DataError
-from zeroloop.plain_text import number_of
+from zeroloop.plain_text import listed, number_of
 from zeroloop.sparse import Sparse, from_triples
 from zeroloop.tables.alike import BY, like_known
 from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
@@ -85,9 +86,13 @@ def check_columns(schema: Schema, table: pa.Schema, name: str) -> None:
         DataError: naming the column that is missing or of another type, and what holds it.
 
     """
-    for source in schema.sources:
-        if source not in table.names:
-            raise DataError(f"{name}: column {source!r}, which the model needs, is missing.")
+    missing = [source for source in schema.sources if source not in table.names]
+    if len(missing) == 1:
+        near = closest(missing[0], [other for other in table.names if other not in schema.sources])
+        asked = f"; did you mean {near!r}?" if near is not None else "."
+        raise DataError(f"{name}: column {missing[0]!r}, which the model needs, is missing{asked}")
+    if missing:
+        raise DataError(f"{name}: columns {listed(missing, MOST_NAMED)}, which the model needs, are missing.")
     for date in schema.dates:
         check_date_type(date, table.field(date.name).type, name)
     sparse = () if schema.sparse is None else (schema.sparse,)
