@@ -65,7 +65,8 @@ def disagreement(seed: int) -> str:
     undecided = False
     if model.estimates is None:
         undecided = True
-        if model.training.converged and "could not be decided" not in str(model.no_estimates):
+        known = "could not be decided", "nearly repeat others"
+        if model.training.converged and not any(words in str(model.no_estimates) for words in known):
             return f"says {model.no_estimates}"
     else:
         if (model.estimates.separation is not None) != separated:

@@ -321,8 +321,8 @@ def _with_estimates(maximum: _Maximum, original: TableSource, options: Options, 
     objective, limit = maximum.objective, maximum.limit
     if not limit.sure:
         return Estimated(found, None, UNPROVED)
-    if not limit.settled:
-        return Estimated(found, None, NOT_CONVERGED)
+    if not limit.settled:  # a small gradient may be all that rounding leaves of an optimum
+        return Estimated(found, None, NEARLY_REPEAT if found.converged else NOT_CONVERGED)
     if limit.inverse is None:
         return Estimated(found, None, NEARLY_REPEAT)
     n_outputs = max(objective.n_outputs - 1, 1)
