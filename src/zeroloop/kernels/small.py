@@ -7,6 +7,8 @@ names and arguments are the sweep's, and the tests hold each against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -132,20 +134,22 @@ def largest(block: Block) -> Largest:
 
 def moments(block: Block) -> Moments:
     """Return weight, mean and summed squared deviation of a block's numeric columns."""
-    weight, total = _weight(block), block.total_weight
-    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, block.n_rows, CHUNK_ROWS)]
-    # About the first row, so that the mean of a constant column is that constant to the last bit.
-    origin = block.numeric[:, :1].astype(np.float64)
-    first, squares = np.zeros(len(origin)), np.zeros(len(origin))
+    weight = _weight(block)
+    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, max(block.n_rows, 1), CHUNK_ROWS)]
+    return reduce(add, (_moments(block.numeric[:, rows], weight[rows]) for rows in chunks))
+
+
+def _moments(numeric: NDArray[Any], weight: FloatArray) -> Moments:
+    """Return the moments of some rows, about the first one: the mean of a constant column is exact, to the last bit."""
+    total = float(np.sum(weight))
+    origin = numeric[:, :1].astype(np.float64) if numeric.shape[1] else np.zeros((len(numeric), 1))
     with np.errstate(over="ignore", invalid="ignore"):  # whoever asks looks whether the result is finite
-        for rows in chunks:
-            first += (block.numeric[:, rows] - origin) @ weight[rows]
-        mean = origin[:, 0] + (first / total if total > 0 else first)
-        for rows in chunks:
-            shifted = block.numeric[:, rows] - mean[:, np.newaxis]
-            shifted *= shifted
-            squares += shifted @ weight[rows]
-    return Moments(np.full(len(mean), total), mean, squares)
+        shifted = numeric - origin
+        first = shifted @ weight
+        mean = first / total if total > 0 else first
+        shifted -= mean[:, np.newaxis]
+        shifted *= shifted
+        return Moments(np.full(len(numeric), total), origin[:, 0] + mean, shifted @ weight)
 
 
 def describe(columns: NDArray[Any], weight: FloatArray | None) -> list[Described]:
