@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
 import sys
 import warnings
 from contextlib import suppress
@@ -217,3 +219,14 @@ def test_times_of_day_with_a_zone_are_in_utc(monkeypatch: pytest.MonkeyPatch) ->
     query = "SELECT hash(i) % 2 AS y, hour(TIMESTAMPTZ '2021-03-04 10:00:00+02' + to_hours(i)) AS h FROM range(9) t(i)"
     found = zeroloop.train(zeroloop.Sql(query), "y", test_fraction=0.0)
     assert found.schema.numeric[0].mean == pytest.approx(np.mean(np.arange(8, 17)))
+
+
+def test_a_query_is_interrupted_as_anything_else_is(folder: Path) -> None:
+    endless = "SELECT sum(a.range * b.range) % 2 AS y, 1 AS x FROM range(10_000_000) a, range(10_000_000) b"
+    command = [sys.executable, "-m", "zeroloop", "train", "--sql", endless, "--target", "y"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(4)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert (running.returncode, b"Interrupted" in said) == (130, True), said

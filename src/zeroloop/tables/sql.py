@@ -115,10 +115,10 @@ def _connected(keep: Keep | None) -> Iterator[Any]:
                 yield connection
     except OSError as error:
         raise DataError(f"sql: no temporary folder can be made ({error.strerror}); name another spill.") from error
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+        if "interrupted" in str(error).lower():  # by Ctrl-C, or another signal
+            raise KeyboardInterrupt from error
         raise DataError(f"sql: {_in_words(str(error))}") from error
-    except (pa.ArrowException, RuntimeError) as error:
-        raise DataError(f"sql: its result cannot be read ({_in_words(str(error))})") from error
 
 
 def _checked(connection: Any, query: str) -> Any:
