@@ -19,13 +19,16 @@ demo: .venv/installed
 test: lint types
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
-# Thousands of cases; others with FIRST=: the seed of the first one.
+# Every seeded fuzzer, which is what asks tests/hostile.py for its number of cases; other cases with FIRST=: the seed of the
+# first one. DEAR are those of which a case takes a tenth of a second and more, some of them a process.
 FIRST ?= 100000
+FUZZERS := $(shell grep -l 'from hostile import.*CASES' tests/test_*.py)
+DEAR := $(addprefix tests/test_,as_sklearn.py damage.py onnx.py sql.py written_dates.py)
+FUZZ := ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup
 fuzz: .venv/tested
-	ZEROLOOP_FUZZ=6000 ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup \
-	    tests/test_fuzz_tables.py tests/test_fuzz_options.py tests/test_sql.py tests/test_extremes.py \
-	    tests/test_streams.py tests/test_damage.py tests/test_written_tables.py
-	ZEROLOOP_KILLS=20 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/test_killed.py tests/test_resume.py
+	ZEROLOOP_FUZZ=1200 $(FUZZ) $(filter-out $(DEAR),$(FUZZERS))
+	ZEROLOOP_FUZZ=200 $(FUZZ) $(filter $(DEAR),$(FUZZERS))
+	ZEROLOOP_KILLS=20 $(FUZZ) tests/test_killed.py tests/test_resume.py
 
 lint: .venv/tested
 	$(BIN)/ruff check .
