@@ -481,6 +481,17 @@ def test_bad_files_are_named(content: str | bytes, message: str, tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+def test_a_name_that_is_no_text_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrows"
+    table = pa.table({"bought": [0, 1], "naive": [{"inner": 1}, None]})
+    with pa.ipc.new_stream(path, table.schema) as stream:
+        stream.write_table(table)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"naive", b"na\xefve"))
+    with pytest.raises(DataError, match=r"t\.arrows: text in it is no UTF-8"):
+        trained(str(path))
+
+
 def test_places_without_data_are_named(tmp_path: Path) -> None:
     for place, message in [
         (tmp_path / "none.csv", "no such file or folder"),

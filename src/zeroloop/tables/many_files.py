@@ -123,7 +123,9 @@ def open_files(
     for file in files:
         try:
             with reading(file.path):
-                opened.append(_opened(fetched(file, keep), expected, keep))
+                found = _opened(fetched(file, keep), expected, keep)
+                len(found[1].names)  # a name that is no text is found out once it is asked for
+                opened.append(found)
         except EmptyFileError as error:
             empty.append(error)
         except BadFileError as error:
@@ -163,8 +165,8 @@ def open_files(
         one.common = common
         one.types |= {name: readable(common[name]) for name, own in one.types.items() if pa.types.is_null(own)}
         one.types |= {key.name: key.type for key in keys}
-    found = FileRows(opened=tuple(rows), expected=expected, conflicts=unified.conflicts)
-    return table_of(found, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
+    table = FileRows(opened=tuple(rows), expected=expected, conflicts=unified.conflicts)
+    return table_of(table, name, with_notes(pa.schema(fields), said, index), tuple(skipped))
 
 
 def _opened(file: File, expected: Expected, keep: Keep | None) -> tuple[File, pa.Schema, tuple[int, ...] | None]:
