@@ -1,4 +1,4 @@
-"""A model as scikit-learn's own objects, with the same probabilities: what ONNX, PMML, skops and MLflow know."""
+"""A model as scikit-learn's own objects, with the same probabilities: what ONNX, skops and MLflow know."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def parameters_of(C: float, l1_ratio: float, **others: Any) -> dict[str, Any]:
 def pipeline(model: Model) -> Pipeline:
     """Return a model as scikit-learn's own objects, with the same probabilities.
 
-    They have no code of zeroloop's in them: skops, ONNX, PMML and MLflow know them. They take pandas frames with the
+    They have no code of zeroloop's in them: skops, ONNX and MLflow know them. They take pandas frames with the
     model's columns, in any order, of the types they had in training. Missing values and levels never seen count as they
     do here; missing text is None or NaN (`pd.NA` counts as a level never seen). With `missing="drop"` or "error" a
     missing value is an error. The columns of `predict_proba` are in the order of `classes_`, which are sorted.

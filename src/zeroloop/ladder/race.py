@@ -24,7 +24,7 @@ from zeroloop.sources.threads import one_blas_thread
 
 MOST_REPEATS, FEW_REPEATS = 30, 3
 SECONDS_A_RUNG = 2.0  # a rung that is slower is timed on fewer examples
-REPEATS_SECONDS = 1.0  # what repeats take together, if they are more than a few
+REPEATS_SECONDS = 3.0  # what repeats take together, if they are more than a few
 FIRST_EXAMPLES = 1_000  # what a rung is tried on first, to guess its time
 TELLING_SECONDS = 0.05
 N_ROWS_BESIDE = 8  # as long as a feature's: labels, predictors and what else a gradient without loops makes
