@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def read_back(path: Path) -> tuple[dict[str, list[Any]], list[str]]:
 
 
 def same(meant: Any, found: Any) -> bool:
+    found = None if isinstance(found, float) and math.isnan(found) else found
     if meant is None or found is None:
         return meant is found
     if isinstance(meant, str):  # of digits: whole numbers are float64 beside a gap of blanks

@@ -331,3 +331,10 @@ def test_damage_is_no_footer(end: str, problem: str, packed: bool, tmp_path: Pat
     with pytest.raises(BadFileError) as caught:
         read(path, "n")
     assert caught.value.reason.startswith(problem)
+
+
+def test_a_last_row_that_is_called_as_others_are_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "totals.csv"
+    path.write_text("region,n,y\n" + "".join(f"{('North', 'Total')[i % 2]},{i},\n" for i in range(40)))
+    found, said = read(path, "region")
+    assert (found[-1], len(found), said) == ("Total", 40, [])

@@ -268,7 +268,8 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
     text = "".join(some)
     close = {mark: [re.sub(rf" *{re.escape(mark)} *", mark, line) for line in some] for mark in DELIMITERS}
     begins = {mark: at for mark in DELIMITERS if (at := _steady_from(close[mark], mark, strict=True)) is not None}
-    if not begins and _are_parted_by_blanks(some) and not _begins_values(text, " ", "'"):
+    # Decimal commas are steady too, but for the names above them.
+    if _are_parted_by_blanks(some, min(begins.values(), default=MOST_LINES)) and not _begins_values(text, " ", "'"):
         return " ", quote
     if not begins:
         begins = {mark: at for mark in DELIMITERS if (at := _steady_from(some, mark)) is not None}
@@ -290,10 +291,11 @@ def _delimiter(lines: Sequence[str], given: str | None) -> tuple[str, str]:
     return found.delimiter, other
 
 
-def _are_parted_by_blanks(lines: Sequence[str]) -> bool:
-    """Return whether blanks part values, most of them numbers or in quotes, as many in each line."""
+def _are_parted_by_blanks(lines: Sequence[str], before: int) -> bool:
+    """Return whether blanks part values, most of them numbers or in quotes, as many in each, from an early line on."""
     collapsed = _collapsed(lines, '"')
-    if all(_steady_from(some, " ") is None for some in (lines, collapsed)):
+    begins = [at for some in (lines, collapsed) if (at := _steady_from(some, " ")) is not None]
+    if not begins or min(begins) >= before:
         return False
     cells = [cell for line in collapsed for cell in line.split()]
     n_told = sum(cell[0] == '"' or NUMBER.match(cell) is not None for cell in cells)
@@ -311,7 +313,8 @@ def _steady_from(lines: Sequence[str], mark: str, strict: bool = False) -> int |
     Where `strict`, no quote stands within a value, as it does where the delimiter is another.
     """
     try:
-        counts = [len(row) for row in csv.reader(lines, delimiter=mark, strict=strict) if row]
+        escape = "\\" if strict and any('\\"' in line for line in lines) else None
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark, strict=strict, escapechar=escape) if row]
     except csv.Error:
         return None
     most = Counter(counts).most_common(1)[0][0]

@@ -100,6 +100,8 @@ def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width
         if (quote and line.count(quote) % 2) or not cells:
             return surely
         told = _told(line, row, cells, delimiter, width, ended or i < len(lines) - 1)
+        if TOTAL.match(cells[0]) and any(other.lstrip(f" {quote}").startswith(cells[0]) for other in lines[:i]):
+            told = False  # other rows are called so too
         if not told and len(row) == width:
             return surely
         n += 1
@@ -116,7 +118,7 @@ def _told(line: str, row: Sequence[str], cells: Sequence[str], delimiter: str, w
         return True
     if width < 2:
         return False
-    if delimiter == " " and (line.startswith("#") or BEGINS.match(line)):
+    if delimiter == " " and (line.startswith("# ") or BEGINS.match(line)):
         return True
     if len(row) == width:
         return bool(TOTAL.match(cells[0])) or (":" in cells[0] and bool(BEGINS.match(cells[0])))
