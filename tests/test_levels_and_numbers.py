@@ -156,6 +156,7 @@ def test_an_identifier_that_is_there_twice_is_found_out_in_a_large_table() -> No
         ("id_order", True),
         ("Employee Number", True),
         ("InvoiceNo", True),
+        ("pidnum", True),
         ("number of rooms", False),
         ("paid", False),
         ("humidity", False),

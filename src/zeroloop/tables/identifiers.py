@@ -28,6 +28,7 @@ EPOCHS = tuple((600_000_000 * unit, 5_000_000_000 * unit) for unit in (1, 10**3,
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 NAMES = {"id", "ids", "uid", "uuid", "guid", "pk", "key", "identifier", "ssn", "rowid", "recno", "custid", "userid"}
 LAST_NAMES = {"no", "nr", "num", "number", "code", "ref"}  # "employee number", and not "number of employees"
+ENDINGS = ("idnum", "idno", "idnr")  # of words in one, such as "pidnum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,9 @@ def whole_numbers(values: NDArray[np.floating[Any]]) -> WholeNumbers:
 def named_identifier(name: str) -> bool:
     """Return whether a column's name says that it holds identifiers."""
     words = [word.casefold() for word in WORD.findall(name)]
-    return bool(words) and (not NAMES.isdisjoint((words[0], words[-1])) or words[-1] in LAST_NAMES)
+    if not words:
+        return False
+    return not NAMES.isdisjoint((words[0], words[-1])) or words[-1] in LAST_NAMES or words[-1].endswith(ENDINGS)
 
 
 def identifiers(columns: dict[str, WholeNumbers], n_rows: int) -> list[str]:
