@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,13 +18,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
 from zeroloop.as_sklearn import classifier, parameters_of
 from zeroloop.blocks import Block, FloatArray
+from zeroloop.callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from zeroloop.errors import OptionError, ZeroloopWarning, dask_extra
 from zeroloop.estimates import blurred
 from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import numbers_of
 from zeroloop.inference.unpenalised import SEPARATED, Checked, fit_checked
 from zeroloop.kernels.select import statistics
-from zeroloop.objective import Evaluation, Units
+from zeroloop.objective import Evaluation, Lowest, Units
 from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
 from zeroloop.plain_text import number_of
 from zeroloop.sources.one_against_rest import as_softmax
@@ -35,7 +37,7 @@ FARTHEST_START = 1e100  # of a coefficient: where sums of squares still have roo
 find_blas()  # at import, so that no first fit waits for it
 
 
-class LogisticRegression(ClassifierMixin, BaseEstimator):
+class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Logistic regression with scikit-learn's interface and objective.
 
     Minimises `C * sum(sample_weight * log loss) + l1_ratio ||coef||_1 + (1 - l1_ratio) / 2 ||coef||^2`, the intercept
@@ -173,6 +175,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.penalty_factors = penalty_factors
         self.bounds = bounds
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to `X` `(m, n_features)`, one example a row, and labels `y` `(m,)`.
 
@@ -200,6 +203,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             prepared = prepare_on_cluster(*given)
         else:
             prepared = prepare(*given)
+        one_by_one = options.multi_class == "ovr" and len(prepared.classes) > 2
+        task = FitTask(
+            self, X, y, sample_weight, fitted=None if one_by_one else partial(_fitted, classes=prepared.classes)
+        )
+
+        def on_pass(passes: int, evaluation: Evaluation, lowest: Lowest) -> None:
+            if self.verbose:
+                print(f"pass {passes}: objective {evaluation.value:.8g}, max |gradient| {evaluation.gradient_norm:.1e}")
+            task.on_pass(lowest)
+
         checked = fit_checked(
             prepared.source,
             options,
@@ -209,14 +222,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             fit_intercept=bool(self.fit_intercept),
             seed=self._seed(),
             start=self._start(len(prepared.classes), prepared.n_features),
-            on_pass=_print_pass if self.verbose else None,
+            on_pass=on_pass,
         )
         result = checked.fit
-        self.classes_ = prepared.classes
-        self.coef_ = result.coef[:, 1:].copy()
-        self.intercept_ = result.coef[:, 0].copy()
+        for name, value in _fitted(result.coef, prepared.classes).items():
+            setattr(self, name, value)
         self.n_iter_ = np.maximum(result.n_iter, 1).astype(np.int32)
         self.n_passes_ = result.passes
+        task.end()
         self._say_how_it_ended(checked, prepared.units)
         return self
 
@@ -431,5 +444,6 @@ def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tupl
     return C, l1_ratio
 
 
-def _print_pass(passes: int, evaluation: Evaluation) -> None:
-    print(f"pass {passes}: objective {evaluation.value:.8g}, max |gradient| {evaluation.gradient_norm:.1e}")
+def _fitted(coef: FloatArray, classes: NDArray[Any]) -> dict[str, Any]:
+    """Return the attributes of an estimator of coefficients `(n_outputs, n_coefs)`."""
+    return {"classes_": classes, "coef_": coef[:, 1:].copy(), "intercept_": coef[:, 0].copy()}

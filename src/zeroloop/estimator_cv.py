@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from zeroloop.arrays import PreparedArrays, prepare
 from zeroloop.blocks import Block, FloatArray
+from zeroloop.callbacks import FitTask, with_callbacks
 from zeroloop.errors import OptionError
 from zeroloop.estimator import LogisticRegression
 from zeroloop.grid import Grid, checked, choose, fit_grid, numbers_of
@@ -196,6 +197,7 @@ class LogisticRegressionCV(LogisticRegression):
     # What the parent's methods read; here they are chosen.
     C, l1_ratio, warm_start = 1.0, 0.0, False
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
         """Choose C by cross-validation and fit to `X` `(m, n_features)` and labels `y` `(m,)`.
 
@@ -232,6 +234,7 @@ class LogisticRegressionCV(LogisticRegression):
             )
             for ratio in ratios
         ]
+        task = FitTask(self, X, y, sample_weight, in_passes=False)
         self.classes_ = prepared.classes
         of_folds = [prepared.source.viewed(_Mask(train, len(prepared.y))) for train, _ in folds]
         members = [of_fold for of_fold in of_folds for _ in grids]
@@ -261,6 +264,7 @@ class LogisticRegressionCV(LogisticRegression):
             ).separated
 
         self._choose(prepared, grids, is_separated)
+        task.end()
         if unfinished:
             message = f"{len(unfinished)} of {len(found) * Cs.size} fits to folds are not converged; the worst: "
             worst = max(unfinished, key=lambda one: one.worst.last.gradient_norm)

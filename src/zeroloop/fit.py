@@ -18,6 +18,7 @@ from zeroloop.narrow import Narrow, is_narrowed
 from zeroloop.narrow import narrow as narrow_rows
 from zeroloop.objective import (
     Evaluation,
+    Lowest,
     Objective,
     Outcome,
     OutOfPasses,
@@ -37,8 +38,8 @@ from zeroloop.sources.one_against_rest import OneAgainstRest
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.units import held_with_idle, without_intercept
 
-OnPass = Callable[[int, Evaluation], None]
-"""Called after each pass with (number of passes, what it said)."""
+OnPass = Callable[[int, Evaluation, Lowest], None]
+"""Called after each pass with (number of passes, what it said, `Objective.lowest`)."""
 
 MAX_ITER = {
     "newton": 100,
@@ -235,7 +236,7 @@ def fit(
         fit_intercept: False pins the intercept to zero.
         seed: of the rows that are sampled.
         start: `(n_outputs, n_coefs)` to start from; by default zero, with the classes' shares as intercepts.
-        on_pass: called after each pass with (number of passes, evaluation).
+        on_pass: called after each pass.
         in_fold: whether the rows are a fold's, which may lack a class.
         labels: of the rows, where they have been counted; None to count them.
         held: `(n_coefs,)`, coefficients that stay at a value, NaN for the others; None to hold none.

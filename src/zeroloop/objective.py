@@ -128,6 +128,10 @@ class Evaluation:
         )
 
 
+Lowest: TypeAlias = Callable[[], FloatArray]
+"""Returns the coefficients `(n_outputs, n_coefs)` of the lowest objective met."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagonal:
     """The diagonal of the Hessian at one theta.
@@ -158,7 +162,7 @@ class Objective:
         class_rows: how many rows have each label; more than two make an output each.
         held: `(n_coefs,)`, the value of each coefficient that is held, NaN for those that theta contains; None to hold
             none.
-        on_pass: called after each pass with (number of passes, evaluation).
+        on_pass: called after each pass with (number of passes, evaluation, `lowest`).
         max_passes: most passes that may be made; one more raises `OutOfPasses`.
 
     """
@@ -170,7 +174,7 @@ class Objective:
         penalty: Penalty,
         class_rows: tuple[int, ...],
         held: FloatArray | None = None,
-        on_pass: Callable[[int, Evaluation], None] | None = None,
+        on_pass: Callable[[int, Evaluation, Lowest], None] | None = None,
         max_passes: int | None = None,
     ) -> None:
         self._source = source
@@ -259,8 +263,13 @@ class Objective:
         if order >= 1 and (self.best is None or evaluation.value < self.best[1].value):
             self.best = theta, evaluation
         if self._on_pass is not None:
-            self._on_pass(self.passes, evaluation)
+            self._on_pass(self.passes, evaluation, self.lowest)
         return evaluation
+
+    def lowest(self) -> FloatArray:
+        """Return the coefficients `(n_outputs, n_coefs)` of the lowest value met, of those with a gradient."""
+        assert self.best is not None  # every solver's first pass has a gradient
+        return self.coef(self.best[0])
 
     def _scaled(self, upper: FloatArray, n_outputs: int, weight: float) -> FloatArray:
         """Return the free part of a sum's Hessian, given as its upper triangle, in theta's units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zeroloop.fit import Options
-from zeroloop.objective import Evaluation
+from zeroloop.objective import Evaluation, Lowest
 from zeroloop.prepared import PreparedTable
 from zeroloop.progress import Progress, Work
 
@@ -33,14 +33,14 @@ class Telling:
         self._offset = 1 if limit is None else 2
         self.say(f"pass {self._offset}{self._limit}")
 
-    def on_pass(self, passes: int, evaluation: Evaluation) -> None:
+    def on_pass(self, passes: int, evaluation: Evaluation, _: Lowest) -> None:
         """Tell what a pass has found, and which is next."""
         gradient = evaluation.gradient_norm if evaluation.gradient.size else None
         if self._one_fit:
             self.history.append({"loss": evaluation.loss, "gradient": gradient})
         self.say(f"pass {passes + self._offset}{self._limit}, max |gradient| {evaluation.gradient_norm:.0e}")
 
-    def on_other_pass(self, passes: int, _: Evaluation) -> None:
+    def on_other_pass(self, passes: int, _: Evaluation, __: Lowest) -> None:
         """Tell of a pass of a further fit, of a test."""
         self.say(f"fitting without columns, pass {passes}")
 

@@ -30,7 +30,7 @@ from zeroloop.inference.tests import check_columns, likelihood_ratio, wald
 from zeroloop.inference.unpenalised import Checked, check
 from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
-from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
+from zeroloop.objective import Evaluation, Lowest, Objective, Outcome, Solution, Units
 from zeroloop.plain_text import number_of
 from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.schema import Schema
@@ -136,9 +136,9 @@ class Rows:
     def that_remain(self, source: TableSource, share: float) -> Rows:
         """Return those of the rows that are not told without doubt; their passes are told of as passes over all."""
 
-        def on_pass(passes: int, evaluation: Evaluation) -> None:
+        def on_pass(passes: int, evaluation: Evaluation, lowest: Lowest) -> None:
             assert self.on_pass is not None
-            self.on_pass(passes, evaluation.of_part(share))
+            self.on_pass(passes, evaluation.of_part(share), lowest)
 
         return replace(self, source=source, on_pass=None if self.on_pass is None else on_pass)
 
