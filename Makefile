@@ -22,7 +22,7 @@ test: lint types
 # Every seeded fuzzer, which is what asks tests/hostile.py for its number of cases; other cases with FIRST=: the seed of the
 # first one. DEAR are those of which a case takes a tenth of a second and more, some of them a process.
 FIRST ?= 100000
-FUZZERS := $(shell grep -l 'from hostile import.*CASES' tests/test_*.py)
+FUZZERS := $(shell grep -l 'from hostile import.*CASES' tests/test_*.py tests/tables/test_*.py)
 DEAR := $(addprefix tests/test_,as_sklearn.py damage.py onnx.py sql.py written_dates.py)
 FUZZ := ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup
 fuzz: .venv/tested
