@@ -154,7 +154,7 @@ class Cluster:
                     found = future.result(timeout=TELLING)
                     tell(range(len(watched)))
                     return found
-                except (TimeoutError, UnboundLocalError):  # the latter is distributed's, of a result that comes just then
+                except (TimeoutError, UnboundLocalError):  # distributed's, of one that comes just then
                     if future.status not in ("pending", "lost"):
                         if future.status == "finished":
                             continue
