@@ -196,7 +196,7 @@ def test_poor_contraction_is_rescued_by_a_full_hessian() -> None:
         Options(solver="sampled-newton"),
         units=Units(columns.mean, scale),
         shape=plain_shape(scale),
-        on_pass=lambda passes, evaluation: orders.append(evaluation.hessian.size > 0),
+        on_pass=lambda passes, evaluation, lowest: orders.append(evaluation.hessian.size > 0),
     )
     assert found.converged
     assert 1 <= sum(orders) <= 3
