@@ -10,7 +10,7 @@ for name in chromium chromium-browser google-chrome; do command -v $$name > /dev
     echo "No Chromium: the report's tests in a browser will be skipped."
 endef
 
-.PHONY: demo test lint types fuzz bench clean
+.PHONY: demo test lint types fuzz kills bench clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -28,7 +28,10 @@ FUZZ := ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist lo
 fuzz: .venv/tested
 	ZEROLOOP_FUZZ=1200 $(FUZZ) $(filter-out $(DEAR),$(FUZZERS))
 	ZEROLOOP_FUZZ=200 $(FUZZ) $(filter $(DEAR),$(FUZZERS))
-	ZEROLOOP_KILLS=20 $(FUZZ) tests/test_killed.py tests/test_resume.py
+
+# Each command killed twenty times, at random moments, and begun again.
+kills: .venv/tested
+	ZEROLOOP_KILLS=20 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/test_killed.py tests/test_resume.py
 
 lint: .venv/tested
 	$(BIN)/ruff check .
