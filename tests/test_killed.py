@@ -1,6 +1,6 @@
 """`kill -9`, and Ctrl-C once or twice, at random moments of each command: the old or the new, and whole.
 
-ZEROLOOP_KILLS says how many of each; `make fuzz` asks for twenty.
+ZEROLOOP_KILLS says how many of each; `make kills` asks for twenty.
 """
 
 from __future__ import annotations
