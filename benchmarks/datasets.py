@@ -182,8 +182,8 @@ Where the AUC is near 1, a column tells the target: the days lived tell who died
 death is missing for the living (flchain), hours worked tell who works (Mroz), a date of death is there (lymph_node).
 Where the log loss is far above the base rate's, rows held out lie far from those trained on: later dates (la-riots),
 or the cells of a contingency table, each a row with a weight (Titanic). Whole numbers that name rows are used as
-numbers all the same, with a warning where each row has its own (`pidnum` of ACTG175), without one where some repeat (`ID`
-of biopsy, `id` of colon and stanford_heart); `--drop` leaves them out.
+numbers all the same, with a warning where each row has its own (`pidnum` of ACTG175), without one where some repeat
+(`ID` of biopsy, `id` of colon and stanford_heart); `--drop` leaves them out.
 
 ## What was said
 

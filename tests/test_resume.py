@@ -66,7 +66,7 @@ SOLVERS: dict[str, dict[str, Any]] = {
 }
 
 
-# Each case is two processes: all of them where kills are asked for (`make kills`), else each solver and each place once.
+# Each case is two processes: all where kills are asked for (`make kills`), else each solver and each place once.
 ALL = [(solver, where) for solver in SOLVERS for where in KEPT]
 SOME = [("sampled-newton", where) for where in KEPT] + [("newton", "decoded again"), ("proximal-newton", "spilled")]
 CASES = ALL if "ZEROLOOP_KILLS" in os.environ else SOME
