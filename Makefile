@@ -26,8 +26,8 @@ FUZZERS := $(shell grep -l 'from hostile import.*CASES' tests/test_*.py tests/ta
 DEAR := $(addprefix tests/test_,as_sklearn.py damage.py onnx.py sql.py written_dates.py)
 FUZZ := ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup
 fuzz: .venv/tested
-	ZEROLOOP_FUZZ=1200 $(FUZZ) $(filter-out $(DEAR),$(FUZZERS))
-	ZEROLOOP_FUZZ=200 $(FUZZ) $(filter $(DEAR),$(FUZZERS))
+	ZEROLOOP_FUZZ=800 $(FUZZ) $(filter-out $(DEAR),$(FUZZERS))
+	ZEROLOOP_FUZZ=150 $(FUZZ) $(filter $(DEAR),$(FUZZERS))
 
 # Each command killed twenty times, at random moments, and begun again.
 kills: .venv/tested
