@@ -16,7 +16,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
-from zeroloop.as_sklearn import classifier, parameters_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from zeroloop.errors import OptionError, ZeroloopWarning, dask_extra
@@ -315,6 +314,9 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             array([0, 1])
 
         """
+        # Only when it is asked for: what it takes of scikit-learn is a tenth of the import of an estimator.
+        from zeroloop.as_sklearn import classifier, parameters_of
+
         check_is_fitted(self)
         C, l1_ratio = self._penalty()
         coef = self._dense_coef()
