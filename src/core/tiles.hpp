@@ -1,0 +1,81 @@
+// The terms of a tile of rows, whatever they are stored as: predictor, gradient and curvature of one output.
+#pragma once
+#include "codes.hpp"
+#include "dense.hpp"
+#include "hessian.hpp"
+#include "memory.hpp"
+#include "sparse.hpp"
+
+namespace LEVEL {
+
+constexpr int64_t TILE_BYTES = 196608;  // numeric data of a tile: less than half of a second-level cache
+constexpr int64_t MOST_TILE_ROWS = 2048;
+
+// Rows of a tile: a multiple of 64, by the block alone, not by how its values are stored; all of them where sparse
+// columns are lines.
+INLINE int64_t tile_rows(const Rows& rows) {
+    if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
+    int64_t bytes = most<int64_t>(rows.n_x, 1) * 8;
+    if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
+    return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
+}
+
+// sum_j a[j] b[j], in lanes.
+INLINE double dot(const double* a, const double* b, int64_t n) {
+    V sum = spread(0.0);
+    for (int64_t j = 0; j < n; j += LANES) sum = fma(load_some(a + j, n - j), load_some(b + j, n - j), sum);
+    return total(sum);
+}
+
+// The coefficients of one output about zero, (n_coefs + 1,): the last is that of "no level", which is zero.
+INLINE void about_zero(const Rows& rows, const double* coef, const double* centre, double* found) {
+    std::memcpy(found, coef, rows.n_coefs * 8);
+    found[rows.n_coefs] = 0.0;
+    found[0] -= dot(centre, coef + 1, rows.n_x);
+}
+
+// z[i] = the linear predictor of row first + i of k; z has room for whole groups of 64. `coef` about zero.
+INLINE void fill_predictor(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+    for (int64_t i = 0; i < k; i += LANES) store(z + i, spread(coef[0]));
+    add_numeric(rows, first, k, coef + 1, z);
+    if (rows.n_lines > 0) add_sparse(rows, first, k, coef + 1 + rows.n_x, z);
+    add_codes(rows, first, k, coef, z);
+    add_marks(rows, first, k, coef, z);
+}
+
+// gradient[j] += sum_i d[i] v[j, first + i] for every term, numeric ones about zero; d is 0 beyond k, up to whole lanes;
+// gradient (n_coefs + 1,).
+INLINE void add_gradient(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
+    V sum = spread(0.0);
+    for (int64_t i = 0; i < k; i += LANES) sum = sum + load(d + i);
+    gradient[0] += total(sum);
+    gradient_numeric(rows, first, k, d, gradient + 1);
+    if (rows.n_lines > 0) gradient_sparse(rows, first, k, d, gradient + 1 + rows.n_x);
+    gradient_codes(rows, first, k, d, gradient);
+    gradient_marks(rows, first, k, d, gradient);
+}
+
+// Add sums of h = curvature[i] v[j, i]^2, and of its square, to (n_coefs + 1,) each; the curvature is scratch.
+INLINE void add_diagonal(const Rows& rows, int64_t first, int64_t k, const double* centre, double* curvature, double* v, double* diagonal, double* squares) {
+    const int64_t ld = (k + LANES - 1) / LANES * LANES;
+    shifted_numeric(rows, first, k, centre, v, ld);
+    for (int64_t j = -1; j < rows.n_x; j++) {
+        V sum = spread(0.0), sum_of_squares = sum;
+        for (int64_t i = 0; i < k; i += LANES) {
+            const V u = j < 0 ? spread(1.0) : load(v + j * ld + i);
+            const V h = load(curvature + i) * u * u;
+            sum = sum + h;
+            sum_of_squares = fma(h, h, sum_of_squares);
+        }
+        diagonal[1 + j] += total(sum);
+        squares[1 + j] += total(sum_of_squares);
+    }
+    if (rows.n_lines > 0) diagonal_sparse(rows, first, k, curvature, diagonal + 1 + rows.n_x, squares + 1 + rows.n_x);
+    gradient_codes(rows, first, k, curvature, diagonal);
+    gradient_marks(rows, first, k, curvature, diagonal);
+    for (int64_t i = 0; i < k; i += LANES) store(curvature + i, load(curvature + i) * load(curvature + i));
+    gradient_codes(rows, first, k, curvature, squares);
+    gradient_marks(rows, first, k, curvature, squares);
+}
+
+}  // namespace LEVEL
