@@ -81,12 +81,14 @@ void take_codes(Rows& rows, const In<int32_t>& codes, const In<int32_t>& marks) 
         refuse("codes has shape " + shape_of(codes) + "; it must be (columns, " + std::to_string(rows.n_rows) + ").");
     rows.n_codes = (int64_t)codes.shape(0);
     rows.codes = codes.data();
-    if (!all_below(rows.codes, (int64_t)codes.size(), 0, (uint64_t)rows.n_coefs + 1)) refuse("codes name coefficients that there are not.");
+    const int64_t own = 1 + rows.n_x + rows.n_sparse;  // the first coefficient that codes and marks may name
+    if (!all_below(rows.codes, (int64_t)codes.size(), own, (uint64_t)(rows.n_coefs + 1 - own)))
+        refuse("codes name coefficients that are other columns', or that there are not.");
     if (marks.ndim() != 2 || marks.shape(0) != 2) refuse("marks has shape " + shape_of(marks) + "; it must be (2, marks).");
     rows.n_marks = (int64_t)marks.shape(1);
     rows.mark_rows = marks.data();
     rows.mark_terms = rows.mark_rows + rows.n_marks;
-    bool inside = all_below(rows.mark_rows, rows.n_marks, 0, (uint64_t)rows.n_rows) && all_below(rows.mark_terms, rows.n_marks, 0, (uint64_t)rows.n_coefs);
+    bool inside = all_below(rows.mark_rows, rows.n_marks, 0, (uint64_t)rows.n_rows) && all_below(rows.mark_terms, rows.n_marks, own, (uint64_t)(rows.n_coefs - own));
     for (int64_t p = 1; p < rows.n_marks; p++) inside = inside && rows.mark_rows[p - 1] <= rows.mark_rows[p];
     if (!inside) refuse("marks must be pairs of a row and a coefficient of the block, sorted by row.");
 }

@@ -49,29 +49,43 @@ INLINE double fma(double x, double y, double z) { return __builtin_fma(x, y, z);
 
 INLINE void read(const double* p, Part& x) { std::memcpy(&x, p, sizeof x); }
 INLINE void read(const float* p, Part& x) {
+#if defined(__AVX512F__)
+    x = _mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif defined(__AVX2__)
+    x = _mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
     Singles s;
     std::memcpy(&s, p, sizeof s);
     x = __builtin_convertvector(s, Part);
+#endif
 }
 INLINE void write(double* p, Part x) { std::memcpy(p, &x, sizeof x); }
 INLINE void fill(double value, Part& x) { x = value - Part{}; }
 
 
 // The first `count` values, zeros after them; nothing beyond them is read.
+#if defined(__AVX512F__)
+INLINE __mmask8 first_lanes(int64_t count) { return count >= 8 ? 0xFF : count <= 0 ? 0 : (1u << count) - 1; }
+INLINE void read_some(const double* p, int64_t count, Part& x) { x = _mm512_maskz_loadu_pd(first_lanes(count), p); }
+INLINE void read_some(const float* p, int64_t count, Part& x) {
+    x = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(first_lanes(count), p));
+}
+#elif defined(__AVX2__)
+INLINE void read_some(const double* p, int64_t count, Part& x) {
+    const __m256i place = _mm256_set_epi64x(3, 2, 1, 0);
+    x = _mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), place));
+}
+INLINE void read_some(const float* p, int64_t count, Part& x) {
+    const __m128i place = _mm_set_epi32(3, 2, 1, 0), n = _mm_set1_epi32(static_cast<int>(count < 0 ? 0 : count > 4 ? 4 : count));
+    x = _mm256_cvtps_pd(_mm_maskload_ps(p, _mm_cmpgt_epi32(n, place)));
+}
+#else
 template <class T>
 INLINE void read_some(const T* p, int64_t count, Part& x) {
     if (count >= WIDTH) return read(p, x);
     T padded[WIDTH] = {};
     for (int64_t i = 0; i < count; i++) padded[i] = p[i];
     read(padded, x);
-}
-#if defined(__AVX512F__)
-INLINE void read_some(const double* p, int64_t count, Part& x) {
-    x = _mm512_maskz_loadu_pd(count >= 8 ? 0xFF : count <= 0 ? 0 : (1u << count) - 1, p);
-}
-INLINE void read_some(const float* p, int64_t count, Part& x) {
-    const __mmask8 mask = count >= 8 ? 0xFF : count <= 0 ? 0 : (1u << count) - 1;
-    x = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, p));
 }
 #endif
 

@@ -128,10 +128,10 @@ INLINE V weighted_loss_of_64(const double* z, const float* y, const double* weig
     return loss;
 }
 
-// sum_i weight[i] log_loss(z[i], y[i]) of k rows; fills residual[i] = weight[i] (a[i] - y[i]), the loss's derivative in
-// z, and e[i] = exp(-|z[i]|). The three arrays have room for whole groups of 64; what stands beyond k is set to 0.
-INLINE double loss_and_residual(double* z, const float* y, const double* weight, int64_t k, double* residual, double* e) {
-    V loss = spread(0.0);
+// Add weight[i] log_loss(z[i], y[i]) of k rows to `loss`, whose lanes are summed at a block's end; fill
+// residual[i] = weight[i] (a[i] - y[i]), the loss's derivative in z, and e[i] = exp(-|z[i]|). The three arrays have room
+// for whole groups of 64; what stands beyond k is set to 0.
+INLINE V loss_and_residual(double* z, const float* y, const double* weight, int64_t k, double* residual, double* e, V loss) {
     int64_t i = 0;
     for (; i + 64 <= k; i += 64)
         loss = loss + (weight ? weighted_loss_of_64(z + i, y + i, weight + i, residual + i, e + i)
@@ -146,7 +146,7 @@ INLINE double loss_and_residual(double* z, const float* y, const double* weight,
         for (int64_t r = k; r < i + 64; r++) z[r] = 0.0;
         loss = loss + weighted_loss_of_64(z + i, labels, here, residual + i, e + i);
     }
-    return total(loss);
+    return loss;
 }
 
 // Replace e = exp(-|z|) by weight a (1 - a), the loss's second derivative in z; zeros beyond k, up to a multiple of 8.

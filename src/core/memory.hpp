@@ -14,6 +14,7 @@ struct Scratch {
     ~Scratch() { ::operator delete(p, std::align_val_t(64)); }
     Scratch(const Scratch&) = delete;
     operator double*() const { return p; }
+    void clear(int64_t size) { for (int64_t i = 0; i < size; i++) p[i] = 0.0; }
 };
 
 }  // namespace LEVEL

@@ -11,11 +11,10 @@ namespace LEVEL {
 constexpr int64_t TILE_BYTES = 196608;  // numeric data of a tile: less than half of a second-level cache
 constexpr int64_t MOST_TILE_ROWS = 2048;
 
-// Rows of a tile: a multiple of 64, by the block alone, not by how its values are stored; all of them where sparse
-// columns are lines.
+// Rows of a tile: a multiple of 64; all of them where sparse columns are lines. No sum depends on it.
 INLINE int64_t tile_rows(const Rows& rows) {
     if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
-    int64_t bytes = most<int64_t>(rows.n_x, 1) * 8;
+    int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single ? 4 : 8);
     if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
     return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
 }
@@ -43,16 +42,30 @@ INLINE void fill_predictor(const Rows& rows, int64_t first, int64_t k, const dou
     add_marks(rows, first, k, coef, z);
 }
 
-// gradient[j] += sum_i d[i] v[j, first + i] for every term, numeric ones about zero; d is 0 beyond k, up to whole lanes;
-// gradient (n_coefs + 1,).
-INLINE void add_gradient(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
-    V sum = spread(0.0);
+// The gradient of a block as its tiles add to it, numeric terms about zero, in memory of `size(rows)` zeros.
+struct Gradient {
+    double *lanes, *others;  // of the intercept and the numeric columns; (n_coefs + 1,) of the terms after them
+    Gradient(const Rows& rows, double* memory) : lanes(memory), others(memory + LANES + gradient_lanes(rows)) {}
+    static int64_t size(const Rows& rows) { return LANES + gradient_lanes(rows) + rows.n_coefs + 1; }
+};
+
+// Add d[i] v[j, first + i] of every term; d is 0 beyond k, up to whole lanes.
+INLINE void add_gradient(const Rows& rows, int64_t first, int64_t k, const double* d, const Gradient& gradient) {
+    V sum = load(gradient.lanes);
     for (int64_t i = 0; i < k; i += LANES) sum = sum + load(d + i);
-    gradient[0] += total(sum);
-    gradient_numeric(rows, first, k, d, gradient + 1);
-    if (rows.n_lines > 0) gradient_sparse(rows, first, k, d, gradient + 1 + rows.n_x);
-    gradient_codes(rows, first, k, d, gradient);
-    gradient_marks(rows, first, k, d, gradient);
+    store(gradient.lanes, sum);
+    gradient_numeric(rows, first, k, d, gradient.lanes + LANES);
+    if (rows.n_lines > 0) gradient_sparse(rows, first, k, d, gradient.others + 1 + rows.n_x);
+    gradient_codes(rows, first, k, d, gradient.others);
+    gradient_marks(rows, first, k, d, gradient.others);
+}
+
+// found (n_coefs,) = the gradient about the centre.
+INLINE void finish_gradient(const Rows& rows, const Gradient& gradient, const double* centre, double* found) {
+    std::memcpy(found, gradient.others, rows.n_coefs * 8);
+    found[0] = total(load(gradient.lanes));
+    sum_lanes(rows, gradient.lanes + LANES, found + 1);
+    for (int64_t j = 0; j < rows.n_x; j++) found[1 + j] = fma(-centre[j], found[0], found[1 + j]);
 }
 
 // Add sums of h = curvature[i] v[j, i]^2, and of its square, to (n_coefs + 1,) each; the curvature is scratch.
