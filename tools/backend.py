@@ -124,6 +124,11 @@ def get_requires_for_build_editable(config_settings=None):
     return get_requires_for_build_wheel(config_settings)
 
 
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    """See PEP 517."""
+    return _hooks().prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
 def build_sdist(sdist_directory, config_settings=None):
     """See PEP 517."""
     return _hooks().build_sdist(sdist_directory, config_settings)
@@ -135,10 +140,23 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return _hooks().build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
+# An editable install is a wheel with nothing but the path of src/: unlike scikit-build-core's own, whose finder comes
+# before PYTHONPATH, it lets another working tree be run in the same environment.
+POINTER = {"wheel.cmake": "false", "wheel.exclude": "zeroloop/**", "wheel.py-api": "py3"}
+
+
+def prepare_metadata_for_build_editable(metadata_directory, config_settings=None):
+    """See PEP 660."""
+    return _hooks().prepare_metadata_for_build_wheel(metadata_directory, {**(config_settings or {}), **POINTER})
+
+
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
-    """See PEP 660; the core is built in place, the wheel only points to the working tree."""
+    """See PEP 660; the core is built in place."""
     build_in_place()
-    return _hooks().build_editable(wheel_directory, config_settings, metadata_directory)
+    pointer = ROOT / "build" / "zeroloop.pth"
+    pointer.write_text(f"{ROOT / 'src'}\n", encoding="utf-8")
+    settings = {**(config_settings or {}), **POINTER, f"wheel.force-include.{pointer}": pointer.name}
+    return _hooks().build_wheel(wheel_directory, settings, metadata_directory)
 
 
 if __name__ == "__main__":
