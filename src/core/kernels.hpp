@@ -49,6 +49,30 @@ struct Terms {
     const double *l2, *l1, *lower, *upper;
 };
 
+// Element (i, j) of a matrix stands at p[i * row + j * column].
+struct View {
+    const double* p;
+    int64_t row, column;
+};
+
+// Dense algebra above the rows: arrays are row-major, without gaps, where they are no `View`.
+struct Systems {
+    double (*dot)(const double* a, const double* b, int64_t n);
+    // C (m, n) = A B; of A' A only once each pair of cells, where `symmetric`.
+    void (*product)(View a, View b, int64_t m, int64_t n, int64_t n_terms, bool symmetric, double* c);
+    // Factors U (n, n) with A = U' U, of A's upper triangle. False: A is not positive definite.
+    bool (*cholesky)(const double* a, int64_t n, double* u);
+    bool (*solve_positive)(const double* a, int64_t n, double* b, int64_t m);  // in the place of B (n, m)
+    bool (*invert_positive)(const double* a, int64_t n, double* found);
+    void (*solve_triangular)(const double* u, int64_t n, bool transposed, double* b, int64_t m);
+    void (*invert_triangular)(const double* u, int64_t n, double* found);
+    // Eigenvalues, ascending, and eigenvectors, which are rows. False: A is not finite.
+    bool (*eigen)(const double* a, int64_t n, double* values, double* vectors);
+    void (*exp)(const double* x, int64_t n, double* found);
+    void (*log)(const double* x, int64_t n, double* found);
+    void (*log1p)(const double* x, int64_t n, double* found);
+};
+
 struct Kernels {
     const char* name;
 
@@ -79,6 +103,8 @@ struct Kernels {
     // For tests: exp of values at most 0, log1p of values at least 0, and the sum of log1p of values in [0, 1].
     void (*exp_nonpositive)(const double* x, int64_t n, double* found);
     void (*log1p_nonnegative)(const double* x, int64_t n, double* found);
+
+    Systems systems;
 };
 
 extern "C" {

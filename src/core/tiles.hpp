@@ -5,6 +5,7 @@
 #include "hessian.hpp"
 #include "memory.hpp"
 #include "sparse.hpp"
+#include "vectors.hpp"
 
 namespace LEVEL {
 
@@ -17,13 +18,6 @@ INLINE int64_t tile_rows(const Rows& rows) {
     int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single ? 4 : 8);
     if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
     return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
-}
-
-// sum_j a[j] b[j], in lanes.
-INLINE double dot(const double* a, const double* b, int64_t n) {
-    V sum = spread(0.0);
-    for (int64_t j = 0; j < n; j += LANES) sum = fma(load_some(a + j, n - j), load_some(b + j, n - j), sum);
-    return total(sum);
 }
 
 // The coefficients of one output about zero, (n_coefs + 1,): the last is that of "no level", which is zero.
