@@ -2,6 +2,7 @@
 #include "columns.hpp"
 #include "outputs.hpp"
 #include "sweep.hpp"
+#include "systems.hpp"
 #include "values.hpp"
 
 namespace LEVEL {
@@ -65,4 +66,5 @@ extern const Kernels NAMED(LEVEL) = {
     .split_columns = LEVEL::split_columns,
     .exp_nonpositive = LEVEL::all_exp,
     .log1p_nonnegative = LEVEL::all_log1p,
+    .systems = LEVEL::SYSTEMS,
 };
