@@ -1,6 +1,9 @@
 // Categorical columns of a tile of rows, as integer codes: gather for the predictor, scatter for the gradient.
 //
-// A code is the index of a coefficient; the code `n_coefs` stands for no coefficient, and `coef` holds a zero there.
+// A code is the index of a coefficient; the code `n_coefs` stands for no coefficient: `coef` holds a zero there, and
+// `gradient` a sum that nobody reads. Some columns at a time, because a column alone waits for its addition to the
+// level that it met last.
+//
 // Marks are pairs (row of the block, coefficient), sorted by row: terms that few rows have cost only those rows.
 #pragma once
 #include "kernels.hpp"
@@ -8,127 +11,170 @@
 
 namespace LEVEL {
 
-// Two columns at a time: a column alone waits for its addition to the level that it met last.
-// z[i] += sum_c coef[codes[c, first + i]]
-INLINE void add_codes(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
-    const int32_t* codes = rows.codes + first;
-    int64_t c = 0;
-    for (; c + 2 <= rows.n_codes; c += 2) {
-        const int32_t *one = codes + c * rows.n_rows, *other = one + rows.n_rows;
-        for (int64_t i = 0; i < k; i++) z[i] += coef[one[i]] + coef[other[i]];
+// z[i] += sum_c coef[codes[c, i]] of n columns.
+template <int64_t n>
+INLINE void add_levels(const int32_t* codes, int64_t ld, int64_t k, const double* coef, double* z) {
+    for (int64_t i = 0; i < k; i++) {
+        double sum = coef[codes[i]];
+#pragma GCC unroll 4
+        for (int64_t c = 1; c < n; c++) sum += coef[codes[c * ld + i]];
+        z[i] += sum;
     }
-    if (c < rows.n_codes)
-        for (int64_t i = 0; i < k; i++) z[i] += coef[codes[c * rows.n_rows + i]];
 }
 
-// gradient[codes[c, first + i]] += d[i] for every column c; the last cell is of no coefficient.
+// gradient[codes[c, i]] += d[i] of n columns.
+template <int64_t n>
+INLINE void gradient_levels(const int32_t* codes, int64_t ld, int64_t k, const double* d, double* gradient) {
+    for (int64_t i = 0; i < k; i++) {
+        const double here = d[i];
+#pragma GCC unroll 4
+        for (int64_t c = 0; c < n; c++) gradient[codes[c * ld + i]] += here;
+    }
+}
+
+// z[i] += sum_c coef[codes[c, first + i]].
+INLINE void add_codes(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+    const int32_t* codes = rows.codes + first;
+    const int64_t ld = rows.n_rows;
+    int64_t c = 0;
+    for (; c + 4 <= rows.n_codes; c += 4) add_levels<4>(codes + c * ld, ld, k, coef, z);
+    if (c + 2 <= rows.n_codes) add_levels<2>(codes + c * ld, ld, k, coef, z), c += 2;
+    if (c < rows.n_codes) add_levels<1>(codes + c * ld, ld, k, coef, z);
+}
+
+// gradient[codes[c, first + i]] += d[i].
 INLINE void gradient_codes(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
     const int32_t* codes = rows.codes + first;
+    const int64_t ld = rows.n_rows;
     int64_t c = 0;
-    for (; c + 2 <= rows.n_codes; c += 2) {
-        const int32_t *one = codes + c * rows.n_rows, *other = one + rows.n_rows;
-        for (int64_t i = 0; i < k; i++) {
-            gradient[one[i]] += d[i];
-            gradient[other[i]] += d[i];
-        }
-    }
-    if (c < rows.n_codes)
-        for (int64_t i = 0; i < k; i++) gradient[codes[c * rows.n_rows + i]] += d[i];
+    for (; c + 4 <= rows.n_codes; c += 4) gradient_levels<4>(codes + c * ld, ld, k, d, gradient);
+    if (c + 2 <= rows.n_codes) gradient_levels<2>(codes + c * ld, ld, k, d, gradient), c += 2;
+    if (c < rows.n_codes) gradient_levels<1>(codes + c * ld, ld, k, d, gradient);
 }
 
 // The number of marks before `row`.
 INLINE int64_t first_mark(const Rows& rows, int64_t row) {
     int64_t low = 0, high = rows.n_marks;
     while (low < high) {
-        const int64_t middle = (low + high) / 2;
+        const int64_t middle = low + (high - low) / 2;
         if (rows.mark_rows[middle] < row) low = middle + 1;
         else high = middle;
     }
     return low;
 }
 
-// Call `f(i, coefficient)` for every mark of rows first + i.
+// Call f(i, l) for each mark (first + i, l) of k rows.
 template <class F>
 INLINE void each_mark(const Rows& rows, int64_t first, int64_t k, F f) {
-    if (rows.n_marks == 0) return;
-    const int64_t last = first_mark(rows, first + k);
-    for (int64_t p = first_mark(rows, first); p < last; p++) f(rows.mark_rows[p] - first, rows.mark_terms[p]);
+    for (int64_t p = first_mark(rows, first); p < rows.n_marks && rows.mark_rows[p] < first + k; p++)
+        f(rows.mark_rows[p] - first, rows.mark_terms[p]);
 }
 
-// z[i] += coef[l] for every mark (first + i, l)
+// z[i] += coef[l] for every mark (first + i, l).
 INLINE void add_marks(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
-    each_mark(rows, first, k, [&](int64_t i, int32_t l) { z[i] += coef[l]; });
+    each_mark(rows, first, k, [&](int64_t i, int64_t l) { z[i] += coef[l]; });
 }
 
-// gradient[l] += d[i] for every mark (first + i, l)
+// gradient[l] += d[i] for every mark (first + i, l).
 INLINE void gradient_marks(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
-    each_mark(rows, first, k, [&](int64_t i, int32_t l) { gradient[l] += d[i]; });
+    each_mark(rows, first, k, [&](int64_t i, int64_t l) { gradient[l] += d[i]; });
 }
 
-// The same for several outputs: coef and gradient (n_coefs + 1, n_outputs), z and d (n_outputs, ld).
+// p[0 .. count] += x, at most eight.
+INLINE void add_some(double* p, int64_t count, V x) {
+    if (count >= LANES) store(p, load(p) + x);
+    else store_some(p, count, load_some(p, count) + x);
+}
+
+// Several outputs: coef (n_coefs + 1, K), so that a level's coefficients stand side by side. Eight rows of eight
+// outputs at a time: z[o, i] += sum_c coef[codes[c, first + i], o]; and marks.
 INLINE void add_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* coef, int64_t n_outputs, double* z, int64_t ld) {
-    for (int64_t c = 0; c < rows.n_codes; c++)
-        for (int64_t i = 0; i < k; i++) {
-            const double* of_level = coef + rows.codes[c * rows.n_rows + first + i] * n_outputs;
-            for (int64_t o = 0; o < n_outputs; o++) z[o * ld + i] += of_level[o];
-        }
-    each_mark(rows, first, k, [&](int64_t i, int32_t l) {
+    each_mark(rows, first, k, [&](int64_t i, int64_t l) {
         for (int64_t o = 0; o < n_outputs; o++) z[o * ld + i] += coef[l * n_outputs + o];
     });
-}
-
-INLINE void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
-    for (int64_t c = 0; c < rows.n_codes; c++)
-        for (int64_t i = 0; i < k; i++) {
-            double* of_level = gradient + rows.codes[c * rows.n_rows + first + i] * n_outputs;
-            for (int64_t o = 0; o < n_outputs; o++) of_level[o] += d[o * ld + i];
-        }
-    each_mark(rows, first, k, [&](int64_t i, int32_t l) {
-        for (int64_t o = 0; o < n_outputs; o++) gradient[l * n_outputs + o] += d[o * ld + i];
-    });
-}
-
-// y[j] += a x[j], in lanes.
-INLINE void add_multiple(double a, const double* x, int64_t n, double* y) {
-    const V by = spread(a);
-    int64_t j = 0;
-    for (; j + LANES <= n; j += LANES) store(y + j, fma(by, load(x + j), load(y + j)));
-    for (; j < n; j++) y[j] = fma(a, x[j], y[j]);
-}
-
-// Add the pairs (numeric, code) and (code, code) to the Hessian (n_coefs, n_coefs). v: the tile's numeric terms, row i of
-// them at v[i * ld]. The former go to the transposed cells, contiguous in j; `finish_hessian` moves them up.
-INLINE void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
-    const int64_t n = rows.n_coefs, n_terms = 1 + rows.n_x;
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t c = 0; c < rows.n_codes; c++) {
-            const int64_t at = rows.codes[c * rows.n_rows + first + i];
-            if (at == n) continue;
-            add_multiple(curvature[i], v + i * ld, n_terms, hessian + at * n);
-            hessian[at * n + at] += curvature[i];
-            for (int64_t other = 0; other < c; other++) {
-                const int64_t met = rows.codes[other * rows.n_rows + first + i];
-                if (met != n) hessian[least(met, at) * n + most(met, at)] += curvature[i];
+    if (rows.n_codes == 0) return;
+    for (int64_t i = 0; i < k; i += LANES)
+        for (int64_t o = 0; o < n_outputs; o += LANES) {
+            const int64_t count = least(n_outputs - o, LANES);
+            V sum[LANES];
+            for (int64_t r = 0; r < LANES; r++) sum[r] = spread(0.0);
+            for (int64_t c = 0; c < rows.n_codes; c++) {
+                const int32_t* codes = rows.codes + c * rows.n_rows + first + i;
+                for (int64_t r = 0; r < least(k - i, LANES); r++) sum[r] = sum[r] + load_some(coef + codes[r] * n_outputs + o, count);
+            }
+            transpose_lanes(sum);
+            for (int64_t r = 0; r < count; r++) {
+                double* at = z + (o + r) * ld + i;
+                store(at, load(at) + sum[r]);
             }
         }
 }
 
-// Add the pairs of marks with numeric terms, codes and one another.
-INLINE void hessian_marks(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
-    const int64_t n = rows.n_coefs, n_terms = 1 + rows.n_x;
-    if (rows.n_marks == 0) return;
-    const int64_t last = first_mark(rows, first + k);
-    for (int64_t p = first_mark(rows, first); p < last; p++) {
-        const int64_t at = rows.mark_terms[p], i = rows.mark_rows[p] - first;
-        const double h = curvature[i];
-        add_multiple(h, v + i * ld, n_terms, hessian + at * n);
-        for (int64_t c = 0; c < rows.n_codes; c++) {
-            const int64_t met = rows.codes[c * rows.n_rows + first + i];
-            if (met != n) hessian[least(met, at) * n + most(met, at)] += h;
+// gradient[codes[c, first + i], o] += d[o, i]; gradient (n_coefs + 1, K); and marks.
+INLINE void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
+    each_mark(rows, first, k, [&](int64_t i, int64_t l) {
+        for (int64_t o = 0; o < n_outputs; o++) gradient[l * n_outputs + o] += d[o * ld + i];
+    });
+    if (rows.n_codes == 0) return;
+    for (int64_t i = 0; i < k; i += LANES)
+        for (int64_t o = 0; o < n_outputs; o += LANES) {
+            const int64_t count = least(n_outputs - o, LANES);
+            V of_row[LANES];
+            for (int64_t r = 0; r < LANES; r++) of_row[r] = r < count ? load_some(d + (o + r) * ld + i, k - i) : spread(0.0);
+            transpose_lanes(of_row);
+            for (int64_t c = 0; c < rows.n_codes; c++) {
+                const int32_t* codes = rows.codes + c * rows.n_rows + first + i;
+                for (int64_t r = 0; r < least(k - i, LANES); r++) add_some(gradient + codes[r] * n_outputs + o, count, of_row[r]);
+            }
         }
-        for (int64_t q = p; q < last && rows.mark_rows[q] == rows.mark_rows[p]; q++) {
-            const int64_t met = rows.mark_terms[q];
-            hessian[least(met, at) * n + most(met, at)] += h;
+}
+
+// row[j] += h x[j] for j < n.
+INLINE void add_scaled(double h, const double* x, int64_t n, double* row) {
+    const V scale = spread(h);
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) store(row + j, fma(scale, load(x + j), load(row + j)));
+    for (; j < n; j++) row[j] = fma(h, x[j], row[j]);
+}
+
+// Scatter the pairs (numeric, code) and (code, code) of a tile; v[i * ld + j] is numeric term j of row first + i, the
+// intercept's 1 at j = 0. Pairs with numeric terms go to the row of the level, below the diagonal, where they stand
+// side by side: `finish_hessian` moves them up.
+INLINE void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+    const int64_t n = rows.n_coefs;
+    for (int64_t c = 0; c < rows.n_codes; c++) {
+        const int32_t* codes = rows.codes + c * rows.n_rows + first;
+        for (int64_t i = 0; i < k; i++) {
+            const int64_t at = codes[i];
+            if (at == n) continue;
+            const double h = curvature[i];
+            add_scaled(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
+            hessian[at * n + at] += h;
+        }
+        for (int64_t other = 0; other < c; other++) {
+            const int32_t* others = rows.codes + other * rows.n_rows + first;
+            for (int64_t i = 0; i < k; i++) {
+                const int64_t low = least(others[i], codes[i]), high = most(others[i], codes[i]);
+                if (high < n) hessian[low * n + high] += curvature[i];
+            }
+        }
+    }
+}
+
+// Scatter the pairs of marks with numeric terms, as `hessian_codes` does, with codes, and with one another.
+INLINE void hessian_marks(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+    const int64_t n = rows.n_coefs;
+    for (int64_t p = first_mark(rows, first); p < rows.n_marks && rows.mark_rows[p] < first + k; p++) {
+        const int64_t row = rows.mark_rows[p], i = row - first, at = rows.mark_terms[p];
+        const double h = curvature[i];
+        add_scaled(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
+        for (int64_t c = 0; c < rows.n_codes; c++) {
+            const int64_t code = rows.codes[c * rows.n_rows + row];
+            if (code < n) hessian[least(at, code) * n + most(at, code)] += h;
+        }
+        for (int64_t q = p; q < rows.n_marks && rows.mark_rows[q] == row; q++) {
+            const int64_t other = rows.mark_terms[q];
+            hessian[least(at, other) * n + most(at, other)] += h;
         }
     }
 }

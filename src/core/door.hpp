@@ -2,6 +2,7 @@
 #pragma once
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
 #include <string>
 
@@ -14,6 +15,17 @@ template <class T>
 using In = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Out = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+
+// Arrays of a block, held as long as kernels may read them.
+struct Held {
+    Rows rows = {};
+    int64_t most_label = -1;  // the largest of y; -1 where one of them is no class
+    Read numeric, values, indices;
+    In<int32_t> codes, marks;
+    In<int64_t> start, stop;
+    std::optional<In<float>> y;
+    std::optional<In<double>> weight;
+};
 
 // The kernels that this process runs.
 const Kernels& kernels();

@@ -1,6 +1,4 @@
 // The door to the statistics of a block, and of raw columns and rows.
-#include <nanobind/stl/optional.h>
-
 #include <cmath>
 
 #include "door.hpp"
@@ -8,17 +6,6 @@
 namespace {
 
 constexpr auto Float32 = nb::dtype<float>(), Float64 = nb::dtype<double>();
-
-// Arrays of a block, held as long as kernels may read them.
-struct Held {
-    Rows rows = {};
-    int64_t most_label = -1;  // the largest of y; -1 where one of them is no class
-    Read numeric, values, indices;
-    In<int32_t> codes, marks;
-    In<int64_t> start, stop;
-    std::optional<In<float>> y;
-    std::optional<In<double>> weight;
-};
 
 bool is_float(const Read& array, const char* name) {
     if (array.dtype() == Float32) return true;
