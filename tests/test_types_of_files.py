@@ -83,14 +83,21 @@ def write(table: pa.Table, path: Path, form: str) -> str:
     return str(path.with_suffix(".arrow"))
 
 
-def joined(tables: list[pa.Table]) -> pa.Table | None:
-    """Return the tables as one with pyarrow's common types; None where it has none, or it does not hold a value."""
+def joined(tables: list[pa.Table], role: str) -> pa.Table | None:
+    """Return the tables as one with pyarrow's common types; None where it has none, or it does not hold a value.
+
+    Where all that have values have categories, these stay, and so does their order; but weights are numbers, which
+    Parquet makes of their categories.
+    """
     plain = []
-    fractions = any(pa.types.is_floating(table["x"].type) for table in tables)
-    numbers = any(pa.types.is_integer(table["x"].type) or pa.types.is_decimal(table["x"].type) for table in tables)
+    types = [table["x"].type for table in tables]
+    ordered = role != "weights" and all(pa.types.is_dictionary(one) or pa.types.is_null(one) for one in types)
+    types = [one.value_type if pa.types.is_dictionary(one) else one for one in types]
+    fractions = any(map(pa.types.is_floating, types))
+    numbers = any(pa.types.is_integer(one) or pa.types.is_decimal(one) for one in types)
     for table in tables:
         x = table["x"].combine_chunks()
-        x = x.dictionary_decode() if pa.types.is_dictionary(x.type) else x
+        x = x.dictionary_decode() if pa.types.is_dictionary(x.type) and not ordered else x
         x = x.cast(pa.large_string()) if pa.types.is_string_view(x.type) else x
         x = x.cast(pa.uint8()) if pa.types.is_boolean(x.type) and (numbers or fractions) else x
         if fractions and pa.types.is_decimal(x.type):
@@ -143,11 +150,12 @@ def test_files_of_several_types_are_the_table_that_pyarrow_makes(part: int, tmp_
             assert str(found)[-1] in ".)", shown
             continue
         n_models += 1
-        if any(pa.types.is_dictionary(data_type) for data_type in types) and role == "feature":
+        coded = [pa.types.is_dictionary(data_type) for data_type in types if not pa.types.is_null(data_type)]
+        if role == "feature" and any(coded) > all(coded):
             continue  # pyarrow has no type for categories beside values
         if role == "target":
             tables = [table.drop_columns("x").rename_columns(["x", "z"]) for table in tables]
-        table = joined(tables)
+        table = joined(tables, role)
         if table is None:
             continue
         if role == "target":
@@ -348,3 +356,13 @@ def test_decimals_are_levels_as_they_are_written(tmp_path: Path) -> None:
         DataError, match=r"'id' holds 0\.10000000000000000001 and 0\.10000000000000000002, which are the same"
     ):
         zeroloop.train(table.append_column("id", alike), "y", categorical=["id"])
+
+
+@pytest.mark.parametrize("role", ["weights", "offset"])
+def test_categories_of_numbers_are_said_to_be_some(role: str) -> None:
+    x = pa.array([1.5, 2.5] * 20)
+    table = pa.table({"y": np.arange(40) % 3 == 0, "z": np.arange(40) % 7, "x": x.dictionary_encode()})
+    options: dict[str, Any] = {role: "x"}
+    with pytest.raises(DataError, match=f"The {role} column 'x' holds categories of numbers; it must hold numbers"):
+        zeroloop.train(table, "y", **options)
+    assert "x=1.5" not in zeroloop.train(table.set_column(2, "x", x), "y", **options).schema.terms

@@ -315,6 +315,24 @@ def test_sums_as_wide_as_a_row_below_a_large_table_are_left_out(ending: str, tmp
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        ' "a\\"b,c" , "{},5" , "1" ',
+        '"a\\"b,c","{},5","1"',
+        '"a""b,c" , "{},5" , 1',
+        "'a b,c','{},5','1'",
+    ],
+)
+@pytest.mark.parametrize("end", ["Total,,", "Total, ,", "Source: a, b, c and d", "\nTotal,,\nby me,\n"])
+def test_sums_below_are_told_however_the_rows_above_are_written(row: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "written.csv"
+    path.write_text("word,n,y\n" + "".join(f"{row.format(i)}\n" for i in range(60)) + f"{end}\n")
+    found, said = read(path, "n")
+    assert found == [i + 0.5 for i in range(60)]
+    assert [sentence for sentence in said if "no row" in sentence] == said
+
+
+@pytest.mark.parametrize(
     ("end", "problem"),
     [
         ("3,x", "line 9,002 has 2 values, and rows have 3: '3,x'"),

@@ -71,8 +71,12 @@ class Dialect:
     def filters(self) -> list[Filter]:
         """What the file's lines go through, as UTF-8, before they are parsed."""
         filters: list[Filter] = [Comments(self.comment, self.quote)] if self.comment else []
+        return [*filters, *self._tidy]
+
+    @property
+    def _tidy(self) -> list[Filter]:
         tidy = self.loose or self.escapes
-        return [*filters, Tidy(self.delimiter, self.quote, self.loose, self.escapes)] if tidy else filters
+        return [Tidy(self.delimiter, self.quote, self.loose, self.escapes)] if tidy else []
 
     @property
     def ending(self) -> list[Filter]:
@@ -88,7 +92,18 @@ class Dialect:
             quote=self.quote,
             comment="#" if self.hashes else self.comment,
             width=len(self.names),
+            values=self._values,
         )
+
+    def _values(self, line: str) -> tuple[list[str], bool]:
+        """Return the values of a line, read as all are, and whether it neither begins nor ends within quotes."""
+        text = filtered_text(line, self._tidy)
+        if self.delimiter == " ":
+            text = re.sub("[ \t]+", " ", text.strip())
+        escape = "\\" if self.escapes == "all" else None
+        rows, _ = read_rows([text], self.delimiter, self.quote, escape)
+        plain = re.sub(r"(?s)\\.", "", text) if escape else text
+        return rows[0] if rows else [], not self.quote or plain.count(self.quote) % 2 == 0
 
     def without(self, footer: Footer | None) -> Dialect:
         """Return this without what follows the table."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from zeroloop.tables.csv_rows import read_rows
 
 MOST_LINES = 20
 MOST_SHOWN, MOST_TEXT = 2, 60  # lines, and characters of one
@@ -53,7 +51,16 @@ def is_drawn(line: str) -> bool:
     return line[:1] in DRAWING and DRAWN.match(line) is not None  # nearly all lines are told by their beginning
 
 
-def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comment: str, width: int) -> Footer | None:
+def find_footer(
+    tail: bytes,
+    *,
+    encoding: str,
+    delimiter: str,
+    quote: str,
+    comment: str,
+    width: int,
+    values: Callable[[str], tuple[list[str], bool]],
+) -> Footer | None:
     """Return what follows the table, None where nothing does.
 
     Args:
@@ -63,13 +70,14 @@ def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comme
         quote: around them; empty for none.
         comment: begins lines that are left out wherever they stand; empty for none.
         width: values of a row.
+        values: reads a line as those of the table are read, and says whether it neither begins nor ends within quotes.
 
     """
     encoding = {"utf-8-sig": "utf-8"}.get(encoding, encoding)
     if encoding in ("utf-16", "utf-32"):
         encoding += "-be" if tail.rfind(b"\0") < len(tail) - 1 and tail[-1:] != b"\0" else "-le"
     lines = list(io.StringIO(tail.decode(encoding, errors="replace"), newline=""))[-10 * MOST_LINES :]
-    begin = _begin(lines, delimiter, quote, comment, width)
+    begin = _begin(lines, delimiter, quote, comment, width, values)
     text = "".join(lines[begin:])
     n_bytes = len(text.encode(encoding, errors="replace"))
     if not text or not tail.endswith(text.encode(encoding, errors="replace")):
@@ -82,22 +90,29 @@ def find_footer(tail: bytes, *, encoding: str, delimiter: str, quote: str, comme
     return Footer(n_bytes=n_bytes, n_lines=len(shown), said=said)
 
 
-def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width: int) -> int:
+def _begin(
+    lines: Sequence[str],
+    delimiter: str,
+    quote: str,
+    comment: str,
+    width: int,
+    values: Callable[[str], tuple[list[str], bool]],
+) -> int:
     """Return the first of the lines that follow the table; their number where none does."""
     ended = bool(lines) and lines[-1].endswith(("\n", "\r"))
-    surely = begin = len(lines)  # of those told by themselves or parted by an empty line; and of those that are no rows
+    # The first of those that are no rows; of those told by themselves or parted by an empty line; of the former alone.
+    begin = surely = alone = len(lines)
     n = 0
     for i in range(len(lines) - 1, -1, -1):
         line = lines[i].strip()
         if not line:
             surely = begin
             continue
-        rows, _ = read_rows([re.sub("[ \t]+", " ", line) if delimiter == " " else lines[i]], delimiter, quote)
-        row = rows[0] if rows else []
-        cells = [cell.strip() for cell in row if cell.strip()]
+        row, whole = values(lines[i])
         if comment and line.startswith(comment) and len(row) < width:
             continue
-        if (quote and line.count(quote) % 2) or not cells:
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if not whole or not cells:
             return surely
         told = _told(line, row, cells, delimiter, width, ended or i < len(lines) - 1)
         if TOTAL.match(cells[0]) and any(other.lstrip(f" {quote}").startswith(cells[0]) for other in lines[:i]):
@@ -107,9 +122,10 @@ def _begin(lines: Sequence[str], delimiter: str, quote: str, comment: str, width
         n += 1
         if n > MOST_LINES:
             break
+        alone = i if told and alone == begin else alone
         begin = i
         surely = i if told else surely
-    return len(lines)  # no row of the table is among them
+    return alone if alone > begin else len(lines)  # no row of the table is among them: only words tell
 
 
 def _told(line: str, row: Sequence[str], cells: Sequence[str], delimiter: str, width: int, ended: bool) -> bool:

@@ -16,7 +16,7 @@ from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
-from zeroloop.tables.date_types import date_kind
+from zeroloop.tables.date_types import date_kind, in_words
 from zeroloop.tables.schema import DateColumn, Level, Missing, sources
 
 MOST_CLUSTER = 2**63  # whole numbers below it are clusters as they are
@@ -267,7 +267,7 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: b
     if name is None:
         return None
     if kind_of(batch.schema.field(name).type) != "numeric":
-        raise DataError(f"The weights column {name!r} holds {describe(batch[name].type)}; it must hold numbers.")
+        raise DataError(f"The weights column {name!r} holds {in_words(batch[name].type)}; it must hold numbers.")
     weight: FloatArray = numbers(batch[name], name, first_row)[0].astype(np.float64, copy=False)
     bad = (weight < 0) | (weight > MOST_WEIGHT) if gaps else ~((weight >= 0) & (weight <= MOST_WEIGHT))
     if np.any(bad):

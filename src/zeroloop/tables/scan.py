@@ -16,7 +16,8 @@ from zeroloop.errors import DataError
 from zeroloop.kernels.select import statistics
 from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
-from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, describe, kind_of, present
+from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
+from zeroloop.tables.date_types import in_words
 from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.identifiers import REPEATED, WholeNumbers, whole_numbers
 from zeroloop.tables.order import MOST_COUNTED, Order, order_of
@@ -217,7 +218,7 @@ def layout_of(columns: pa.Schema, roles: Roles) -> Layout:
         for name in roles.features
     }
     if roles.offset is not None and kinds[roles.offset] != "numeric":
-        found = describe(columns.field(roles.offset).type)
+        found = in_words(columns.field(roles.offset).type)
         raise DataError(f"The offset column {roles.offset!r} holds {found}; it must hold numbers.")
     of_kind = {kind: [name for name in roles.features if kinds[name] == kind] for kind in ("numeric", "categorical")}
     sparse = [name for name in roles.features if kinds[name] == "sparse"]
