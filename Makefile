@@ -1,6 +1,7 @@
 # Everything from a fresh clone: `make demo` and `make test` set up an environment of their own in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # The report's tests need a browser; without one they are skipped. Debian's is installed where that needs no password.
 define browser
@@ -10,13 +11,13 @@ for name in chromium chromium-browser google-chrome; do command -v $$name > /dev
     echo "No Chromium: the report's tests in a browser will be skipped."
 endef
 
-.PHONY: demo test lint types fuzz kills bench clean
+.PHONY: core sanitize demo test lint types fuzz kills bench clean
 
-demo: .venv/installed
+demo: core
 	mkdir -p demo
 	cd demo && ../$(BIN)/zeroloop demo
 
-test: lint types
+test: lint types core
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 # Every seeded fuzzer, which is what asks tests/hostile.py for its number of cases; other cases with FIRST=: the seed of the
@@ -25,12 +26,12 @@ FIRST ?= 100000
 FUZZERS := $(shell grep -l 'from hostile import.*CASES' tests/test_*.py tests/tables/test_*.py)
 DEAR := $(addprefix tests/test_,as_sklearn.py damage.py onnx.py sql.py written_dates.py)
 FUZZ := ZEROLOOP_FUZZ_SEED=$(FIRST) $(BIN)/python -m pytest -q -n auto --dist loadgroup
-fuzz: .venv/tested
+fuzz: .venv/tested core
 	ZEROLOOP_FUZZ=800 $(FUZZ) $(filter-out $(DEAR),$(FUZZERS))
 	ZEROLOOP_FUZZ=150 $(FUZZ) $(filter $(DEAR),$(FUZZERS))
 
 # Each command killed twenty times, at random moments, and begun again.
-kills: .venv/tested
+kills: .venv/tested core
 	ZEROLOOP_KILLS=20 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/test_killed.py tests/test_resume.py
 
 lint: .venv/tested
@@ -41,22 +42,36 @@ lint: .venv/tested
 types: .venv/tested
 	$(BIN)/mypy
 
-bench: .venv/tested
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+bench: .venv/tested core
+	$(PIP) --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(CASES)
+
+# The core of this working tree, anew where its sources changed.
+core: .venv/installed
+	@$(BIN)/python tools/backend.py
+
+# The core's tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package.
+SANITIZED := build/sanitized
+sanitize: .venv/tested core
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -r src/zeroloop $(SANITIZED)
+	$(BIN)/python tools/backend.py --sanitize $(SANITIZED)/zeroloop
+	LD_PRELOAD=$$($${CXX:-c++} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
+	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "zeroloop needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) $$($(BIN)/python tools/backend.py requires) || \
+	    { echo "What builds zeroloop's core could not be fetched from PyPI, for the reason above."; exit 2; }
+	$(PIP) --no-build-isolation --editable .
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(PIP) --no-build-isolation --editable '.[test]'
 	@$(browser)
 	touch $@
 
 clean:
-	rm -rf .venv demo dist
+	rm -rf .venv build demo dist src/zeroloop/core.*.so

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import platform
 import subprocess
 import sys
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from command_line import run
 from test_cli import error
+from zeroloop import core
 from zeroloop.choices import SOLVERS, closest, nearest
 from zeroloop.cli import app
 from zeroloop.commands.app import GROUPS
@@ -98,6 +100,16 @@ def test_version_and_module(tmp_path: Path) -> None:
     module = subprocess.run([sys.executable, "-m", "zeroloop", "--version"], capture_output=True, text=True, check=True)
     assert module.stdout == said
     assert run(cwd=tmp_path).stdout == run("-h", cwd=tmp_path).stdout != ""
+
+
+def test_version_says_which_core_runs(tmp_path: Path) -> None:
+    first, *others = run("--version", "--verbose", cwd=tmp_path).stdout.splitlines()
+    assert first == f"zeroloop {version('zeroloop')}"
+    assert others == [
+        f"Core: {core.level}; this processor runs {', '.join(core.levels)}, and ZEROLOOP_CPU names one of them",
+        f"Python {platform.python_version()}, NumPy {version('numpy')}, {platform.system()} {platform.machine()}",
+    ]
+    assert error("--verbose", cwd=tmp_path) == "--verbose goes with --version. See zeroloop --help."
 
 
 @pytest.mark.parametrize(

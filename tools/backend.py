@@ -86,7 +86,8 @@ def build_in_place(folder=ROOT / "src" / "zeroloop", sanitize=False):
         sys.exit(f"The core cannot be built: no cmake. Install it: {sys.executable} -m pip install cmake ninja")
     ninja = shutil.which("ninja", path=path)
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
-    options = [f"-DPython_EXECUTABLE={sys.executable}", f"-DSANITIZE={'ON' if sanitize else 'OFF'}"]
+    kind = "-DSANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo" if sanitize else "-DCMAKE_BUILD_TYPE=Release"
+    options = [f"-DPython_EXECUTABLE={sys.executable}", *kind.split()]
     given = shlex.split(os.environ.get("CMAKE_ARGS", ""))
     configure = [cmake, "-S", str(ROOT), "-B", str(build), *generator, *options, *given]
     for command in (configure, [cmake, "--build", str(build), "--parallel"]):
@@ -164,6 +165,8 @@ if __name__ == "__main__":
     if words == ["requires"]:
         import tomllib
 
+        if not compiler():
+            print("No C++ compiler (gcc 11, clang 12 or newer) on PATH: Zig's is fetched from PyPI.", file=sys.stderr)
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         print(*project["build-system"]["requires"], "cmake>=3.26", "ninja", *([] if compiler() else [ZIG]))
     else:

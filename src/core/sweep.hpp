@@ -13,8 +13,9 @@ namespace LEVEL {
 //     gradient[j] = sum_i weight[i] (a[i] - y[i]) v[j, i]
 //     hessian     = sum_i weight[i] a[i] (1 - a[i]) v[j, i] v[l, i]      (upper triangle)
 static double sums_of_one(const Rows& rows, const Coefs& at, int order, double* gradient, double* hessian) {
-    const int64_t tile = tile_rows(rows);
+    const int64_t tile = tile_rows(rows, order);
     Scratch coef(rows.n_coefs + 1), memory(Gradient::size(rows)), z(tile), residual(tile), e(tile);
+    Scratch terms(order == 2 ? hessian_scratch(rows, tile) : 0);
     memory.clear(Gradient::size(rows));
     const Gradient sum(rows, memory);
     about_zero(rows, at.coef, at.centre, coef);
@@ -27,7 +28,7 @@ static double sums_of_one(const Rows& rows, const Coefs& at, int order, double* 
         if (order >= 1) add_gradient(rows, first, k, residual, sum);                // dw = X dZ.T, db = sum(dZ)
         if (order == 2) {
             curvature_of(e, weight, k);
-            add_hessian(rows, first, k, at.centre, e, hessian);
+            add_hessian(rows, first, k, at.centre, e, terms, hessian);
         }
     }
     if (order >= 1) finish_gradient(rows, sum, at.centre, gradient);
@@ -68,7 +69,8 @@ static void diagonal_of_one(const Rows& rows, const Coefs& at, double* diagonal,
         const int64_t k = least(tile, rows.n_rows - first);
         fill_predictor(rows, first, k, coef, z);
         curvature_at(z, rows.weight ? rows.weight + first : nullptr, k);
-        add_diagonal(rows, first, k, at.centre, z, v, both, both + n);
+        shifted_numeric(rows, first, k, at.centre, v, (k + LANES - 1) / LANES * LANES);
+        add_diagonal(rows, first, k, v, z, both, both + n);
     }
     std::memcpy(diagonal, both, rows.n_coefs * 8);
     std::memcpy(squares, both + n, rows.n_coefs * 8);

@@ -12,10 +12,11 @@ namespace LEVEL {
 constexpr int64_t TILE_BYTES = 196608;  // numeric data of a tile: less than half of a second-level cache
 constexpr int64_t MOST_TILE_ROWS = 2048;
 
-// Rows of a tile: a multiple of 64; all of them where sparse columns are lines. No sum depends on it.
-INLINE int64_t tile_rows(const Rows& rows) {
+// Rows of a tile: a multiple of 64; all of them where sparse columns are lines. Only a Hessian's sums depend on it, and
+// are taken of as many rows whatever their values are stored as.
+INLINE int64_t tile_rows(const Rows& rows, int order = 1) {
     if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
-    int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single ? 4 : 8);
+    int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single && order < 2 ? 4 : 8);
     if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
     return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
 }
@@ -62,10 +63,10 @@ INLINE void finish_gradient(const Rows& rows, const Gradient& gradient, const do
     for (int64_t j = 0; j < rows.n_x; j++) found[1 + j] = fma(-centre[j], found[0], found[1 + j]);
 }
 
-// Add sums of h = curvature[i] v[j, i]^2, and of its square, to (n_coefs + 1,) each; the curvature is scratch.
-INLINE void add_diagonal(const Rows& rows, int64_t first, int64_t k, const double* centre, double* curvature, double* v, double* diagonal, double* squares) {
+// Add sums of h = curvature[i] v[j, i]^2, and of its square, to (n_coefs + 1,) each, given the tile's stacked numeric
+// columns about their centre; the curvature is scratch.
+INLINE void add_diagonal(const Rows& rows, int64_t first, int64_t k, const double* v, double* curvature, double* diagonal, double* squares) {
     const int64_t ld = (k + LANES - 1) / LANES * LANES;
-    shifted_numeric(rows, first, k, centre, v, ld);
     for (int64_t j = -1; j < rows.n_x; j++) {
         V sum = spread(0.0), sum_of_squares = sum;
         for (int64_t i = 0; i < k; i += LANES) {

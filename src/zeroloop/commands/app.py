@@ -73,18 +73,27 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
+def _say_version(verbose: bool) -> None:
+    from importlib.metadata import version
 
-        print(f"zeroloop {version('zeroloop')}")
-        raise typer.Exit
+    print(f"zeroloop {version('zeroloop')}")
+    if verbose:
+        import platform
+
+        from zeroloop import core
+
+        print(f"Core: {core.level}; this processor runs {', '.join(core.levels)}, and ZEROLOOP_CPU names one of them")
+        print(f"Python {platform.python_version()}, NumPy {version('numpy')}, {platform.system()} {platform.machine()}")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _zeroloop(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --version: which core runs, and where.")] = False,
 ) -> None:
-    pass
+    if version:
+        _say_version(verbose)
+        raise typer.Exit
+    if verbose or context.invoked_subcommand is None:
+        context.fail("--verbose goes with --version." if verbose else "Missing command.")
