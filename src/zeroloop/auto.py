@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zeroloop.blocks import Source
-from zeroloop.kernels.select import is_small
+from zeroloop.kernels.few import is_small
 from zeroloop.objective import hessian_cost
 from zeroloop.solvers.sampled_newton import sample_sizes
 

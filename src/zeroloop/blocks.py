@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from zeroloop import core
 from zeroloop.sparse import Sparse, concatenate_rows
 
 FloatArray = NDArray[np.float64]
@@ -88,7 +88,7 @@ class Block:
         return sum(array.nbytes for array in arrays if array is not None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "flat"}  # a view travels as a copy
+        return {name: value for name, value in self.__dict__.items() if name != "native"}
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -101,15 +101,17 @@ class Block:
         """Return a hash of each row's index in its source and the seed, `(rows,)`."""
         if self.rows is not None:
             return hash_of(self.rows, seed)
-        return hash_kept(self.first_row, self.n_rows, self.kept, seed, hash_rows)
+        return hash_kept(self.first_row, self.n_rows, self.kept, seed)
 
     @cached_property
-    def flat(self) -> tuple[NDArray[Any], int, bool]:
-        """`numeric` as BLAS addresses it: flat array, leading dimension, and whether it is row-major.
+    def native(self) -> core.Rows:
+        """The rows as the core reads them, their arrays checked once.
 
         A view that is contiguous along neither examples nor features is copied.
         """
-        return _flat(self.numeric)
+        return core.Rows(
+            _along_a_line(self.numeric), self.codes, self.marks, self.n_coefs, self.y, self.weight, self.sparse
+        )
 
     def take(self, rows: NDArray[np.intp]) -> Block:
         """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one."""
@@ -247,23 +249,12 @@ def concatenate(blocks: Sequence[Block]) -> Block:
     )
 
 
-def _flat(numeric: NDArray[Any]) -> tuple[NDArray[Any], int, bool]:
-    n_x, rows = numeric.shape
-    if numeric.flags.c_contiguous:
-        return numeric.reshape(-1), max(rows, 1), False
-    if numeric.flags.f_contiguous:
-        return numeric.T.reshape(-1), n_x, True
+def _along_a_line(numeric: NDArray[Any]) -> NDArray[Any]:
+    """Return columns of which each feature is contiguous, or each example: the same, else a copy."""
     size = numeric.itemsize
-    feature, example = numeric.strides
-    whole = feature % size == 0 and example % size == 0
-    if whole and (example == size or rows == 1) and (feature >= rows * size or n_x == 1):
-        ld = max(feature // size, rows)
-        length = (n_x - 1) * ld + rows
-        return as_strided(numeric, (length,), (size,)), ld, False
-    if whole and (feature == size or n_x == 1) and example >= n_x * size:
-        ld = example // size
-        return as_strided(numeric, ((rows - 1) * ld + n_x,), (size,)), ld, True
-    return np.ascontiguousarray(numeric).reshape(-1), rows, False
+    along = [stride == size or length < 2 for stride, length in zip(numeric.strides, numeric.shape, strict=True)]
+    whole = all(stride % size == 0 for stride in numeric.strides)
+    return numeric if whole and any(along) else np.ascontiguousarray(numeric)
 
 
 def bits_of(positions: NDArray[np.intp], n: int) -> NDArray[np.uint8]:
@@ -283,17 +274,11 @@ def kept_of(kept: NDArray[np.uint8] | None, rows: NDArray[np.intp], n_rows: int)
     return bits_of(rows, n_rows) if kept is None else bits_of(positions_of(kept)[rows], 8 * kept.size)
 
 
-def hash_kept(
-    first_row: int,
-    n_rows: int,
-    kept: NDArray[np.uint8] | None,
-    seed: int,
-    hashes: Callable[[int, int, int], NDArray[np.uint64]],
-) -> NDArray[np.uint64]:
-    """Return the hash of each of some rows' indices and the seed, made by `hash_rows` or its compiled like."""
+def hash_kept(first_row: int, n_rows: int, kept: NDArray[np.uint8] | None, seed: int) -> NDArray[np.uint64]:
+    """Return the hash of each of some rows' indices and the seed, made by `hash_rows`."""
     if kept is None:
-        return hashes(first_row, n_rows, seed)
-    return hashes(first_row, 8 * kept.size, seed)[positions_of(kept)]
+        return hash_rows(first_row, n_rows, seed)
+    return hash_rows(first_row, 8 * kept.size, seed)[positions_of(kept)]
 
 
 def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
@@ -303,7 +288,9 @@ def hash_rows(first_row: int, n_rows: int, seed: int) -> NDArray[np.uint64]:
     wherever the rows live. SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", OOPSLA 2014), started at a mixed seed.
     """
-    return hash_of(np.arange(first_row, first_row + n_rows, dtype=np.int64), seed)
+    hashes = np.empty(n_rows, np.uint64)
+    core.hash_rows(int(mixed(seed)[0]), first_row, hashes)
+    return hashes
 
 
 def hash_of(rows: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
@@ -322,8 +309,8 @@ def mixed(seed: int) -> NDArray[np.uint64]:
     return state
 
 
-def splitmix(state: Any) -> Any:
-    """Return the hash of uint64 states, an array or (compiled, in the kernels) one."""
+def splitmix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the hash of uint64 states."""
     z = state + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

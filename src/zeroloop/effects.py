@@ -26,8 +26,8 @@ from zeroloop.errors import DataError, OptionError
 from zeroloop.estimates import Estimates, State, own_units, reach_of, relative, two_sided
 from zeroloop.figures import Figures
 from zeroloop.inference.statistics import weighted_columns, weights_of
+from zeroloop.kernels import statistics
 from zeroloop.kernels.forms import predictors
-from zeroloop.kernels.select import statistics
 from zeroloop.model import Model
 from zeroloop.resources import Resources
 from zeroloop.scored import total_over
@@ -166,16 +166,15 @@ def _changes(schema: Schema) -> list[Change]:
 
 def _probabilities(z: FloatArray, several: bool) -> FloatArray:
     """Return the probability of each class but the first, `(K - 1, rows)`, of predictors relative to the first."""
-    kernels = statistics(z.shape[1], 1)
-    shares: FloatArray = kernels.probabilities(np.concatenate([np.zeros_like(z[:1]), z]) if several else z[0])
+    shares = statistics.probabilities(np.concatenate([np.zeros_like(z[:1]), z]) if several else z[0])
     return np.asarray(shares[1:])
 
 
 def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several: bool) -> EffectSums:
-    n_rows, n, k = block.n_rows, block.n_coefs, len(coef)
+    n, k = block.n_coefs, len(coef)
     zero = np.zeros(len(block.numeric))
     weight = weights_of(block)
-    z = predictors(block, coef, zero, n_rows)
+    z = predictors(block, coef, zero)
     p = _probabilities(z, several)
     same = np.eye(k)
     slopes, slope_gradients = np.zeros((k, k)), np.zeros((k, k, k, n))
@@ -184,7 +183,7 @@ def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several:
             slopes[a, m] = np.sum(weight * p[a] * (same[a, m] - p[m]))
             for b in range(k):
                 bend = p[a] * ((same[a, b] - p[b]) * (same[a, m] - p[m]) - p[m] * (same[m, b] - p[b]))
-                slope_gradients[a, m, b] = weighted_columns(block, weight * bend, zero, n_rows)
+                slope_gradients[a, m, b] = weighted_columns(block, weight * bend, zero)
     n_levels = sum(len(change.codes) for change in changes)
     levels, level_gradients = np.zeros((n_levels, k)), np.zeros((n_levels, k, k, n))
     extended = np.append(coef, np.zeros((k, 1)), axis=1)
@@ -200,7 +199,7 @@ def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several:
             for a in range(k):
                 for b in range(k):
                     slope = weight * share[a] * (same[a, b] - share[b])
-                    level_gradients[at, a, b] = weighted_columns(moved, slope, zero, n_rows)
+                    level_gradients[at, a, b] = weighted_columns(moved, slope, zero)
             at += 1
     return EffectSums(
         weight=float(np.sum(weight)),

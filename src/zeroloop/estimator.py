@@ -23,7 +23,7 @@ from zeroloop.estimates import blurred
 from zeroloop.fit import Options, Shape, plain_shape
 from zeroloop.grid import numbers_of
 from zeroloop.inference.unpenalised import SEPARATED, Checked, fit_checked
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.objective import Evaluation, Lowest, Units
 from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
 from zeroloop.plain_text import number_of
@@ -408,18 +408,16 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         coef = self._dense_coef()
         coef = np.column_stack([np.broadcast_to(self.intercept_, len(coef)), coef]).astype(np.float64)
         source = source_of(X, threads=self._threads())
-        kernels = statistics(source.n_rows, source.n_coefs)
         centre = np.zeros(source.n_numeric)
         one_by_one = len(coef) > 1 and self.multi_class == "ovr"
         finite = []
 
         def of_block(block: Block) -> FloatArray:
-            z: FloatArray = kernels.predictor(block, coef=coef, centre=centre)
+            z = statistics.predictor(block, coef=coef, centre=centre)
             finite.append(bool(np.isfinite(np.sum(z))))
             if not probability:
                 return z
-            probabilities: FloatArray = kernels.probabilities(as_softmax(z) if one_by_one else z)
-            return probabilities
+            return statistics.probabilities(as_softmax(z) if one_by_one else z)
 
         lines = (len(self.classes_),) if probability or len(coef) > 1 else ()
         scored = source.concatenate(of_block, lines)

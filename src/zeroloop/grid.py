@@ -24,7 +24,7 @@ from zeroloop.fit import (
     narrowed,
     objective_of,
 )
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.labels import Labels, count_labels
 from zeroloop.objective import Evaluation, Objective, Units
 from zeroloop.solvers.proximal_newton import descend, start_curvature
@@ -388,16 +388,15 @@ def _reweighted(block: Block, fold_of: Callable[[Block], NDArray[np.intp]], fold
 
 def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> FloatArray:
     """Return the block's weight and its loss at each C, `(1 + n_C,)`."""
-    kernels = statistics(block.n_rows, block.n_coefs)
     centre = np.zeros(block.numeric.shape[0])
     if len(coefs[0]) == 1 or multi_class == "multinomial":
-        totals = [kernels.sums(block, coef, centre, 0) for coef in coefs]
+        totals = [statistics.sums(block, coef, centre, 0) for coef in coefs]
         return np.array([totals[0].weight, *(total.loss for total in totals)])
     assert block.y is not None
     weight = np.ones(block.n_rows) if block.weight is None else block.weight
     found = [float(np.sum(weight))]
     for coef in coefs:
-        logs = as_softmax(kernels.predictor(block, coef, centre))
+        logs = as_softmax(statistics.predictor(block, coef, centre))
         right = logs[block.y.astype(np.intp), np.arange(block.n_rows)]
         found.append(float(np.sum(weight * (np.log(np.sum(np.exp(logs), axis=0)) - right))))
     return np.array(found)

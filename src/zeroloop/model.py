@@ -25,7 +25,7 @@ from zeroloop.estimates import (
     own_units,
 )
 from zeroloop.figures import Figures
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.model_file import write_document
 from zeroloop.one_row import RowPlan, plan_of
 from zeroloop.packed_estimates import packed
@@ -169,7 +169,7 @@ class Model:
 
     def probabilities(self, z: FloatArray) -> FloatArray:
         """Return the probability of each class `(n_classes, rows)` of predictors, `(rows,)` or `(n_classes, rows)`."""
-        shares: FloatArray = statistics(z.shape[-1], self.schema.n_coefs).probabilities(self.as_softmax(z))
+        shares: FloatArray = statistics.probabilities(self.as_softmax(z))
         return shares
 
     def as_softmax(self, z: FloatArray) -> FloatArray:
@@ -271,8 +271,7 @@ class Model:
         batch = read.rows
         encoded = encode(batch, self.schema, read.first_row, labelled)
         # The coefficients are about zero, so the centre is too.
-        kernels = statistics(batch.num_rows, self.schema.n_coefs)
-        z = kernels.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
+        z = statistics.predictor(encoded.block, self.coef, np.zeros(len(self.schema.numeric)))
         if self.schema.missing == "drop":
             z[..., ~encoded.complete] = np.nan
         errors = None if error_of is None else error_of(encoded.block, self.probabilities(z))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels.few import Rows
-from zeroloop.kernels.small import dense_terms
+from zeroloop.kernels.forms import dense_terms
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource
 

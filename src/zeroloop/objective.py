@@ -23,14 +23,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
+from zeroloop.kernels import columns, few, statistics
+from zeroloop.kernels.few import is_small
 from zeroloop.kernels.orthant import minimise_quadratic, smallest_subgradient
-from zeroloop.kernels.select import columns_kernels, statistics
 
 S = TypeVar("S")
 
@@ -180,7 +181,6 @@ class Objective:
         self._source = source
         self._max_passes = math.inf if max_passes is None else max_passes
         self.best: tuple[FloatArray, Evaluation] | None = None
-        self._kernels = statistics(source.n_rows, source.n_coefs)
         self._units = units
         self._held = np.full(source.n_coefs, np.nan) if held is None else held
         # A slice where it can be, which copies nothing.
@@ -247,7 +247,7 @@ class Objective:
     def __call__(self, theta: FloatArray, order: int) -> Evaluation:
         """Evaluate in one pass: the value (order 0), the gradient too (1), the Hessian too (2)."""
         total = self._pass(
-            partial(self._kernels.sums, coef=self.about_centre(theta), centre=self._units.centre, order=order)
+            partial(statistics.sums, coef=self.about_centre(theta), centre=self._units.centre, order=order)
         )
         gradient, hessian, slope = np.empty(0), np.empty((0, 0)), np.empty(0)
         if total.gradient is not None:
@@ -285,7 +285,7 @@ class Objective:
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
         total = self._pass(
-            partial(self._kernels.hessian_diagonal, coef=self.about_centre(theta), centre=self._units.centre)
+            partial(statistics.hessian_diagonal, coef=self.about_centre(theta), centre=self._units.centre)
         )
         values, squares = total.diagonal / self._units.scale**2 / total.weight, total.squares
         # In the data's own units fourth powers may overflow or vanish: then a column has as many rows as there are.
@@ -307,7 +307,7 @@ class Objective:
         """Return the Hessian at theta times `direction`, `(n_theta,)`, in one pass."""
         total = self._pass(
             partial(
-                self._kernels.hessian_vector,
+                statistics.hessian_vector,
                 coef=self.about_centre(theta),
                 direction=self.direction(direction),
                 centre=self._units.centre,
@@ -323,9 +323,7 @@ class Objective:
         it. (A Kronecker product, as Martens and Grosse have it, "Optimizing neural networks with Kronecker-factored
         approximate curvature", ICML, 2015.)
         """
-        total = self._pass(
-            partial(self._kernels.shared_hessian, coef=self.about_centre(theta), centre=self._units.centre)
-        )
+        total = self._pass(partial(statistics.shared_hessian, coef=self.about_centre(theta), centre=self._units.centre))
         assert total.hessian is not None
         assert total.gradient is not None
         return self._scaled(total.hessian, 1, total.weight), total.gradient / np.mean(np.diag(total.gradient))
@@ -355,19 +353,19 @@ class Objective:
 
         """
         n_coefs = self._source.n_coefs
-        kernels = columns_kernels(self.n_rows, n_coefs)
+        kernels: Any = few if is_small(self.n_rows, n_coefs) else columns
         which = np.flatnonzero(wanted)
         position = np.full(n_coefs + 1, -1, np.int64)
         position[self.free[which]] = np.arange(which.size)
         unit = np.zeros(n_coefs)
         unit[self._free] = self._unit
         found = self._pass(partial(kernels.pick, position=position, centre=self._units.centre, unit=unit))
-        columns = kernels.assembled(found)
+        picked = kernels.assembled(found)
         by_output = theta.reshape(self.n_outputs, -1)
         p = self.penalty
         terms = kernels.Terms(*(v.reshape(by_output.shape)[:, which] for v in (p.l2, p.l1, p.lower, p.upper)))
         moved = by_output.copy()
-        moved[:, which] = kernels.solve(columns, by_output[:, which], terms, tol, MOST_COLUMN_STEPS)
+        moved[:, which] = kernels.solve(picked, by_output[:, which], terms, tol, MOST_COLUMN_STEPS)
         return moved.ravel()
 
     def sample(self, rows: int, seed: int) -> Objective:

@@ -27,11 +27,11 @@ def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Sc
     """
     n, centre = schema.n_coefs, schema.centre
     if len(share) == 2:
-        found = np.sqrt(squared_lengths(block, forms, centre, block.n_rows))
+        found = np.sqrt(squared_lengths(block, forms, centre))
     else:
         total = np.zeros_like(share)
         for form in forms:
-            of_each = predictors(block, form.reshape(-1, n), centre, block.n_rows)
+            of_each = predictors(block, form.reshape(-1, n), centre)
             mean = np.sum(share[1:] * of_each, axis=0)
             moved = np.concatenate([-mean[np.newaxis], of_each - mean])  # of log p; of the logit 1 / (1 - p) times
             total += moved**2
@@ -41,7 +41,7 @@ def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Sc
         for direction in estimates.separation.directions().reshape(-1, estimates.n_outputs, n):
             about = direction.copy()
             about[:, 0] += about[:, 1 : 1 + centre.size] @ centre
-            moved = np.max(np.abs(predictors(block, about, centre, block.n_rows)), axis=0)
+            moved = np.max(np.abs(predictors(block, about, centre)), axis=0)
             undecided |= moved > NO_GROWTH * np.max(np.abs(about) * schema.scale)
         found[..., undecided] = np.nan
     return found

@@ -19,7 +19,7 @@ from zeroloop.bars import shown
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.model import Model
 from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
@@ -222,14 +222,14 @@ def source_scores(source: Source, coef: FloatArray, shares: Sequence[float], mul
     """Return the scores of coefficients `(n_outputs, n_coefs)` on a source's rows; None where they have no weight."""
     if source.n_rows == 0:
         return None
-    total = source.reduce(partial(_block_sums, coef=coef, multi_class=multi_class, n_rows=source.n_rows))
+    total = source.reduce(partial(_block_sums, coef=coef, multi_class=multi_class))
     return total.beside_base_rate(shares) if total.weight > 0 else None
 
 
-def _block_sums(block: Block, coef: FloatArray, multi_class: str, n_rows: int) -> ScoreSums:
+def _block_sums(block: Block, coef: FloatArray, multi_class: str) -> ScoreSums:
     assert block.y is not None
     # The coefficients are about zero, so the centre is too.
-    z = statistics(n_rows, block.n_coefs).predictor(block, coef, np.zeros(len(block.numeric)))
+    z = statistics.predictor(block, coef, np.zeros(len(block.numeric)))
     if z.ndim > 1 and multi_class == "ovr":
         z = as_softmax(z)
     return score_sums(block.y.astype(np.float64), z, block.weight)

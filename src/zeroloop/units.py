@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import LARGEST, SMALLEST, Moments, is_constant, out_of_range
 from zeroloop.objective import Units
 
@@ -69,7 +69,7 @@ def held_with_idle(units: Units, fit_intercept: bool, held: FloatArray | None) -
 
 
 def _of_numbers(source: Source, name_of: Callable[[int], str]) -> Units | None:
-    moments = source.reduce(statistics(source.n_rows, source.n_coefs).moments)
+    moments = source.reduce(statistics.moments)
     mean, constant = moments.mean, np.zeros(source.n_coefs, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):
         deviation = moments.deviation()
@@ -96,7 +96,7 @@ def _of_numbers(source: Source, name_of: Callable[[int], str]) -> Units | None:
 
 
 def _of_sparse(source: Source, name_of: Callable[[int], str]) -> Units | None:
-    largest = source.reduce(statistics(source.n_rows, source.n_coefs).largest).values
+    largest = source.reduce(statistics.largest).values
     if not np.all(np.isfinite(largest)):
         return None
     for j in np.flatnonzero((largest > 0) & ~((largest > SMALLEST) & (largest < LARGEST)))[:1].tolist():

@@ -91,8 +91,8 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
         held: `(n_coefs,)`, coefficients that are not estimated anyway; NaN for the others.
 
     """
-    n_rows, centre = source.n_rows, units.centre
-    upper = source.reduce(partial(_products, centre=centre, n_rows=n_rows))
+    centre = units.centre
+    upper = source.reduce(partial(_products, centre=centre))
     free = np.flatnonzero(np.isnan(held))
     unit = 1 / units.scale[free]
     products = symmetric(upper[np.ix_(free, free)]) * unit[:, np.newaxis] * unit
@@ -106,7 +106,7 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
     for form, j in zip(forms, suspects, strict=True):
         form[free] = -found.on[int(j)] * unit
         form[free[j]] += unit[j]
-    lengths = source.reduce(partial(squares_of_forms, forms=forms, centre=centre, n_rows=n_rows))
+    lengths = source.reduce(partial(squares_of_forms, forms=forms, centre=centre))
     aliased: list[Aliased] = []
     near: list[Near] = []
     for j, length, form in zip(suspects, lengths, forms, strict=True):
@@ -120,5 +120,5 @@ def look_at_columns(source: Source, units: Units, held: FloatArray) -> Columns:
     return Columns(squares, tuple(aliased), tuple(near), 2)
 
 
-def _products(block: Block, centre: FloatArray, n_rows: int) -> FloatArray:
-    return weighted_products(block, weights_of(block), centre, n_rows)
+def _products(block: Block, centre: FloatArray) -> FloatArray:
+    return weighted_products(block, weights_of(block), centre)

@@ -109,9 +109,7 @@ def look(source: TableSource, units: Units, held: FloatArray) -> Looked:
             break
         at = np.array([one.at for one in near], dtype=np.intp)
         forms = np.stack([one.form for one in near])
-        viewed = viewed.viewed(
-            partial(_exchanged, at=at, forms=forms, centre=basis.from_units.centre, n_rows=source.n_rows)
-        )
+        viewed = viewed.viewed(partial(_exchanged, at=at, forms=forms, centre=basis.from_units.centre))
         centre, scale = basis.from_units.centre.copy(), basis.from_units.scale.copy()
         centre[at - 1] = 0.0
         scale[at] = [one.deviation for one in near]
@@ -129,8 +127,8 @@ def look(source: TableSource, units: Units, held: FloatArray) -> Looked:
     return Looked(source=viewed, units=basis.from_units, basis=basis, columns=columns, passes=passes)
 
 
-def _exchanged(block: Block, at: NDArray[np.intp], forms: FloatArray, centre: FloatArray, n_rows: int) -> Block:
+def _exchanged(block: Block, at: NDArray[np.intp], forms: FloatArray, centre: FloatArray) -> Block:
     """Return a block with some columns of numbers exchanged for their remainders."""
     numeric = block.numeric.astype(np.float64)
-    numeric[at - 1] = exact_predictors(block, forms, centre, n_rows)
+    numeric[at - 1] = exact_predictors(block, forms, centre)
     return replace(block, numeric=numeric)

@@ -36,7 +36,7 @@ def _levels(source: Source, schema: Schema) -> list[str]:
     """Return, in words, the levels whose rows lack a class."""
     classes = schema.target.levels
     zero = np.zeros(len(schema.numeric))
-    counts = source.reduce(partial(class_columns, centre=zero, n_rows=source.n_rows, n_classes=len(classes)))
+    counts = source.reduce(partial(class_columns, centre=zero, n_classes=len(classes)))
     terms = list(schema.terms)
     columns = np.array(schema.columns_of_terms, dtype=object)
     found = []

@@ -46,15 +46,14 @@ def scores_squared(
         n_clusters: None to sum over rows.
 
     """
-    n_rows = source.n_rows
     if n_clusters is None:
-        upper = source.reduce(partial(meat, coef=coef, centre=centre, n_rows=n_rows, squared=sampling))
+        upper = source.reduce(partial(meat, coef=coef, centre=centre, squared=sampling))
         return symmetric(upper)
     n = max(len(coef) - 1, 1) * coef.shape[1]
     n_shares = 1 + n_clusters * n // MOST_SCORES
     total = np.zeros((n, n))
     for share in range(n_shares):
-        statistic = partial(cluster_scores, coef=coef, centre=centre, n_rows=n_rows, share=share, n_shares=n_shares)
+        statistic = partial(cluster_scores, coef=coef, centre=centre, share=share, n_shares=n_shares)
         scores = source.reduce(statistic).merged().scores
         total += scores.T @ scores
     return total

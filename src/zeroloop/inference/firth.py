@@ -56,7 +56,6 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
                 coef=objective.about_centre(theta),
                 forms=forms,
                 centre=units.centre,
-                n_rows=source.n_rows,
             )
         )
         unit = 1 / units.scale[free]

@@ -128,7 +128,7 @@ def settle(
     objective = objective_over(source, 1.0)
     n_outputs = max(objective.n_outputs - 1, 1)
     space = Space(free=objective.free, unit=unit[objective.free], n_outputs=n_outputs, n_coefs=source.n_coefs)
-    frame = Frame(centre=centre, n_rows=source.n_rows)
+    frame = Frame(centre=centre)
     part = decided(objective)
     counted = Counted(source)
     reach = float(np.sqrt(totals[1] * totals[3]))
@@ -210,7 +210,7 @@ def settled_at(source: TableSource, objective: Objective, solution: Solution, un
         source=source,
         log_likelihood=-solution.last.loss * weight,
         space=Space(free=objective.free, unit=unit, n_outputs=1, n_coefs=source.n_coefs),
-        frame=Frame(centre=units.centre, n_rows=source.n_rows),
+        frame=Frame(centre=units.centre),
         rest=None,
         settled=solution.converged,
         sure=True,

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.inference.information import symmetric
 from zeroloop.inference.statistics import weighted_products, weights_of
-from zeroloop.kernels.forms import predictors
-from zeroloop.kernels.small import dense_terms
+from zeroloop.kernels.forms import dense_terms, predictors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +40,18 @@ class Frame:
 
     Attributes:
         centre: `(n_x,)`, of the columns of numbers.
-        n_rows: of the source.
         recessions: what was found so far; see `remaining`.
 
     """
 
     centre: FloatArray
-    n_rows: int
     recessions: tuple[Recession, ...] = ()
 
 
 def margins_of(block: Block, direction: FloatArray, frame: Frame) -> FloatArray:
     """Return a direction's margin on each pair, `(n_classes, rows)`; 0 where the class is the row's own."""
     assert block.y is not None
-    z = predictors(block, direction, frame.centre, frame.n_rows)
+    z = predictors(block, direction, frame.centre)
     if len(z) == 1:
         second = block.y > 0.5
         return np.stack([np.where(second, z[0], 0.0), np.where(second, 0.0, -z[0])])
@@ -104,7 +101,7 @@ def products_of_pairs(block: Block, frame: Frame, n_outputs: int) -> FloatArray:
     for a in range(k):
         for b in range(a, k):
             weight = share[a] * ((a == b) - share[b])
-            products = symmetric(weighted_products(block, weight, frame.centre, frame.n_rows))
+            products = symmetric(weighted_products(block, weight, frame.centre))
             total[a, :, b] = products
             total[b, :, a] = products
     return total.reshape(k * n, k * n)
@@ -115,7 +112,7 @@ def squares_of_pairs(block: Block, forms: FloatArray, frame: Frame) -> FloatArra
     share = _spread(block, frame, forms.shape[1])
     found = []
     for form in forms:
-        z = predictors(block, form, frame.centre, frame.n_rows)
+        z = predictors(block, form, frame.centre)
         z = np.concatenate([np.zeros_like(z[:1]), z])
         found.append(np.sum(share * (z - np.sum(share * z, axis=0)) ** 2))
     return np.array(found)

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.inference.information import symmetric
-from zeroloop.kernels.forms import AT_ONCE, predictors, squared_lengths
-from zeroloop.kernels.select import statistics
-from zeroloop.kernels.small import dense_terms
+from zeroloop.kernels import statistics
+from zeroloop.kernels.forms import AT_ONCE, dense_terms, predictors, squared_lengths
 
 SCORE_ROWS = 4_096  # rows whose terms are held at a time
 FEWEST_MERGED = 1_024  # clusters
@@ -28,57 +27,56 @@ def weights_of(block: Block) -> FloatArray:
     return np.ones(block.n_rows) if block.weight is None else block.weight
 
 
-def weighted_columns(block: Block, row_weight: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def weighted_columns(block: Block, row_weight: FloatArray, centre: FloatArray) -> FloatArray:
     """Return `sum_i row_weight[i] x[j, i]`, `(n_coefs,)`, about the centre.
 
     Args:
         block: rows.
         row_weight: `(rows,)`, of any sign.
         centre: `(n_x,)`.
-        n_rows: of the block's source.
 
     """
-    gradient = _at_zero(block, 2 * row_weight, centre, n_rows, order=1).gradient
+    gradient = _at_zero(block, 2 * row_weight, centre, order=1).gradient
     assert gradient is not None
     return np.asarray(gradient[0])
 
 
-def weighted_products(block: Block, row_weight: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def weighted_products(block: Block, row_weight: FloatArray, centre: FloatArray) -> FloatArray:
     """Return `sum_i row_weight[i] x[j, i] x[k, i]`, the upper triangle of `(n_coefs, n_coefs)`; as above."""
     if np.any(row_weight < 0):  # a sweep may take the square root of a weight
-        positive = weighted_products(block, np.maximum(row_weight, 0.0), centre, n_rows)
-        return positive - weighted_products(block, np.maximum(-row_weight, 0.0), centre, n_rows)
-    hessian = _at_zero(block, 4 * row_weight, centre, n_rows, order=2).hessian
+        positive = weighted_products(block, np.maximum(row_weight, 0.0), centre)
+        return positive - weighted_products(block, np.maximum(-row_weight, 0.0), centre)
+    hessian = _at_zero(block, 4 * row_weight, centre, order=2).hessian
     assert hessian is not None
     return hessian
 
 
-def _at_zero(block: Block, weight: FloatArray, centre: FloatArray, n_rows: int, order: int) -> Sums:
+def _at_zero(block: Block, weight: FloatArray, centre: FloatArray, order: int) -> Sums:
     rows = replace(block, y=np.zeros(block.n_rows, np.float32), weight=weight)
-    sums: Callable[..., Sums] = statistics(n_rows, block.n_coefs).sums
+    sums: Callable[..., Sums] = statistics.sums
     return sums(rows, np.zeros((1, block.n_coefs)), centre, order)
 
 
-def probabilities(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def probabilities(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the probability of each class but the first `(n_classes - 1, rows)`, given one output or K of them."""
-    z = predictors(block, coef, centre, n_rows)
-    shares: FloatArray = statistics(n_rows, block.n_coefs).probabilities(z[0] if len(z) == 1 else z)
+    z = predictors(block, coef, centre)
+    shares: FloatArray = statistics.probabilities(z[0] if len(z) == 1 else z)
     return np.asarray(shares[1:])
 
 
-def residuals(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def residuals(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return probability minus indicator of each class but the first, `(n_classes - 1, rows)`; not weighted."""
     assert block.y is not None
-    share = probabilities(block, coef, centre, n_rows)
+    share = probabilities(block, coef, centre)
     right: NDArray[np.bool_] = np.asarray(block.y == np.arange(1, 1 + len(share))[:, np.newaxis])
     return np.asarray(share - right)
 
 
-def squares_of_forms(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def squares_of_forms(block: Block, forms: FloatArray, centre: FloatArray) -> FloatArray:
     """Return `sum_i weight[i] (forms[k] . x_i)^2`, `(k,)`."""
     weight = weights_of(block)
     found = [
-        predictors(block, forms[start : start + AT_ONCE], centre, n_rows) ** 2 @ weight
+        predictors(block, forms[start : start + AT_ONCE], centre) ** 2 @ weight
         for start in range(0, len(forms), AT_ONCE)
     ]
     return np.concatenate(found)
@@ -95,25 +93,24 @@ def row_totals(block: Block) -> FloatArray:
     return np.array([some.size, np.sum(some), some @ some, np.sum(1 / some)])
 
 
-def meat(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int, squared: bool) -> FloatArray:
+def meat(block: Block, coef: FloatArray, centre: FloatArray, squared: bool) -> FloatArray:
     """Return the sum over rows of each row's gradient times itself, `(n, n)`, upper triangle; n = outputs * n_coefs.
 
     Args:
         block: rows with labels.
         coef: `(n_outputs, n_coefs)`, about the centre; of K classes K outputs, of which the first is the reference.
         centre: `(n_x,)`.
-        n_rows: of the source.
         squared: whether a weight scales its row's gradient (sampling weights), instead of counting rows alike.
 
     """
-    r = residuals(block, coef, centre, n_rows)
+    r = residuals(block, coef, centre)
     weight = weights_of(block)
     weight = weight * weight if squared else weight
     k, n = len(r), block.n_coefs
     total = np.zeros((k, n, k, n))
     for a in range(k):
         for b in range(a, k):
-            products = weighted_products(block, weight * r[a] * r[b], centre, n_rows)
+            products = weighted_products(block, weight * r[a] * r[b], centre)
             # Between two outputs the whole matrix stands in the upper triangle, not only its own.
             total[a, :, b] = products if a == b else symmetric(products)
     return total.reshape(k * n, k * n)
@@ -154,22 +151,19 @@ class ClusterScores:
         return ClusterScores(clusters, scores)
 
 
-def cluster_scores(
-    block: Block, coef: FloatArray, centre: FloatArray, n_rows: int, share: int, n_shares: int
-) -> ClusterScores:
+def cluster_scores(block: Block, coef: FloatArray, centre: FloatArray, share: int, n_shares: int) -> ClusterScores:
     """Return the summed gradients of the clusters in one of `n_shares` shares of all, so that some fit in memory.
 
     Args:
         block: rows with labels and clusters.
         coef: `(n_outputs, n_coefs)`, about the centre.
         centre: `(n_x,)`.
-        n_rows: of the source.
         share: which of the shares.
         n_shares: into how many the clusters are split.
 
     """
     assert block.cluster is not None
-    r = residuals(block, coef, centre, n_rows) * weights_of(block)
+    r = residuals(block, coef, centre) * weights_of(block)
     mine = block.cluster % n_shares == share
     clusters, place = np.unique(block.cluster, return_inverse=True)
     kept = clusters % n_shares == share
@@ -221,16 +215,16 @@ def numeric_ranges(block: Block, n_classes: int) -> Range:
     return Range(least, greatest)
 
 
-def class_columns(block: Block, centre: FloatArray, n_rows: int, n_classes: int) -> FloatArray:
+def class_columns(block: Block, centre: FloatArray, n_classes: int) -> FloatArray:
     """Return the sum of each column over each class's rows with weight, `(n_classes, n_coefs)`, about the centre."""
     assert block.y is not None
     used = (weights_of(block) > 0).astype(np.float64)
     return np.stack(
-        [weighted_columns(block, used * (block.y == k), centre, n_rows) for k in range(n_classes)],
+        [weighted_columns(block, used * (block.y == k), centre) for k in range(n_classes)],
     )
 
 
-def firth_sums(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def firth_sums(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatArray) -> FloatArray:
     """Return what Firth's penalty adds to the log-likelihood's gradient and, about, to the information.
 
     Of shape `(1 + n_coefs, n_coefs)`, about the centre: first `sum_i weight[i] h[i] (1/2 - a[i]) x[j, i]`, with a row's
@@ -242,11 +236,10 @@ def firth_sums(block: Block, coef: FloatArray, forms: FloatArray, centre: FloatA
         coef: `(1, n_coefs)`, about the centre.
         forms: `(k, n_coefs)`, about the centre, with `forms' forms = V`, the inverse of the information.
         centre: `(n_x,)`.
-        n_rows: of the source.
 
     """
-    a = probabilities(block, coef, centre, n_rows)[0]
+    a = probabilities(block, coef, centre)[0]
     curvature = a * (1 - a)
-    weighted = weights_of(block) * curvature * squared_lengths(block, forms, centre, n_rows)
-    pull = weighted_columns(block, weighted * (0.5 - a), centre, n_rows)
-    return np.vstack([pull, weighted_products(block, weighted * curvature, centre, n_rows)])
+    weighted = weights_of(block) * curvature * squared_lengths(block, forms, centre)
+    pull = weighted_columns(block, weighted * (0.5 - a), centre)
+    return np.vstack([pull, weighted_products(block, weighted * curvature, centre)])

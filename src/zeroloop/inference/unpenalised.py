@@ -266,7 +266,7 @@ def _free(problem: _Problem, objective: Objective, theta: FloatArray) -> _Free |
             n_coefs=problem.source.n_coefs,
             ways=ways if n_outputs == 1 and np.any(ways) else None,
         ),
-        frame=Frame(centre=problem.units.centre, n_rows=problem.source.n_rows),
+        frame=Frame(centre=problem.units.centre),
         part=(n if n_outputs > 1 else 0) + np.flatnonzero(np.tile(free, k)),
         at=relative[:, free].ravel(),
         every=bool(np.all(free)),

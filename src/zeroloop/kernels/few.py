@@ -11,12 +11,17 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.blocks import Block, FloatArray
+from zeroloop.blocks import MOST_BLOCK_ROWS, Block, FloatArray
+from zeroloop.kernels.forms import dense_terms
 from zeroloop.kernels.orthant import At, Penalised, Steps, conjugate_gradients, minimise, solving
-from zeroloop.kernels.small import dense_terms
 
 STAGE = 0.3  # of the L1 penalty before
 STAGE_TOL = 0.1  # of it
+# Up to here rows are few: dense columns are a matrix at once, and fits over them are made in turn.
+SMALL_VALUES = 250_000
+# With fewer rows than columns a fit is made in the rows' space: it takes few passes, and matrix products do.
+MOST_WIDE_ROWS = 2_000
+WIDE_VALUES = 5_000_000
 COLUMNS_AT_ONCE = 64  # that are squared
 MOST_WORK = 300_000_000  # products that a step's equations may take; where more, by conjugate gradients
 
@@ -44,6 +49,12 @@ class Rows:
             np.concatenate([self.y, other.y]),
             np.concatenate([self.weight, other.weight]),
         )
+
+
+def is_small(n_rows: int, n_coefs: int) -> bool:
+    """Return whether rows are so few that they are looked at as one dense matrix; by the shape alone."""
+    wide = n_rows <= min(MOST_WIDE_ROWS, n_coefs) and n_rows * n_coefs <= WIDE_VALUES
+    return wide or (n_rows < MOST_BLOCK_ROWS and n_rows * n_coefs <= SMALL_VALUES)
 
 
 def pick(block: Block, position: NDArray[np.int64], centre: FloatArray, unit: FloatArray) -> Rows:

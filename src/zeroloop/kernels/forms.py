@@ -5,26 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 
 AT_ONCE = 32  # forms of a block that are held at a time
 
 
-def predictors(block: Block, coef: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def predictors(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the linear predictor of each output and row, `(n_outputs, rows)`.
 
     Args:
         block: rows.
         coef: `(n_outputs, n_coefs)`, about the centre.
         centre: `(n_x,)`.
-        n_rows: of the block's source.
 
     """
-    z: FloatArray = statistics(n_rows, block.n_coefs).predictor(block, coef, centre)
+    z: FloatArray = statistics.predictor(block, coef, centre)
     return z.reshape(len(coef), -1)
 
 
-def exact_predictors(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def exact_predictors(block: Block, forms: FloatArray, centre: FloatArray) -> FloatArray:
     """Return forms of each row, `(k, rows)`, of which columns of numbers are summed in twice the digits of float64.
 
     What is left of a column once others are taken from it is a millionth of its terms; rounded where these are, rows
@@ -36,12 +35,11 @@ def exact_predictors(block: Block, forms: FloatArray, centre: FloatArray, n_rows
         block: rows.
         forms: `(k, n_coefs)`, about the centre.
         centre: `(n_x,)`.
-        n_rows: of the block's source.
 
     """
     rest = forms.copy()
     rest[:, 1 : 1 + centre.size] = 0.0
-    found = predictors(block, rest, centre, n_rows) if np.any(rest) else np.zeros((len(forms), block.n_rows))
+    found = predictors(block, rest, centre) if np.any(rest) else np.zeros((len(forms), block.n_rows))
     for total, form in zip(found, forms[:, 1 : 1 + centre.size], strict=True):
         low = np.zeros(block.n_rows)
         for j in np.flatnonzero(form).tolist():
@@ -71,10 +69,32 @@ def _halves(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     return high, a - high
 
 
-def squared_lengths(block: Block, forms: FloatArray, centre: FloatArray, n_rows: int) -> FloatArray:
+def squared_lengths(block: Block, forms: FloatArray, centre: FloatArray) -> FloatArray:
     """Return `sum_k (forms[k] . x_i)^2` of each row, `(rows,)`; `forms` `(k, n_coefs)` is about the centre."""
     total = np.zeros(block.n_rows)
     for start in range(0, len(forms), AT_ONCE):
-        z = predictors(block, forms[start : start + AT_ONCE], centre, n_rows)
+        z = predictors(block, forms[start : start + AT_ONCE], centre)
         total += np.einsum("ki,ki->i", z, z)
     return total
+
+
+def dense_terms(block: Block, centre: FloatArray, rows: slice) -> FloatArray:
+    """Return the terms of some rows `(n_coefs, rows)`: ones, shifted numeric columns, 0/1 for each level."""
+    numeric, all_codes = block.numeric[:, rows], block.codes[:, rows]
+    n_x, n_rows = numeric.shape
+    terms = np.empty((block.n_coefs + 1, n_rows))  # one term after the other, so that NumPy's inner loops are long
+    terms[0] = 1.0
+    np.subtract(numeric, centre[:, np.newaxis], out=terms[1 : 1 + n_x])
+    terms[1 + n_x :] = 0.0
+    for codes in all_codes:
+        terms[codes, np.arange(n_rows)] = 1.0
+    if block.sparse is not None:
+        place, column, values = block.sparse.triples()
+        place = place - (rows.start or 0)
+        met = (place >= 0) & (place < n_rows)
+        terms[1 + n_x + column[met], place[met]] = values[met]
+    if block.marks.size > 0:
+        row = block.marks[0] - (rows.start or 0)
+        here = (row >= 0) & (row < n_rows)
+        terms[block.marks[1, here], row[here]] = 1.0
+    return terms[:-1]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.inference.statistics import weights_of
+from zeroloop.kernels import statistics
 from zeroloop.kernels.forms import predictors
-from zeroloop.kernels.select import statistics
 from zeroloop.scoring import ScoreSums, log_shares, row_scores, score_sums
 from zeroloop.sources.one_against_rest import as_softmax
 
@@ -27,25 +27,23 @@ class Scoring:
     Attributes:
         coef: `(n_outputs, n_coefs)`.
         multi_class: as `zeroloop.fit.Options` has it.
-        n_rows: of the source.
 
     """
 
     coef: FloatArray
     multi_class: str
-    n_rows: int
 
     def predictor(self, block: Block) -> FloatArray:
         """Return the predictor of two classes `(rows,)`, or the logits of more `(K, rows)`."""
         # The coefficients are about zero, so the centre is too.
-        z = predictors(block, self.coef, np.zeros(len(block.numeric)), self.n_rows)
+        z = predictors(block, self.coef, np.zeros(len(block.numeric)))
         if len(z) == 1:
             return np.asarray(z[0])
         return as_softmax(z) if self.multi_class == "ovr" else z
 
     def probabilities(self, z: FloatArray) -> FloatArray:
         """Return the probability of each class, `(K, rows)`."""
-        shares: FloatArray = statistics(self.n_rows, self.coef.shape[1]).probabilities(z)
+        shares: FloatArray = statistics.probabilities(z)
         return shares
 
 

@@ -20,7 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from distributed import Future, get_worker
 
 from zeroloop.blocks import Block
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.sources.dask_cluster import Cluster
 from zeroloop.sources.files import Part, View, as_it_is, followed, tree_of
 from zeroloop.sources.memory import MemorySource, cut_sample
@@ -184,7 +184,7 @@ class DaskSource:
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source in this process over some rows, drawn by a hash of their index: the same rows anywhere."""
-        draw = statistics(self.n_rows, self.n_coefs).draw
+        draw = statistics.draw
         drawn = self.reduce(partial(_drawn, draw=draw, fractions=tuple(fractions), seed=seed))
         return cut_sample(drawn, self.threads)
 

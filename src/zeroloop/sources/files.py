@@ -14,8 +14,7 @@ import numpy as np
 
 from zeroloop.blocks import Block
 from zeroloop.disks import has_room
-from zeroloop.kernels import small
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.sources.budget import Budget, size_text
 from zeroloop.sources.memory import MemorySource, cut_sample
 from zeroloop.sources.spill import Spilled, SpillFile
@@ -266,7 +265,7 @@ class FilesSource:
         kept = self.sampled
         if kept is not None and kept.seed == seed and all(map(float.__le__, map(float, fractions), kept.fractions)):
             return self._sample_of(kept, fractions)
-        draw = statistics(self.n_rows, self.n_coefs).draw
+        draw = statistics.draw
 
         def drawn(block: Block) -> Block:
             block = self.view(block)
@@ -277,7 +276,7 @@ class FilesSource:
     def _sample_of(self, kept: Sampled, fractions: Sequence[float]) -> MemorySource:
         block = self.view(kept.block)
         assert block.rows is not None
-        chosen = small.draw(block, fractions, kept.seed)
+        chosen = statistics.draw(block, fractions, kept.seed)
         drawn = block.sample(chosen, fractions)
         # Where each block's rows end among them: the sample is cut as if it had been drawn block by block.
         ends = np.append(np.searchsorted(block.rows[chosen], kept.starts[1:]), chosen.size)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
-from zeroloop.kernels.select import columns_split, statistics
+from zeroloop.kernels import statistics
+from zeroloop.kernels.columns import split_columns
 from zeroloop.sources.threads import map_all, sum_all, thread_count
 from zeroloop.sparse import Sparse
 
@@ -42,7 +43,7 @@ class MemorySource:
 
     def sample(self, fractions: Sequence[float], seed: int) -> MemorySource:
         """Return a source over some rows, drawn by a hash of their index, weighted as `Block.sample` does, copied."""
-        draw = statistics(self.n_rows, self.n_coefs).draw
+        draw = statistics.draw
 
         def drawn(block: Block) -> Block:
             return block.sample(draw(block, fractions, seed), fractions)
@@ -140,7 +141,7 @@ def sparse_rows(
     cuts = _cut(m, step, y, weight)
     bounds = np.array([*(rows.start for rows, _ in cuts), m])
     if not by_row and len(cuts) > 1:
-        places = columns_split(X.indices, indptr, bounds)
+        places = split_columns(X.indices, indptr, bounds)
     blocks = []
     for b, (rows, shared) in enumerate(cuts):
         if by_row:

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from zeroloop.blocks import Block, Source, TableSource
-from zeroloop.kernels.select import is_small, statistics
+from zeroloop.kernels import statistics
+from zeroloop.kernels.few import is_small
 from zeroloop.sources.memory import MemorySource
 from zeroloop.sources.threads import one_blas_thread
 
@@ -96,8 +97,7 @@ class Together:
         self._asked.clear()
         first = self._sources[0]
         try:
-            size = first.n_rows, first.n_coefs
-            totals = first.reduce_together([self._sources[k] for k, _ in asked], partial(_at_block, asked, size))
+            totals = first.reduce_together([self._sources[k] for k, _ in asked], partial(_at_block, asked))
             self._answers.update(zip((k for k, _ in asked), totals.parts, strict=True))
             self.passes += 1
         except BaseException as error:  # noqa: BLE001  raised where each fit waits
@@ -138,9 +138,7 @@ class Parts:
         return Parts([a + b for a, b in zip(self.parts, other.parts, strict=True)])
 
 
-def _at_block(
-    asked: Sequence[tuple[int, Callable[[Block], Any]]], size: tuple[int, int], blocks: Sequence[Block]
-) -> Parts:
+def _at_block(asked: Sequence[tuple[int, Callable[[Block], Any]]], blocks: Sequence[Block]) -> Parts:
     """Return each statistic of its block; those of gradient passes are made in one sweep over the rows."""
     found: dict[int, Any] = {}
     gradients = []
@@ -152,7 +150,7 @@ def _at_block(
     if gradients:
         of_each = [asked[i][1].keywords for i in gradients]  # type: ignore[attr-defined]
         coefs = [keywords["coef"] for keywords in of_each]
-        sums = statistics(*size).sums_together([blocks[i] for i in gradients], coefs, of_each[0]["centre"])
+        sums = statistics.sums_together([blocks[i] for i in gradients], coefs, of_each[0]["centre"])
         found |= zip(gradients, sums, strict=True)
     return Parts([found[i] for i in range(len(asked))])
 

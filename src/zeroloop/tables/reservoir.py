@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeroloop.blocks import SAMPLING, hash_kept, positions_of
-from zeroloop.kernels.select import statistics
 from zeroloop.tables.draft import Draft, join
 from zeroloop.tables.schema import Level
 
@@ -58,9 +57,8 @@ class Reservoir:
 
     def draw(self, training: Draft) -> Candidates:
         """Return which of a batch's training rows may be kept; any thread may ask."""
-        kernels = statistics(training.n_rows, len(training.numeric) + len(training.codes))
         first_row, n_rows = training.first_row, training.n_rows
-        hashes = hash_kept(first_row, n_rows, training.kept, self.seed + SAMPLING, kernels.hash_rows) >> np.uint64(11)
+        hashes = hash_kept(first_row, n_rows, training.kept, self.seed + SAMPLING) >> np.uint64(11)
         positions = np.flatnonzero(hashes < self._highest)
         return Candidates(positions, hashes[positions])
 

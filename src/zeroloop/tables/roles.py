@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zeroloop.blocks import FloatArray
 from zeroloop.choices import nearest
 from zeroloop.errors import DataError, OptionError
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
 from zeroloop.tables.date_types import date_kind, in_words
@@ -238,7 +238,7 @@ def split_rows(batch: pa.RecordBatch, roles: Roles, first_row: int) -> Rows:
             labels=labels,
             classes=classes,
         )
-    hashes = statistics(batch.num_rows, batch.num_columns).hash_rows(first_row, batch.num_rows, roles.seed)
+    hashes = statistics.hash_rows(first_row, batch.num_rows, roles.seed)
     test = hashes < np.uint64(int(roles.test_fraction * 2**64))
     return Rows(
         training=usable & ~test,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
 from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
@@ -264,7 +264,7 @@ def scan(
     columns = {name: ColumnScan(types=frozenset([types[name]]), n_missing=n) for name in roles.features}
     values, decimals = _as_meant(training, no_decimals)
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
-    described = statistics(batch.num_rows, len(roles.features)).describe(values, weight)
+    described = statistics.describe(values, weight)
     numbers = dict(zip(training.names, described, strict=True))
     missing = {}
     places = training.places()
