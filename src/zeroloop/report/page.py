@@ -151,7 +151,7 @@ def write_page(model: Model, rows: Scored, path: Path) -> None:
 
 def _context(model: Model, rows: Scored) -> dict[str, Any]:
     """Return everything the page shows."""
-    scoring = Scoring(model.coef, model.training.multi_class, rows.n_rows)
+    scoring = Scoring(model.coef, model.training.multi_class)
     found = rows.source.reduce(partial(performance, scoring=scoring))
     if found is None or not found.scores.weight > 0:
         raise DataError(f"No row has a value of the target {model.schema.target.name!r} to score against.")
