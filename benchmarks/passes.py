@@ -8,26 +8,17 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.problems import dense
-from zeroloop.kernels import sweep
+from zeroloop import core
+from zeroloop.kernels import statistics
 from zeroloop.sources.memory import stacked
 from zeroloop.sources.threads import map_all, thread_count
 
 SHAPES = [(5_000_000, 10), (4_000_000, 20), (1_000_000, 50), (500_000, 200), (100_000, 1_000)]
 REPEATS = 9
-
-
-@numba.njit(nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
-def _read(x: NDArray[Any]) -> float:
-    """Sum an array in vector registers: the fastest a thread can read it."""
-    total = x.dtype.type(0)
-    for i in range(x.size):
-        total += x[i]
-    return total  # type: ignore[no-any-return]
 
 
 def passes() -> list[dict[str, Any]]:
@@ -49,22 +40,22 @@ def _kernels(X: NDArray[Any], is_stacked: bool, y: NDArray[np.float64]) -> dict[
     n = source.n_numeric
     coef, centre = np.full((1, n + 1), 0.1 / np.sqrt(n)), np.zeros(n)
     parts = np.array_split(X.reshape(-1), 32 * thread_count(None))
-    sums = partial(sweep.sums, coef=coef, centre=centre)
-    statistics: dict[str, Callable[[Any], Any]] = {
+    sums = partial(statistics.sums, coef=coef, centre=centre)
+    of_pass: dict[str, Callable[[Any], Any]] = {
         "loss + gradient": partial(sums, order=1),
-        "Hessian times vector": partial(sweep.hessian_vector, coef=coef, direction=coef, centre=centre),
+        "Hessian times vector": partial(statistics.hessian_vector, coef=coef, direction=coef, centre=centre),
         "loss + gradient + Hessian": partial(sums, order=2),
     }
-    seconds = {"read": _median(lambda: map_all(_read, parts, thread_count(None)))}
-    for name, statistic in statistics.items():
+    seconds = {"read": _median(lambda: map_all(core.read, parts, thread_count(None)))}
+    for name, statistic in of_pass.items():
         if n <= 200 or "+ Hessian" not in name:
             seconds[name] = _median(partial(source.reduce, statistic))
-    seconds["predictor"] = _median(lambda: source.concatenate(partial(sweep.predictor, coef=coef, centre=centre)))
+    seconds["predictor"] = _median(lambda: source.concatenate(partial(statistics.predictor, coef=coef, centre=centre)))
     return seconds
 
 
 def _median(function: Callable[[], Any]) -> float:
-    function()  # compile, wake the threads
+    function()  # wake the threads
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.cluster import dask_cluster
-from zeroloop.kernels.select import statistics
+from zeroloop.kernels import statistics
 from zeroloop.prepared import prepare_table
 from zeroloop.resources import Resources
 from zeroloop.sources.dask import FAN_IN
@@ -236,7 +236,7 @@ def _arithmetic() -> tuple[float, float, float]:
     def seconds(rows: int, columns: int, order: int) -> float:
         X = rng.standard_normal((columns, rows), dtype=np.float32)
         source = stacked(X, (rng.random(rows) < 0.5).astype(np.float32), threads=1)
-        sums = statistics(rows, columns + 1).sums
+        sums = statistics.sums
         one = partial(sums, coef=np.full((1, columns + 1), 0.01), centre=np.zeros(columns), order=order)
         source.reduce(one)
         return min(_timed(lambda: source.reduce(one)) for _ in range(5)) / rows
@@ -264,7 +264,7 @@ def gradient_of(path: str, client: Any) -> tuple[Any, Any]:
     how: dict[str, Any] = {"positive": None, "features": None, "drop": [], "categorical": [], "weights": None}
     how |= {"missing": "impute", "test_fraction": 0.0, "seed": 0, "reference": False}
     source: Any = prepare_table(path, "y", **how, resources=Resources(scheduler=client)).training
-    sums, n_coefs = statistics(source.n_rows, source.n_coefs).sums, source.n_coefs
+    sums, n_coefs = statistics.sums, source.n_coefs
     return source, partial(sums, coef=np.zeros((1, n_coefs)), centre=np.zeros(source.n_numeric), order=1)
 
 

@@ -19,11 +19,12 @@ from sklearn.linear_model import LogisticRegression as Peer
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 
+import dense_sums
 import zeroloop
 from zeroloop import LogisticRegression
 from zeroloop.blocks import Block
 from zeroloop.errors import DataError, OptionError
-from zeroloop.kernels import small, sweep
+from zeroloop.kernels import statistics
 from zeroloop.sources.memory import stacked
 from zeroloop.sparse import from_triples
 
@@ -127,27 +128,27 @@ def test_compiled_statistics_are_numpys_for_any_columns_and_outputs(by_row: bool
     coef, direction = rng.standard_normal((2, n_outputs, 14)).astype(np.float64) / 3
     centre = np.array([0.5, -1.0, 2.0])
     for order in (0, 1, 2):
-        a, b = (kernels.sums(block, coef, centre, order) for kernels in (small, sweep))
+        a, b = (kernels.sums(block, coef, centre, order) for kernels in (dense_sums, statistics))
         assert a.loss == pytest.approx(b.loss, rel=1e-12)
         if a.gradient is not None and b.gradient is not None:
             np.testing.assert_allclose(a.gradient, b.gradient, rtol=1e-9, atol=1e-9)
         if a.hessian is not None and b.hessian is not None:
             np.testing.assert_allclose(np.triu(a.hessian), np.triu(b.hessian), rtol=1e-9, atol=1e-9)
-            diagonals = [kernels.hessian_diagonal(block, coef, centre) for kernels in (small, sweep)]
+            diagonals = [kernels.hessian_diagonal(block, coef, centre) for kernels in (dense_sums, statistics)]
             for found in diagonals:
                 np.testing.assert_allclose(found.diagonal.ravel(), np.diag(a.hessian), rtol=1e-9)
             np.testing.assert_allclose(diagonals[0].squares, diagonals[1].squares, rtol=1e-9)
             whole = np.triu(a.hessian) + np.triu(a.hessian, 1).T
-            for kernels in (small, sweep):
+            for kernels in (dense_sums, statistics):
                 product = kernels.hessian_vector(block, coef, direction, centre).product
                 np.testing.assert_allclose(product.ravel(), whole @ direction.ravel(), rtol=1e-8, atol=1e-8)
-    z = [kernels.predictor(block, coef, centre) for kernels in (small, sweep)]
+    z = [kernels.predictor(block, coef, centre) for kernels in (dense_sums, statistics)]
     np.testing.assert_allclose(z[0], z[1], rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(small.probabilities(z[0]), sweep.probabilities(z[1]), rtol=1e-10)
-    largest = [kernels.largest(block).values for kernels in (small, sweep)]
+    np.testing.assert_allclose(dense_sums.probabilities(z[0]), statistics.probabilities(z[1]), rtol=1e-10)
+    largest = [kernels.largest(block).values for kernels in (dense_sums, statistics)]
     np.testing.assert_array_equal(*largest)
     if n_outputs > 1:
-        shared = [kernels.shared_hessian(block, coef, centre) for kernels in (small, sweep)]
+        shared = [kernels.shared_hessian(block, coef, centre) for kernels in (dense_sums, statistics)]
         assert shared[0].hessian is not None
         assert shared[1].hessian is not None
         np.testing.assert_allclose(np.triu(shared[0].hessian), np.triu(shared[1].hessian), rtol=1e-9, atol=1e-9)
@@ -159,12 +160,12 @@ def test_the_gradient_is_the_losss(n_outputs: int) -> None:
     block = mixed_block(50, max(n_outputs, 2))
     coef: NDArray[np.float64] = np.linspace(0.1, 0.2, n_outputs * 14).reshape(n_outputs, 14)
     centre = np.zeros(3)
-    at = sweep.sums(block, coef, centre, 1)
+    at = statistics.sums(block, coef, centre, 1)
     assert at.gradient is not None
     for k, j in np.ndindex(coef.shape):
         step = np.zeros_like(coef)
         step[k, j] = 1e-6
-        ahead, behind = (sweep.sums(block, coef + sign * step, centre, 0).loss for sign in (1, -1))
+        ahead, behind = (statistics.sums(block, coef + sign * step, centre, 0).loss for sign in (1, -1))
         assert (ahead - behind) / 2e-6 == pytest.approx(at.gradient[k, j], rel=1e-5, abs=1e-6)
 
 
@@ -176,7 +177,7 @@ def test_sums_together_are_those_one_by_one() -> None:
     masked: NDArray[np.float64] = (rng.random(300) < 0.5).astype(np.float64)
     blocks = [replace(block, weight=weight) for weight in (None, rng.uniform(0, 2, 300), masked)]
     coefs, centre = [rng.standard_normal((1, 14)) for _ in blocks], np.ones(3)
-    for kernels in (small, sweep):
+    for kernels in (dense_sums, statistics):
         for found, one, coef in zip(kernels.sums_together(blocks, coefs, centre), blocks, coefs, strict=True):
             wanted = kernels.sums(one, coef, centre, 1)
             assert found.loss == pytest.approx(wanted.loss, rel=1e-12)

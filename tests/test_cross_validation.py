@@ -19,7 +19,7 @@ from zeroloop import LogisticRegression, LogisticRegressionCV
 from zeroloop.errors import OptionError
 from zeroloop.fit import Options, plain_shape
 from zeroloop.grid import Grid, choose, cross_validate, hashed_folds
-from zeroloop.kernels.sweep import moments
+from zeroloop.kernels.statistics import moments
 from zeroloop.objective import Units
 from zeroloop.sources.memory import stacked
 from zeroloop.sources.together import Together

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -13,21 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import dense_sums
 from conftest import made
-from zeroloop.blocks import Block, Sums
-from zeroloop.kernels import small, sweep
-from zeroloop.kernels.compiled import SUMS, compiled
-from zeroloop.kernels.logistic import exp_nonpositive, log1p_nonnegative, sum_log1p
+from zeroloop import core
+from zeroloop.blocks import Block, Sums, hash_of, hash_rows
+from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import Moments
 from zeroloop.ladder.rungs import two_loops
 
-JIT = os.environ.get("NUMBA_DISABLE_JIT") != "1"
-MANY = 4_000 if JIT else 200
+MANY = 4_000
 
 
-@pytest.fixture(params=[small, sweep], ids=["small", "sweep"])
+@pytest.fixture(params=[statistics, dense_sums], ids=["core", "judge"])
 def kernels(request: pytest.FixtureRequest) -> Any:
-    """Return the statistics, in NumPy and compiled."""
+    """Return the core's statistics, and those of the judge, which are judged too."""
     return request.param
 
 
@@ -41,35 +36,18 @@ def ulps(found: float, exact: mpmath.mpf) -> float:
     return float(abs(mpmath.mpf(found) - exact) / mpmath.mpf(float(spacing)))
 
 
-@compiled(SUMS)
-def _exp_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    for i in range(x.size):  # in a loop, so that the vectorised code is what is tested
-        out[i] = exp_nonpositive(x[i])
-
-
-@compiled(SUMS)
-def _sum_log1p(e: NDArray[np.float64]) -> float:
-    return sum_log1p(e)
-
-
-@compiled(SUMS)
-def _log1p_all(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    for i in range(x.size):
-        out[i] = log1p_nonnegative(x[i])
-
-
 def test_exp_is_accurate_to_2_ulp() -> None:
     rng = np.random.default_rng(0)
     x = np.concatenate([-np.logspace(-320, np.log10(746), MANY), -rng.uniform(0, 746, MANY), [0.0, -0.0, -5e-324]])
     out = np.empty_like(x)
-    _exp_all(x, out)
+    core.exp_nonpositive(x, out)
     with mpmath.workdps(40):
         assert max(ulps(found, mpmath.exp(mpmath.mpf(at))) for at, found in zip(x, out, strict=True)) <= 2
 
 
 def test_exp_of_the_far_tail_is_zero() -> None:
     out = np.ones(4)
-    _exp_all(np.array([-746.0, -1e4, -1e300, -np.inf]), out)
+    core.exp_nonpositive(np.array([-746.0, -1e4, -1e300, -np.inf]), out)
     assert out.tolist() == [0, 0, 0, 0]
 
 
@@ -79,7 +57,7 @@ def test_log1p_is_accurate_to_2_ulp() -> None:
     sizes = [np.logspace(-320, 0, MANY), rng.uniform(0, 1, MANY), rng.uniform(1, 255, MANY), np.logspace(2, 300, MANY)]
     x = np.concatenate([*sizes, [0.0, 1.0, 5e-324, 255.0], edge, 2 * edge])
     out = np.empty_like(x)
-    _log1p_all(x, out)
+    core.log1p_nonnegative(x, out)
     with mpmath.workdps(360):
         assert max(ulps(found, mpmath.log(1 + mpmath.mpf(at))) for at, found in zip(x, out, strict=True)) <= 2
 
@@ -103,8 +81,6 @@ def a_block(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("m", "n"), [(2, 1), (7, 3), (65, 5), (300, 9), (2500, 4)])
 def test_sums_are_those_of_two_loops(kernels: Any, layout: str, dtype: type, m: int, n: int) -> None:
-    if not JIT and m > 300:
-        pytest.skip("slow without the compiler")
     block, X, y = a_block(m, n, layout, dtype)
     coef = np.random.default_rng(2).standard_normal((1, 1 + n)) / 100
     total = kernels.sums(block, coef, np.zeros(n), order=1)
@@ -248,38 +224,56 @@ def test_the_hessian_times_a_vector_is_the_hessians(kernels: Any, n: int) -> Non
     np.testing.assert_allclose((parts[0] + parts[1]).product, direction @ hessian, rtol=1e-10, atol=1e-10)
 
 
-def test_a_log_of_products_loses_nothing_of_small_values() -> None:
+def test_a_loss_of_many_rows_loses_nothing_of_small_ones() -> None:
     rng = np.random.default_rng(7)
-    for scale in (1.0, 1e-3, 1e-12, 1e-200):
-        for size in (1, 7, 8, 61):
-            e = rng.random(size) * scale
+    for margin in (0.0, 7.0, 28.0, 460.0):  # log(1 + exp(-margin)), of eight rows' products at a time
+        for m in (1, 7, 8, 61, 64, 200):
+            x = margin + rng.random((1, m))
+            block = Block(numeric=x, codes=np.empty((0, m), np.int32), n_coefs=2, y=np.ones(m, np.float32))
+            found = statistics.sums(block, np.array([[0.0, 1.0]]), np.zeros(1), 0).loss
             with mpmath.workdps(250):
-                exact = sum(mpmath.log(1 + mpmath.mpf(value)) for value in e)
-            assert _sum_log1p(e) == pytest.approx(float(exact), rel=4e-16, abs=0)
+                exact = sum(mpmath.log(1 + mpmath.exp(-mpmath.mpf(value))) for value in x[0])
+            assert found == pytest.approx(float(exact), rel=2e-15, abs=0)
 
 
 @pytest.mark.parametrize("layout", ["stacked", "row-major"])
 def test_storage_is_used_where_it_lies(layout: str) -> None:
     block, _, _ = a_block(50, 3, layout)
-    assert np.shares_memory(block.flat[0], block.numeric)
+    coef, centre = np.ones((1, 4)), np.zeros(3)
+    before = statistics.predictor(block, coef, centre)
+    block.numeric[1, 7] += 1.0
+    np.testing.assert_allclose(statistics.predictor(block, coef, centre) - before, np.arange(50) == 7, atol=1e-12)
 
 
-def test_kernels_without_the_compiler() -> None:
-    if not JIT:
-        pytest.skip("this is that run")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(Path(__file__))],
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-3000:]
+@pytest.mark.parametrize("order", [1, 2])
+def test_layout_and_precision_do_not_change_a_bit(order: int) -> None:
+    rng = np.random.default_rng(11)
+    for m, n in [(1, 1), (63, 8), (64, 9), (500, 3), (3_000, 21), (700, 130)]:
+        values = rng.standard_normal((n, m)).astype(np.float32)
+        y, weight = (rng.random(m) < 0.4).astype(np.float32), rng.random(m)
+        coef, centre = rng.standard_normal((1, 1 + n)) / n, rng.standard_normal(n)
+        views: list[NDArray[Any]] = [
+            values,
+            values.astype(np.float64),
+            np.asfortranarray(values),
+            np.asfortranarray(values, np.float64),
+        ]
+        views += [np.repeat(np.repeat(values, 2, axis=0), 2, axis=1)[::2, ::2], np.pad(values, 3)[3:-3, 3:-3]]
+        found = []
+        for numeric in views:
+            block = Block(numeric=numeric, codes=np.empty((0, m), np.int32), n_coefs=1 + n, y=y, weight=weight)
+            total, moments = statistics.sums(block, coef, centre, order), statistics.moments(block)
+            assert total.gradient is not None
+            hessian = np.zeros(0) if total.hessian is None else np.triu(total.hessian)
+            z = statistics.predictor(block, coef, centre)
+            parts = [np.array([total.loss]), total.gradient, hessian, z, moments.mean, moments.squares]
+            found.append([part.tobytes() for part in parts])
+        assert all(one == found[0] for one in found)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_column_is_described_as_by_its_twin(dtype: type, weighted: bool) -> None:
+def test_a_column_is_described_as_by_its_judge(dtype: type, weighted: bool) -> None:
     rng = np.random.default_rng(0)
     columns: NDArray[Any] = np.stack(
         [
@@ -291,18 +285,17 @@ def test_a_column_is_described_as_by_its_twin(dtype: type, weighted: bool) -> No
         ]
     ).astype(dtype)
     weight = rng.random(2_000) if weighted else None
-    for fast, slow in zip(sweep.describe(columns, weight), small.describe(columns, weight), strict=True):
+    for fast, slow in zip(statistics.describe(columns, weight), dense_sums.describe(columns, weight), strict=True):
         assert fast.n == slow.n
         assert [fast.low, fast.high] == pytest.approx([slow.low, slow.high])
         assert fast.weight == pytest.approx(slow.weight, rel=1e-13)
         assert fast.mean == pytest.approx(slow.mean, rel=1e-11, abs=1e-13)
         assert fast.squares == pytest.approx(slow.squares, rel=1e-9, abs=1e-20)
-    constant = sweep.describe(columns, weight)[2]
+    constant = statistics.describe(columns, weight)[2]
     assert (constant.low, constant.mean) == (constant.high, float(columns[2, 0]))
 
 
-def test_rows_have_the_same_hashes_compiled() -> None:
+def test_rows_have_the_same_hashes_one_by_one() -> None:
     for first_row, seed in [(0, 0), (2**40 + 3, 12345678901)]:
-        with np.errstate(over="ignore"):  # hashes wrap round, of which NumPy warns where it is not compiled
-            compiled_hashes = sweep.hash_rows(first_row, 1_000, seed)
-        np.testing.assert_array_equal(compiled_hashes, small.hash_rows(first_row, 1_000, seed))
+        one_by_one = hash_of(np.arange(first_row, first_row + 1_000), seed)
+        np.testing.assert_array_equal(hash_rows(first_row, 1_000, seed), one_by_one)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,20 +11,9 @@ import zeroloop
 from conftest import made
 from zeroloop.blocks import block_rows
 from zeroloop.fit import Fit, Options, fit, plain_shape
-from zeroloop.kernels import select
-from zeroloop.kernels.select import SMALL_VALUES
-from zeroloop.kernels.sweep import moments, sums
+from zeroloop.kernels.statistics import moments, sums
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource, stacked
-
-
-@pytest.fixture(params=[0, SMALL_VALUES], ids=["compiled", "small"], autouse=True, scope="module")
-def _kernels(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run every law with the compiled statistics, and with those for small data."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(select, "SMALL_VALUES", request.param)
-        yield
-
 
 shapes = st.tuples(st.integers(20, 300), st.integers(1, 6), st.integers(0, 1000))
 Cs = st.sampled_from([0.01, 1.0, 100.0])

@@ -14,7 +14,7 @@ from conftest import made
 from zeroloop.auto import choose_solver
 from zeroloop.errors import DataError, OptionError
 from zeroloop.fit import MAX_ITER, Fit, Options, fit, plain_shape
-from zeroloop.kernels.sweep import moments
+from zeroloop.kernels.statistics import moments
 from zeroloop.objective import Outcome, Units
 from zeroloop.solvers.sampled_newton import sample_sizes
 from zeroloop.sources.memory import stacked

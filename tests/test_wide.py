@@ -13,7 +13,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 import zeroloop.fit
-import zeroloop.kernels.small
+import zeroloop.kernels.statistics
 from zeroloop import LogisticRegression, LogisticRegressionCV, logistic_path
 
 Array = NDArray[Any]
@@ -114,14 +114,14 @@ def test_a_gradient_below_tol_is_no_optimum_where_the_penalty_alone_decides() ->
 
 
 def test_no_hessian_of_all_columns_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    sums, largest = zeroloop.kernels.small.sums, 0
+    sums, largest = zeroloop.kernels.statistics.sums, 0
 
     def watched(block: Any, coef: Any, centre: Any, order: int) -> Any:
         nonlocal largest
         largest = max(largest, coef.size if order == 2 else 0)
         return sums(block, coef, centre, order)
 
-    monkeypatch.setattr(zeroloop.kernels.small, "sums", watched)
+    monkeypatch.setattr(zeroloop.kernels.statistics, "sums", watched)
     rng = np.random.default_rng(7)
     X, y = rng.standard_normal((40, 3_990)), rng.integers(0, 2, 40)
     LogisticRegression().fit(X, y)

@@ -215,7 +215,7 @@ void largest(const Held& held, const Out<double>& found) {
 }
 
 void describe(const Read& columns, std::optional<In<double>> weight, const Out<double>& found) {
-    if (columns.ndim() != 2 || (columns.shape(1) > 1 && columns.stride(1) != 1)) refuse("columns must be (columns, rows), each column contiguous.");
+    if (columns.ndim() != 2 || (columns.size() > 0 && columns.shape(1) > 1 && columns.stride(1) != 1)) refuse("columns must be (columns, rows), each column contiguous.");
     const int64_t n = (int64_t)columns.shape(0), n_rows = (int64_t)columns.shape(1), step = columns.stride(0);
     const bool single = is_float(columns, "columns");
     if (weight) expect(*weight, "weight", {n_rows});
@@ -225,6 +225,13 @@ void describe(const Read& columns, std::optional<In<double>> weight, const Out<d
     const char* values = static_cast<const char*>(columns.data());
     nb::gil_scoped_release released;
     for (int64_t j = 0; j < n; j++) kernels().describe(values + j * step * (single ? 4 : 8), single, n_rows, w, into + 6 * j);
+}
+
+double read(const Read& values) {
+    if (values.ndim() != 1 || (values.size() > 1 && values.stride(0) != 1)) refuse("values must be contiguous, (n,).");
+    const bool single = is_float(values, "values");
+    nb::gil_scoped_release released;
+    return kernels().read_all(values.data(), single, (int64_t)values.size());
 }
 
 void hash_rows(uint64_t state, uint64_t first_row, const Out<uint64_t>& found) {
@@ -263,6 +270,7 @@ void bind_rows(nb::module_& m) {
         .def("draw", draw, nb::arg("state"), nb::arg("first_row"), in("below"), in("drawn"));
     m.def("probabilities", probabilities, in("z"), in("p"));
     m.def("describe", describe, in("columns"), maybe("weight"), in("found"));
+    m.def("read", read, in("values"));
     m.def("hash_rows", hash_rows, nb::arg("state"), nb::arg("first_row"), in("found"));
     m.def("exp_nonpositive", each<&Kernels::exp_nonpositive>, in("x"), in("found"));
     m.def("log1p_nonnegative", each<&Kernels::log1p_nonnegative>, in("x"), in("found"));

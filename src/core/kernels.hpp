@@ -91,6 +91,7 @@ struct Kernels {
 
     // Raw columns and rows' indices.
     void (*describe)(const void* values, bool single, int64_t n_rows, const double* weight, double* found);  // 6 figures
+    double (*read_all)(const void* values, bool single, int64_t n);  // their sum: what benchmarks hold a pass against
     void (*hashes)(uint64_t state, uint64_t first_row, int64_t n_rows, uint64_t* found);
     int64_t (*draw)(uint64_t state, uint64_t first_row, const float* y, int64_t n_rows, const uint64_t* below, int64_t* drawn);
 

@@ -58,6 +58,7 @@ extern const Kernels NAMED(LEVEL) = {
     .moments = LEVEL::moments,
     .largest = LEVEL::largest,
     .describe = LEVEL::describe,
+    .read_all = LEVEL::read_all,
     .hashes = LEVEL::hashes,
     .draw = LEVEL::draw,
     .count_wanted = LEVEL::count_wanted,

@@ -180,7 +180,7 @@ static void largest(const Rows& rows, double* found) {
             for (int64_t p = rows.start[line]; p < rows.stop[line]; p++) {
                 const int64_t j = rows.lines_are_rows ? (int64_t)indices[p] - rows.origin : line;
                 const double size = __builtin_fabs(values[p]);
-                if (!(size <= found[j])) found[j] = size;
+                if (found[j] == found[j] && !(size <= found[j])) found[j] = size;
             }
     });
 }

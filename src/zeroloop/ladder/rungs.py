@@ -100,7 +100,7 @@ def tiled(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradie
 @checked
 def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradient:
     """The two loops again, compiled: tile by tile on every core, each tile read from memory once."""
-    from zeroloop.kernels.sweep import sums
+    from zeroloop.kernels.statistics import sums
     from zeroloop.sources.memory import stacked
 
     coef = np.vstack([[[b]], w]).T
