@@ -227,7 +227,7 @@ void describe(const Read& columns, std::optional<In<double>> weight, const Out<d
     for (int64_t j = 0; j < n; j++) kernels().describe(values + j * step * (single ? 4 : 8), single, n_rows, w, into + 6 * j);
 }
 
-double read(const Read& values) {
+double read_values(const Read& values) {
     if (values.ndim() != 1 || (values.size() > 1 && values.stride(0) != 1)) refuse("values must be contiguous, (n,).");
     const bool single = is_float(values, "values");
     nb::gil_scoped_release released;
@@ -270,7 +270,7 @@ void bind_rows(nb::module_& m) {
         .def("draw", draw, nb::arg("state"), nb::arg("first_row"), in("below"), in("drawn"));
     m.def("probabilities", probabilities, in("z"), in("p"));
     m.def("describe", describe, in("columns"), maybe("weight"), in("found"));
-    m.def("read", read, in("values"));
+    m.def("read", read_values, in("values"));
     m.def("hash_rows", hash_rows, nb::arg("state"), nb::arg("first_row"), in("found"));
     m.def("exp_nonpositive", each<&Kernels::exp_nonpositive>, in("x"), in("found"));
     m.def("log1p_nonnegative", each<&Kernels::log1p_nonnegative>, in("x"), in("found"));
