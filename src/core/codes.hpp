@@ -8,6 +8,7 @@
 #pragma once
 #include "kernels.hpp"
 #include "lanes.hpp"
+#include "vectors.hpp"
 
 namespace LEVEL {
 
@@ -33,7 +34,7 @@ INLINE void gradient_levels(const int32_t* codes, int64_t ld, int64_t k, const d
 }
 
 // z[i] += sum_c coef[codes[c, first + i]].
-INLINE void add_codes(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+static void add_codes(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
     const int32_t* codes = rows.codes + first;
     const int64_t ld = rows.n_rows;
     int64_t c = 0;
@@ -43,7 +44,7 @@ INLINE void add_codes(const Rows& rows, int64_t first, int64_t k, const double* 
 }
 
 // gradient[codes[c, first + i]] += d[i].
-INLINE void gradient_codes(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
+static void gradient_codes(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
     const int32_t* codes = rows.codes + first;
     const int64_t ld = rows.n_rows;
     int64_t c = 0;
@@ -71,12 +72,12 @@ INLINE void each_mark(const Rows& rows, int64_t first, int64_t k, F f) {
 }
 
 // z[i] += coef[l] for every mark (first + i, l).
-INLINE void add_marks(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+static void add_marks(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
     each_mark(rows, first, k, [&](int64_t i, int64_t l) { z[i] += coef[l]; });
 }
 
 // gradient[l] += d[i] for every mark (first + i, l).
-INLINE void gradient_marks(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
+static void gradient_marks(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
     each_mark(rows, first, k, [&](int64_t i, int64_t l) { gradient[l] += d[i]; });
 }
 
@@ -88,7 +89,7 @@ INLINE void add_some(double* p, int64_t count, V x) {
 
 // Several outputs: coef (n_coefs + 1, K), so that a level's coefficients stand side by side. Eight rows of eight
 // outputs at a time: z[o, i] += sum_c coef[codes[c, first + i], o]; and marks.
-INLINE void add_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* coef, int64_t n_outputs, double* z, int64_t ld) {
+static void add_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* coef, int64_t n_outputs, double* z, int64_t ld) {
     each_mark(rows, first, k, [&](int64_t i, int64_t l) {
         for (int64_t o = 0; o < n_outputs; o++) z[o * ld + i] += coef[l * n_outputs + o];
     });
@@ -111,7 +112,7 @@ INLINE void add_codes_outputs(const Rows& rows, int64_t first, int64_t k, const 
 }
 
 // gradient[codes[c, first + i], o] += d[o, i]; gradient (n_coefs + 1, K); and marks.
-INLINE void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
+static void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
     each_mark(rows, first, k, [&](int64_t i, int64_t l) {
         for (int64_t o = 0; o < n_outputs; o++) gradient[l * n_outputs + o] += d[o * ld + i];
     });
@@ -129,18 +130,10 @@ INLINE void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, c
         }
 }
 
-// row[j] += h x[j] for j < n.
-INLINE void add_scaled(double h, const double* x, int64_t n, double* row) {
-    const V scale = spread(h);
-    int64_t j = 0;
-    for (; j + LANES <= n; j += LANES) store(row + j, fma(scale, load(x + j), load(row + j)));
-    for (; j < n; j++) row[j] = fma(h, x[j], row[j]);
-}
-
 // Scatter the pairs (numeric, code) and (code, code) of a tile; v[i * ld + j] is numeric term j of row first + i, the
 // intercept's 1 at j = 0. Pairs with numeric terms go to the row of the level, below the diagonal, where they stand
 // side by side: `finish_hessian` moves them up.
-INLINE void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+static void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
     const int64_t n = rows.n_coefs;
     for (int64_t c = 0; c < rows.n_codes; c++) {
         const int32_t* codes = rows.codes + c * rows.n_rows + first;
@@ -148,7 +141,7 @@ INLINE void hessian_codes(const Rows& rows, int64_t first, int64_t k, const doub
             const int64_t at = codes[i];
             if (at == n) continue;
             const double h = curvature[i];
-            add_scaled(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
+            add_multiple(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
             hessian[at * n + at] += h;
         }
         for (int64_t other = 0; other < c; other++) {
@@ -162,12 +155,12 @@ INLINE void hessian_codes(const Rows& rows, int64_t first, int64_t k, const doub
 }
 
 // Scatter the pairs of marks with numeric terms, as `hessian_codes` does, with codes, and with one another.
-INLINE void hessian_marks(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+static void hessian_marks(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
     const int64_t n = rows.n_coefs;
     for (int64_t p = first_mark(rows, first); p < rows.n_marks && rows.mark_rows[p] < first + k; p++) {
         const int64_t row = rows.mark_rows[p], i = row - first, at = rows.mark_terms[p];
         const double h = curvature[i];
-        add_scaled(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
+        add_multiple(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
         for (int64_t c = 0; c < rows.n_codes; c++) {
             const int64_t code = rows.codes[c * rows.n_rows + row];
             if (code < n) hessian[least(at, code) * n + most(at, code)] += h;

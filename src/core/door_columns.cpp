@@ -61,11 +61,11 @@ nb::tuple pick_wanted(const Held& held, const In<int64_t>& position, const In<do
 
 // Copy a piece's columns, whose rows begin at `first`, to the free places of whole ones, and move these on.
 void append_columns(const In<int64_t>& piece_start, const In<int32_t>& piece_rows, const In<double>& piece_values, int64_t first,
-                    const Out<int64_t>& next, const Out<int32_t>& rows, const Out<double>& values) {
+                    const Out<int64_t>& free, const Out<int32_t>& rows, const Out<double>& values) {
     const int64_t n = columns_of(piece_start, "piece_start"), size = (int64_t)values.size(), piece_size = (int64_t)piece_values.size();
     expect(piece_rows, "piece_rows", {piece_size});
     expect(piece_values, "piece_values", {piece_size});
-    expect(next, "next", {n});
+    expect(free, "free", {n});
     expect(rows, "rows", {size});
     expect(values, "values", {size});
     expect_starts(piece_start.data(), n, piece_size, "piece_start");
@@ -73,14 +73,14 @@ void append_columns(const In<int64_t>& piece_start, const In<int32_t>& piece_row
     const int64_t* start = piece_start.data();
     for (int64_t j = 0; j < n; j++) {
         const int64_t length = start[j + 1] - start[j];
-        if (next.data()[j] < 0 || next.data()[j] > size - length) refuse("next leads out of the values.");
+        if (free.data()[j] < 0 || free.data()[j] > size - length) refuse("free leads out of the values.");
     }
     nb::gil_scoped_release released;
     for (int64_t j = 0; j < n; j++) {
-        const int64_t length = start[j + 1] - start[j], at = next.data()[j];
+        const int64_t length = start[j + 1] - start[j], at = free.data()[j];
         for (int64_t p = 0; p < length; p++) rows.data()[at + p] = (int32_t)(first + piece_rows.data()[start[j] + p]);
         if (length > 0) std::memcpy(values.data() + at, piece_values.data() + start[j], (size_t)length * 8);
-        next.data()[j] = at + length;
+        free.data()[j] = at + length;
     }
 }
 
@@ -121,7 +121,7 @@ void split_columns(const Read& indices, const In<int64_t>& indptr, const In<int6
 void bind_columns(nb::module_& m) {
     const auto in = [](const char* name) { return nb::arg(name).noconvert(); };
     m.def("pick_wanted", pick_wanted, nb::arg("rows"), in("position"), in("centre"), in("unit"));
-    m.def("append_columns", append_columns, in("piece_start"), in("piece_rows"), in("piece_values"), nb::arg("first"), in("next"), in("rows"), in("values"));
+    m.def("append_columns", append_columns, in("piece_start"), in("piece_rows"), in("piece_values"), nb::arg("first"), in("free"), in("rows"), in("values"));
     m.def("descend", descend, in("start"), in("rows"), in("values"), in("y"), in("weight"), in("theta"), in("l2"), in("l1"), in("lower"), in("upper"),
           nb::arg("tol"), nb::arg("most_steps"));
     m.def("split_columns", split_columns, in("indices"), in("indptr"), in("bounds"), in("places"));

@@ -38,7 +38,7 @@ INLINE void scatter(double scale, const T* values, const I* indices, int64_t n, 
 }
 
 // z[i] += sum_j coef[j] x[j, first + i].
-INLINE void add_sparse(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+static void add_sparse(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
     with_stored(rows, [&](auto values, auto indices) {
         if (rows.lines_are_rows) {
             const double* table = coef - rows.origin;
@@ -56,7 +56,7 @@ INLINE void add_sparse(const Rows& rows, int64_t first, int64_t k, const double*
 }
 
 // gradient[j] += sum_i d[i] x[j, first + i].
-INLINE void gradient_sparse(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
+static void gradient_sparse(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
     with_stored(rows, [&](auto values, auto indices) {
         if (rows.lines_are_rows) {
             for (int64_t i = 0; i < k; i++) {
@@ -73,7 +73,7 @@ INLINE void gradient_sparse(const Rows& rows, int64_t first, int64_t k, const do
 }
 
 // Several outputs, coef (n_sparse, K): z[o, i] += sum_j coef[j, o] x[j, first + i].
-INLINE void add_sparse_outputs(const Rows& rows, int64_t first, int64_t k, const double* coef, int64_t n_outputs, double* z, int64_t ld) {
+static void add_sparse_outputs(const Rows& rows, int64_t first, int64_t k, const double* coef, int64_t n_outputs, double* z, int64_t ld) {
     with_stored(rows, [&](auto values, auto indices) {
         if (rows.lines_are_rows) {
             for (int64_t i = 0; i < k; i++)
@@ -99,7 +99,7 @@ INLINE void add_sparse_outputs(const Rows& rows, int64_t first, int64_t k, const
 }
 
 // gradient[j, o] += sum_i d[o, i] x[j, first + i].
-INLINE void gradient_sparse_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
+static void gradient_sparse_outputs(const Rows& rows, int64_t first, int64_t k, const double* d, int64_t ld, int64_t n_outputs, double* gradient) {
     with_stored(rows, [&](auto values, auto indices) {
         if (rows.lines_are_rows) {
             for (int64_t i = 0; i < k; i++)
@@ -126,7 +126,7 @@ INLINE void gradient_sparse_outputs(const Rows& rows, int64_t first, int64_t k, 
 }
 
 // diagonal[j] += sum_i h[j, i], squares[j] += sum_i h[j, i]^2, with h[j, i] = curvature[i] x[j, first + i]^2.
-INLINE void diagonal_sparse(const Rows& rows, int64_t first, int64_t k, const double* curvature, double* diagonal, double* squares) {
+static void diagonal_sparse(const Rows& rows, int64_t first, int64_t k, const double* curvature, double* diagonal, double* squares) {
     with_stored(rows, [&](auto values, auto indices) {
         const int64_t n_lines = rows.lines_are_rows ? k : rows.n_lines, at = rows.lines_are_rows ? first : 0;
         for (int64_t line = 0; line < n_lines; line++)
@@ -142,7 +142,7 @@ INLINE void diagonal_sparse(const Rows& rows, int64_t first, int64_t k, const do
 
 // Scatter the pairs of sparse columns, by row, with numeric terms, as `hessian_codes` does, with one another, and with
 // codes and marks.
-INLINE void hessian_sparse(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+static void hessian_sparse(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
     if (rows.n_lines == 0) return;
     const int64_t n = rows.n_coefs, own = 1 + rows.n_x;
     with_stored(rows, [&](auto values, auto indices) {
@@ -152,7 +152,7 @@ INLINE void hessian_sparse(const Rows& rows, int64_t first, int64_t k, const dou
                 const int64_t at = own + ((int64_t)indices[p] - rows.origin);
                 const double h = curvature[i] * values[p];
                 double* row = hessian + at * n;
-                add_scaled(h, v + i * ld, own, row);
+                add_multiple(h, v + i * ld, own, row);
                 for (int64_t q = from; q < to; q++) {
                     const int64_t other = own + ((int64_t)indices[q] - rows.origin);
                     if (other >= at) row[other] = fma(h, values[q], row[other]);

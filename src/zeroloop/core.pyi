@@ -45,3 +45,32 @@ def read(values: NDArray[Any]) -> float: ...
 def hash_rows(state: int, first_row: int, found: NDArray[np.uint64]) -> None: ...
 def exp_nonpositive(x: Floats, found: Floats) -> None: ...
 def log1p_nonnegative(x: Floats, found: Floats) -> None: ...
+def pick_wanted(
+    rows: Rows, position: NDArray[np.int64], centre: Floats, unit: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]: ...
+def append_columns(
+    piece_start: NDArray[np.int64],
+    piece_rows: NDArray[np.int32],
+    piece_values: Floats,
+    first: int,
+    free: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    values: Floats,
+) -> None: ...
+def descend(
+    start: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    values: Floats,
+    y: NDArray[np.int32],
+    weight: Floats,
+    theta: Floats,
+    l2: Floats,
+    l1: Floats,
+    lower: Floats,
+    upper: Floats,
+    tol: float,
+    most_steps: int,
+) -> None: ...
+def split_columns(
+    indices: NDArray[Any], indptr: NDArray[np.int64], bounds: NDArray[np.int64], places: NDArray[np.int64]
+) -> None: ...

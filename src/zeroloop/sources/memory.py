@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, FloatArray, block_rows, concatenate
 from zeroloop.kernels import statistics
-from zeroloop.kernels.sparse import split_columns
+from zeroloop.kernels.columns import split_columns
 from zeroloop.sources.threads import map_all, sum_all, thread_count
 from zeroloop.sparse import Sparse
 
