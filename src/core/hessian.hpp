@@ -10,51 +10,112 @@
 
 namespace LEVEL {
 
-// The numeric terms of a tile, row by row: v[i * ld] = 1, v[i * ld + 1 + j] = x[j, first + i] - centre[j], zeros up to ld.
-INLINE int64_t terms_ld(const Rows& rows) { return (1 + rows.n_x + LANES - 1) / LANES * LANES; }
+// A tile's numeric terms, the intercept's 1 first, in panels of PANEL_TERMS terms: row i's of panel q at (q * k + i) * PANEL_TERMS.
+INLINE int64_t n_panels(const Rows& rows) { return (1 + rows.n_x + PANEL_TERMS - 1) / PANEL_TERMS; }
 
-INLINE void fill_terms(const Rows& rows, int64_t first, int64_t k, const double* centre, double* v, int64_t ld) {
-    for (int64_t i = 0; i < k; i++) {
-        for (int64_t j = ld - LANES; j < ld; j++) v[i * ld + j] = 0.0;
-        v[i * ld] = 1.0;
-    }
-    with_numeric(rows, first, [&](auto x) {
-        if (rows.by_row) {
-            for (int64_t i = 0; i < k; i++)
-                for (int64_t j = 0; j < rows.n_x; j++) v[i * ld + 1 + j] = (double)x[i * rows.ld + j] - centre[j];
-            return;
-        }
-        for (int64_t i = 0; i < k; i += LANES)
-            for (int64_t j = 0; j < rows.n_x; j += LANES) {
-                const int64_t n = least(rows.n_x - j, LANES);
-                V square[LANES];
-                for (int64_t c = 0; c < LANES; c++)
-                    square[c] = c < n ? load_some(x + (j + c) * rows.ld + i, k - i) - spread(centre[j + c]) : spread(0.0);
-                transpose_lanes(square);
-                for (int64_t r = 0; r < least(k - i, LANES); r++) store_some(v + (i + r) * ld + 1 + j, n, square[r]);
+// A register of each of the rows of a tile, the terms from `term` on. Beyond the last row, up to whole registers,
+// stands what is not looked at.
+template <class T>
+INLINE void fill_part(const Rows& rows, const T* x, int64_t term, int64_t k, const double* centre, double* panel) {
+    const int64_t n = rows.n_x + 1 - term, column = term - 1;  // terms that are left; the first one's column
+    if (rows.by_row) {
+        Part shift, at;
+        double centres[WIDTH] = {}, raw[WIDTH] = {};
+        for (int64_t c = 0; c < least(n, WIDTH); c++) centres[c] = column + c < 0 ? -1.0 : centre[column + c];
+        read(centres, shift);
+        for (int64_t i = 0; i < k; i++) {
+            if (column >= 0) read_some(x + i * rows.ld + column, n, at);
+            else {
+                for (int64_t c = 1; c < least(n, WIDTH); c++) raw[c] = x[i * rows.ld + c - 1];
+                read(raw, at);
             }
-    });
+            write(panel + i * PANEL_TERMS, at - shift);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < k; i += WIDTH) {
+        Part square[WIDTH];
+        for (int64_t c = 0; c < WIDTH; c++) {
+            square[c] = Part{} + (column + c < 0 ? 1.0 : 0.0);
+            if (column + c < 0 || c >= n) continue;
+            read_some(x + (column + c) * rows.ld + i, k - i, square[c]);
+            square[c] = square[c] - centre[column + c];
+        }
+        transpose(square, 1);
+        for (int64_t r = 0; r < WIDTH; r++) write(panel + (i + r) * PANEL_TERMS, square[r]);
+    }
 }
 
-// Add sum_i curvature[i] v[j, i] v[l, i] of a tile's rows to `hessian` (n_coefs, n_coefs), given their numeric terms v
-// and scratch for the same times their row's curvature. Sparse columns must be by row.
-INLINE void add_curved(const Rows& rows, int64_t first, int64_t k, const double* v, const double* curvature, double* scaled, double* hessian) {
+// Panels have room for LANES rows more than the tile's k.
+INLINE void fill_panels(const Rows& rows, int64_t first, int64_t k, const double* centre, double* panels) {
+    const auto fill = [&](auto x) {
+        for (int64_t q = 0; q < n_panels(rows); q++)
+            for (int64_t c = 0; c < PANEL_TERMS; c += WIDTH) fill_part(rows, x, q * PANEL_TERMS + c, k, centre, panels + q * k * PANEL_TERMS + c);
+    };
+    if (rows.n_x > 0) with_numeric(rows, first, fill);
+    else fill(static_cast<const double*>(nullptr));
+}
+
+// The same row by row, v[i * ld + j], as scattered terms read them.
+INLINE int64_t terms_ld(const Rows& rows) { return (1 + rows.n_x + LANES - 1) / LANES * LANES; }
+INLINE bool any_scattered(const Rows& rows) { return rows.n_lines > 0 || rows.n_codes > 0 || rows.n_marks > 0; }
+
+INLINE void fill_terms(const Rows& rows, int64_t k, const double* panels, double* v) {
     const int64_t ld = terms_ld(rows);
     for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < ld; j += LANES) store(scaled + i * ld + j, load(v + i * ld + j) * spread(curvature[i]));
-    add_product(scaled, ld, 1 + rows.n_x, v, ld, 1 + rows.n_x, k, hessian, rows.n_coefs, true);
-    hessian_sparse(rows, first, k, v, ld, curvature, hessian);
-    hessian_codes(rows, first, k, v, ld, curvature, hessian);
-    hessian_marks(rows, first, k, v, ld, curvature, hessian);
+        for (int64_t j = 0; j < ld; j++) v[i * ld + j] = j <= rows.n_x ? panels[(j / PANEL_TERMS * k + i) * PANEL_TERMS + j % PANEL_TERMS] : 0.0;
 }
 
-// The same from the tile's rows themselves; the scratch is of `hessian_scratch` float64.
-INLINE int64_t hessian_scratch(const Rows& rows, int64_t tile) { return 2 * tile * terms_ld(rows); }
+// Panels times their rows' curvature, some at a time: what the second-level cache holds of them.
+constexpr int64_t PANELS_AT_ONCE = 96 / PANEL_TERMS;
 
-INLINE void add_hessian(const Rows& rows, int64_t first, int64_t k, const double* centre, const double* curvature, double* scratch, double* hessian) {
+// hessian[m, n] += sum_i curvature[i] v[m, i] v[n, i] of numeric terms m <= n, and of some below the diagonal.
+static void hessian_numeric(int64_t n_terms, int64_t k, const double* panels, const double* curvature, double* scaled, double* hessian, int64_t n_coefs) {
+    const int64_t n_panels = (n_terms + PANEL_TERMS - 1) / PANEL_TERMS, size = k * PANEL_TERMS;
+    for (int64_t from = 0; from < n_panels; from += PANELS_AT_ONCE) {
+        const int64_t to = least(n_panels, from + PANELS_AT_ONCE);
+        for (int64_t q = from; q < to; q++)
+            for (int64_t i = 0; i < k; i++)
+                for (int64_t c = 0; c < PANEL_TERMS; c += WIDTH) {
+                    Part at;
+                    read(panels + q * size + i * PANEL_TERMS + c, at);
+                    write(scaled + (q - from) * size + i * PANEL_TERMS + c, at * curvature[i]);
+                }
+        for (int64_t q = from; q < n_panels; q++) {
+            const int64_t n = q * PANEL_TERMS, columns = least(n_terms - n, PANEL_TERMS);
+            const int64_t below = least(n + columns, to * PANEL_TERMS);
+            for (int64_t m = from * PANEL_TERMS; m < below; m += HELD_ROWS) {
+                const double* left = scaled + (m / PANEL_TERMS - from) * size + m % PANEL_TERMS;
+                with_size<HELD_PARTS>((columns + WIDTH - 1) / WIDTH, [&](auto parts) {
+                    add_panels<parts.value>(left, panels + q * size, k, least(n_terms - m, HELD_ROWS), columns, hessian + m * n_coefs + n, n_coefs);
+                });
+            }
+        }
+    }
+}
+
+// A tile's numeric terms as the Hessian reads them, in scratch of `size` float64, which has also room for some scaled.
+struct Terms {
+    double *panels, *scaled, *by_row;
+    Terms(const Rows& rows, int64_t tile, double* scratch)
+        : panels(scratch), scaled(panels + n_panels(rows) * (tile + LANES) * PANEL_TERMS), by_row(scaled + PANELS_AT_ONCE * tile * PANEL_TERMS) {}
+    static int64_t size(const Rows& rows, int64_t tile) {
+        return (n_panels(rows) * (tile + LANES) + PANELS_AT_ONCE * tile) * PANEL_TERMS + (any_scattered(rows) ? tile * terms_ld(rows) : 0);
+    }
+    void fill(const Rows& rows, int64_t first, int64_t k, const double* centre) const {
+        fill_panels(rows, first, k, centre, panels);
+        if (any_scattered(rows)) fill_terms(rows, k, panels, by_row);
+    }
+};
+
+// Add sum_i curvature[i] v[j, i] v[l, i] of a tile's rows to `hessian` (n_coefs, n_coefs). Sparse columns must be by row.
+static void add_hessian(const Rows& rows, int64_t first, int64_t k, const Terms& terms, const double* curvature, double* hessian) {
+    hessian_numeric(1 + rows.n_x, k, terms.panels, curvature, terms.scaled, hessian, rows.n_coefs);
+    if (!any_scattered(rows)) return;
     const int64_t ld = terms_ld(rows);
-    fill_terms(rows, first, k, centre, scratch, ld);
-    add_curved(rows, first, k, scratch, curvature, scratch + k * ld, hessian);
+    hessian_sparse(rows, first, k, terms.by_row, ld, curvature, hessian);
+    hessian_codes(rows, first, k, terms.by_row, ld, curvature, hessian);
+    hessian_marks(rows, first, k, terms.by_row, ld, curvature, hessian);
 }
 
 // Move the pairs of numeric terms with others from below the diagonal, where they were added, above it.

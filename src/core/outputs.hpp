@@ -10,22 +10,21 @@
 
 namespace LEVEL {
 
-// A tile's values for K outputs are (K, ld) each, its numeric columns stacked and, for the gradient, row by row.
-struct OutputTiles {
-    int64_t rows;
-    explicit OutputTiles(const Rows& block, int64_t n_outputs) : rows(64) {
-        rows = most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / 8 / (block.n_x + n_outputs) / 64 * 64));
-        if (block.n_lines > 0 && !block.lines_are_rows) rows = most<int64_t>((block.n_rows + 63) / 64 * 64, 64);
-    }
-};
+// Rows of a tile, all of them where sparse columns are lines: enough that a gradient's sums of lanes cost little, few
+// enough for the second-level cache. Values of K outputs are (K, ld) each, ld the tile's rows.
+constexpr int64_t OUTPUT_ROWS = 384;
+INLINE int64_t output_rows(const Rows& rows) {
+    if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
+    return OUTPUT_ROWS;
+}
 
-// Coefficients of several outputs about zero: of the numeric columns (n_x, K), of all terms (n_coefs + 1, K).
+// Coefficients of several outputs about zero: of the numeric columns, packed, and of all terms (n_coefs + 1, K).
 struct OutputCoefs {
     double *numeric, *all;
     OutputCoefs(const Rows& rows, const Coefs& at, double* memory) : numeric(memory), all(memory + rows.n_x * at.n_outputs) {
         const int64_t n = rows.n_coefs, K = at.n_outputs;
+        pack_groups(at.coef + 1, n, K, rows.n_x, numeric);
         for (int64_t o = 0; o < K; o++) {
-            for (int64_t j = 0; j < rows.n_x; j++) numeric[j * K + o] = at.coef[o * n + 1 + j];
             for (int64_t j = 0; j < n; j++) all[j * K + o] = at.coef[o * n + j];
             all[n * K + o] = 0.0;
             all[o] -= dot(at.centre, at.coef + o * n + 1, rows.n_x);
@@ -34,44 +33,51 @@ struct OutputCoefs {
     static int64_t size(const Rows& rows, int64_t n_outputs) { return (rows.n_x + rows.n_coefs + 1) * n_outputs; }
 };
 
-// The numeric columns of a tile, stacked (n_x, ld), zeros beyond k.
-INLINE void fill_stacked(const Rows& rows, int64_t first, int64_t k, double* x_stacked, int64_t ld) {
-    with_numeric(rows, first, [&](auto x) {
-        for (int64_t i = 0; i < ld; i += LANES) {
-            if (!rows.by_row) {
-                for (int64_t j = 0; j < rows.n_x; j++)
-                    store(x_stacked + j * ld + i, i < k ? load_some(x + j * rows.ld + i, k - i) : spread(0.0));
-                continue;
-            }
+// The numeric columns of a tile, stacked: where they lie, or a copy in float64 (n_x, ld) with zeros beyond k up to whole
+// lanes. Copied are row-major ones, rows that end within lanes, and what many outputs read again and again.
+struct Stacked {
+    const Rows& rows;
+    double* copy;
+    int64_t ld, n_outputs, first, k;
+
+    Stacked(const Rows& block, int64_t tile, int64_t outputs, double* memory)
+        : rows(block), copy(memory), ld(tile), n_outputs(outputs), first(0), k(0) {}
+    bool copied() const { return rows.by_row || k % LANES || n_outputs > 16; }
+    void take(int64_t from, int64_t count) {
+        first = from;
+        k = count;
+        if (copied()) with_numeric(rows, first, [&](auto x) { fill(x); });
+    }
+    template <class T>
+    void fill(const T* x) const {
+        for (int64_t j = 0; !rows.by_row && j < rows.n_x; j++)
+            for (int64_t i = 0; i < k; i += LANES) store(copy + j * ld + i, load_some(x + j * rows.ld + i, k - i));
+        for (int64_t i = 0; rows.by_row && i < k; i += LANES)
             for (int64_t j = 0; j < rows.n_x; j += LANES) {
                 const int64_t n = least(rows.n_x - j, LANES);
                 V square[LANES];
                 for (int64_t r = 0; r < LANES; r++) square[r] = i + r < k ? load_some(x + (i + r) * rows.ld + j, n) : spread(0.0);
                 transpose_lanes(square);
-                for (int64_t c = 0; c < n; c++) store(x_stacked + (j + c) * ld + i, square[c]);
+                for (int64_t c = 0; c < n; c++) store(copy + (j + c) * ld + i, square[c]);
             }
-        }
-    });
-}
+    }
+    template <class F>
+    void with(F f) const {
+        if (copied()) f(const_cast<const double*>(copy), ld);
+        else with_numeric(rows, first, [&](auto x) { f(x, rows.ld); });
+    }
+    int64_t lanes() const { return (k + LANES - 1) / LANES * LANES; }
+};
 
-// Rows (k, n) of what is stacked (n, ld), each of ld_row values, zeros beyond n.
-INLINE void fill_rows(const double* stacked, int64_t n, int64_t ld, int64_t k, double* by_row, int64_t ld_row) {
-    for (int64_t i = 0; i < k; i += LANES)
-        for (int64_t j = 0; j < ld_row; j += LANES) {
-            V square[LANES];
-            for (int64_t c = 0; c < LANES; c++) square[c] = j + c < n ? load(stacked + (j + c) * ld + i) : spread(0.0);
-            transpose_lanes(square);
-            for (int64_t r = 0; r < least(k - i, LANES); r++) store(by_row + (i + r) * ld_row + j, square[r]);
-        }
-}
-
-// z[o, i] = the predictor of output o and row first + i, from the tile's stacked numeric columns.
-INLINE void fill_outputs(const Rows& rows, int64_t first, int64_t k, const double* x_stacked, const OutputCoefs& coefs, int64_t n_outputs, double* z, int64_t ld) {
-    for (int64_t o = 0; o < n_outputs; o++)
-        for (int64_t i = 0; i < ld; i += LANES) store(z + o * ld + i, spread(coefs.all[o]));
-    add_product(coefs.numeric, n_outputs, n_outputs, x_stacked, ld, ld, rows.n_x, z, ld, false);
-    if (rows.n_lines > 0) add_sparse_outputs(rows, first, k, coefs.all + (1 + rows.n_x) * n_outputs, n_outputs, z, ld);
-    add_codes_outputs(rows, first, k, coefs.all, n_outputs, z, ld);
+// z[o, i] = the predictor of output o and the tile's row i.
+static void fill_outputs(const Stacked& tile, const OutputCoefs& coefs, double* z) {
+    const Rows& rows = tile.rows;
+    const int64_t K = tile.n_outputs, ld = tile.ld;
+    for (int64_t o = 0; o < K; o++)
+        for (int64_t i = 0; i < tile.k; i += LANES) store(z + o * ld + i, spread(coefs.all[o]));
+    tile.with([&](auto x, int64_t ld_x) { multiply_outputs(coefs.numeric, K, x, ld_x, tile.lanes(), rows.n_x, z, ld); });
+    if (rows.n_lines > 0) add_sparse_outputs(rows, tile.first, tile.k, coefs.all + (1 + rows.n_x) * K, K, z, ld);
+    add_codes_outputs(rows, tile.first, tile.k, coefs.all, K, z, ld);
 }
 
 // The gradient of several outputs as tiles add to it, about zero: of numeric columns (K, n_x), of all terms (n_coefs + 1, K).
@@ -80,25 +86,18 @@ struct OutputGradient {
     OutputGradient(const Rows& rows, int64_t n_outputs, double* memory) : numeric(memory), all(memory + rows.n_x * n_outputs) {}
 };
 
-// Add d[o, i] v[j, first + i] of every term j; scratch: the tile's rows and d row by row.
-INLINE void add_gradients(const Rows& rows, int64_t first, int64_t k, const double* x_stacked, const double* d, int64_t ld, int64_t n_outputs, double* scratch, const OutputGradient& gradient) {
-    for (int64_t o = 0; o < n_outputs; o++) {
+// Add d[o, i] v[j, first + i] of every term j; d is 0 beyond k, up to whole lanes.
+static void add_gradients(const Stacked& tile, const double* d, const OutputGradient& gradient) {
+    const Rows& rows = tile.rows;
+    const int64_t K = tile.n_outputs, ld = tile.ld;
+    for (int64_t o = 0; o < K; o++) {
         V sum = spread(0.0);
-        for (int64_t i = 0; i < k; i += LANES) sum = sum + load(d + o * ld + i);
+        for (int64_t i = 0; i < tile.k; i += LANES) sum = sum + load(d + o * ld + i);
         gradient.all[o] += total(sum);
     }
-    if (rows.n_x > 0) {
-        const int64_t ld_x = (rows.n_x + LANES - 1) / LANES * LANES, ld_d = (n_outputs + LANES - 1) / LANES * LANES;
-        double *x_rows = scratch, *d_rows = scratch + ld * ld_x;
-        fill_rows(x_stacked, rows.n_x, ld, k, x_rows, ld_x);
-        fill_rows(d, n_outputs, ld, k, d_rows, ld_d);
-        add_product(d_rows, ld_d, n_outputs, x_rows, ld_x, rows.n_x, k, gradient.numeric, rows.n_x, false);
-    }
-    if (rows.n_lines > 0) gradient_sparse_outputs(rows, first, k, d, ld, n_outputs, gradient.all + (1 + rows.n_x) * n_outputs);
-    gradient_codes_outputs(rows, first, k, d, ld, n_outputs, gradient.all);
-}
-INLINE int64_t gradients_scratch(const Rows& rows, int64_t ld, int64_t n_outputs) {
-    return ld * ((rows.n_x + LANES - 1) / LANES + (n_outputs + LANES - 1) / LANES) * LANES;
+    tile.with([&](auto x, int64_t ld_x) { multiply_rows_by_rows(d, ld, K, x, ld_x, rows.n_x, tile.lanes(), gradient.numeric, rows.n_x); });
+    if (rows.n_lines > 0) gradient_sparse_outputs(rows, tile.first, tile.k, d, ld, K, gradient.all + (1 + rows.n_x) * K);
+    gradient_codes_outputs(rows, tile.first, tile.k, d, ld, K, gradient.all);
 }
 
 // found (K, n_coefs) = the gradient about the centre.
@@ -111,8 +110,8 @@ INLINE void finish_gradients(const Rows& rows, const OutputGradient& gradient, c
     }
 }
 
-// Eight rows' softmax: z[k, .] becomes p[k, .]; returned is the sum of exp(z - largest) but for the largest class's 1.
-INLINE V softmax_of_8(double* z, int64_t ld, int64_t n_outputs, V& largest) {
+// exp(z - largest) of eight rows in the place of z; returned is their sum but for the largest class's 1.
+INLINE V exps_of_8(double* z, int64_t ld, int64_t n_outputs, V& largest) {
     largest = load(z);
     for (int64_t o = 1; o < n_outputs; o++) largest = larger(load(z + o * ld), largest);
     V others = spread(-1.0);
@@ -121,29 +120,36 @@ INLINE V softmax_of_8(double* z, int64_t ld, int64_t n_outputs, V& largest) {
         store(z + o * ld, e);
         others = others + e;
     }
-    const V all = spread(1.0) + others;
-    for (int64_t o = 0; o < n_outputs; o++) store(z + o * ld, load(z + o * ld) / all);
     return others;
+}
+
+// p[k, .] = softmax of eight rows, in the place of z.
+INLINE void softmax_of_8(double* z, int64_t ld, int64_t n_outputs) {
+    V largest;
+    const V share = spread(1.0) / (spread(1.0) + exps_of_8(z, ld, n_outputs, largest));
+    for (int64_t o = 0; o < n_outputs; o++) store(z + o * ld, load(z + o * ld) * share);
 }
 
 INLINE V weights_of(const double* weight, int64_t i, int64_t k) { return weight ? load_some(weight + i, k - i) : load_some(ONES, k - i); }
 
 // Add the loss of k rows to `loss`; z becomes its derivative weight (p - [y = k]), 0 beyond k; p is kept in `share`
 // unless that is null.
-INLINE V losses_and_residuals(double* z, int64_t ld, int64_t n_outputs, const float* y, const double* weight, int64_t k, double* share, V loss) {
+static V losses_and_residuals(double* z, int64_t ld, int64_t n_outputs, const float* y, const double* weight, int64_t k, double* share, V loss) {
     for (int64_t i = 0; i < k; i += LANES) {
         double right[LANES] = {};
         const int64_t count = least(k - i, LANES);
         for (int64_t l = 0; l < count; l++) right[l] = z[(int64_t)y[i + l] * ld + i + l];
         V largest;
-        const V others = softmax_of_8(z + i, ld, n_outputs, largest), w = weights_of(weight, i, k);
+        const V others = exps_of_8(z + i, ld, n_outputs, largest), w = weights_of(weight, i, k);
         const V of_row = log1p_nonnegative(larger(others, spread(0.0))) - (load_some(right, count) - largest);
         loss = loss + w * (count == LANES ? of_row : of_row * load_some(ONES, count));
-        if (share)
-            for (int64_t o = 0; o < n_outputs; o++) store(share + o * ld + i, load(z + o * ld + i));
-        for (int64_t l = 0; l < count; l++) z[(int64_t)y[i + l] * ld + i + l] -= 1.0;
-        if (weight || count < LANES)
-            for (int64_t o = 0; o < n_outputs; o++) store(z + o * ld + i, w * load(z + o * ld + i));
+        const V to_share = spread(1.0) / (spread(1.0) + others);
+        for (int64_t o = 0; o < n_outputs; o++) {
+            const V p = load(z + o * ld + i) * to_share;
+            if (share) store(share + o * ld + i, p);
+            store(z + o * ld + i, w * p);
+        }
+        for (int64_t l = 0; l < count; l++) z[(int64_t)y[i + l] * ld + i + l] -= weight ? weight[i + l] : 1.0;
     }
     return loss;
 }
@@ -160,25 +166,26 @@ INLINE void join_hessians(const Rows& rows, int64_t n_outputs, double* pairs, do
 }
 
 static double sums_of_several(const Rows& rows, const Coefs& at, int order, double* gradient, double* hessian) {
-    const int64_t K = at.n_outputs, n = rows.n_coefs, ld = OutputTiles(rows, K).rows, size = OutputCoefs::size(rows, K);
-    Scratch of_coefs(size), of_gradient(size), x(most<int64_t>(rows.n_x, 1) * ld), z(K * ld), scratch(gradients_scratch(rows, ld, K));
-    Scratch share(order == 2 ? K * ld : 0), terms(order == 2 ? hessian_scratch(rows, ld) : 0), curvature(ld);
-    Scratch pairs(order == 2 ? K * (K + 1) / 2 * n * n : 0);
+    const int64_t K = at.n_outputs, n = rows.n_coefs, ld = output_rows(rows), size = OutputCoefs::size(rows, K);
+    const int64_t n_pairs = order == 2 ? K * (K + 1) / 2 : 0;
+    Scratch of_coefs(size), of_gradient(size), x(rows.n_x * ld), z(K * ld), curvature(ld), pairs(n_pairs * n * n);
+    Scratch share(order == 2 ? K * ld : 0), of_terms(order == 2 ? Terms::size(rows, ld) : 0);
     of_gradient.clear(size);
-    if (order == 2) pairs.clear(K * (K + 1) / 2 * n * n);
+    pairs.clear(n_pairs * n * n);
     const OutputCoefs coefs(rows, at, of_coefs);
     const OutputGradient sum(rows, K, of_gradient);
+    const Terms terms(rows, ld, of_terms);
+    Stacked tile(rows, ld, K, x);
     V loss = spread(0.0);
     for (int64_t first = 0; first < rows.n_rows; first += ld) {
         const int64_t k = least(ld, rows.n_rows - first);
         const double* weight = rows.weight ? rows.weight + first : nullptr;
-        fill_stacked(rows, first, k, x, ld);
-        fill_outputs(rows, first, k, x, coefs, K, z, ld);
+        tile.take(first, k);
+        fill_outputs(tile, coefs, z);
         loss = losses_and_residuals(z, ld, K, rows.y + first, weight, k, order == 2 ? share.p : nullptr, loss);
-        if (order >= 1) add_gradients(rows, first, k, x, z, ld, K, scratch, sum);
+        if (order >= 1) add_gradients(tile, z, sum);
         if (order < 2) continue;
-        const int64_t ld_terms = terms_ld(rows);
-        fill_terms(rows, first, k, at.centre, terms, ld_terms);
+        terms.fill(rows, first, k, at.centre);
         double* pair = pairs;
         for (int64_t a = 0; a < K; a++)
             for (int64_t b = a; b < K; b++, pair += n * n) {
@@ -186,7 +193,7 @@ static double sums_of_several(const Rows& rows, const Coefs& at, int order, doub
                     const V other = (a == b ? spread(1.0) : spread(0.0)) - load(share + b * ld + i);
                     store(curvature + i, weights_of(weight, i, k) * (load(share + a * ld + i) * other));
                 }
-                add_curved(rows, first, k, terms, curvature, terms + k * ld_terms, pair);
+                add_hessian(rows, first, k, terms, curvature, pair);
             }
     }
     if (order >= 1) finish_gradients(rows, sum, at, gradient);
@@ -197,57 +204,55 @@ static double sums_of_several(const Rows& rows, const Coefs& at, int order, doub
 // A stand-in for each class's part of the Hessian: sum_i weight[i] mean_k p (1 - p) v v', and what a pair of classes has
 // for that mean: pairs[k, l] = sum_i weight[i] p[k, i] ([k = l] - p[l, i]).
 static void shared_hessian(const Rows& rows, const Coefs& at, double* pairs, double* hessian) {
-    const int64_t K = at.n_outputs, ld = OutputTiles(rows, K).rows, size = OutputCoefs::size(rows, K);
-    Scratch of_coefs(size), x(most<int64_t>(rows.n_x, 1) * ld), z(K * ld), mean(ld), terms(hessian_scratch(rows, ld));
+    const int64_t K = at.n_outputs, ld = output_rows(rows);
+    Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), p(K * ld), minus(K * ld), mean(ld), own(K), of_terms(Terms::size(rows, ld));
+    own.clear(K);
     const OutputCoefs coefs(rows, at, of_coefs);
+    const Terms terms(rows, ld, of_terms);
+    Stacked tile(rows, ld, K, x);
     for (int64_t first = 0; first < rows.n_rows; first += ld) {
         const int64_t k = least(ld, rows.n_rows - first);
-        fill_stacked(rows, first, k, x, ld);
-        fill_outputs(rows, first, k, x, coefs, K, z, ld);
+        tile.take(first, k);
+        fill_outputs(tile, coefs, p);
         for (int64_t i = 0; i < k; i += LANES) {
-            V largest, sum = spread(0.0);
-            softmax_of_8(z + i, ld, K, largest);
+            softmax_of_8(p + i, ld, K);
             const V w = weights_of(rows.weight ? rows.weight + first : nullptr, i, k);
+            V sum = spread(0.0);
             for (int64_t o = 0; o < K; o++) {
-                const V p = load(z + o * ld + i);
-                sum = sum + w * p * (spread(1.0) - p) / spread((double)K);
+                const V of_class = load(p + o * ld + i), weighted = w * of_class, curvature = weighted * (spread(1.0) - of_class);
+                sum = sum + curvature;
+                store(minus + o * ld + i, spread(0.0) - weighted);
+                own[o] += total(curvature);
             }
-            store(mean + i, sum);
+            store(mean + i, sum * spread(1.0 / (double)K));
         }
-        for (int64_t a = 0; a < K; a++)
-            for (int64_t b = 0; b < K; b++) {
-                V sum = spread(0.0);
-                for (int64_t i = 0; i < k; i += LANES) {
-                    const V w = weights_of(rows.weight ? rows.weight + first : nullptr, i, k);
-                    const V other = (a == b ? spread(1.0) : spread(0.0)) - load(z + b * ld + i);
-                    sum = fma(w * load(z + a * ld + i), other, sum);
-                }
-                pairs[a * K + b] += total(sum);
-            }
-        add_hessian(rows, first, k, at.centre, mean, terms, hessian);
+        multiply_rows_by_rows(minus.p, ld, K, const_cast<const double*>(p.p), ld, K, tile.lanes(), pairs, K);
+        terms.fill(rows, first, k, at.centre);
+        add_hessian(rows, first, k, terms, mean, hessian);
     }
+    for (int64_t o = 0; o < K; o++) pairs[o * K + o] = own[o];
     finish_hessian(rows, hessian);
 }
 
 static void diagonal_of_several(const Rows& rows, const Coefs& at, double* diagonal, double* squares) {
-    const int64_t K = at.n_outputs, n = rows.n_coefs + 1, ld = OutputTiles(rows, K).rows, size = OutputCoefs::size(rows, K);
-    Scratch of_coefs(size), x(most<int64_t>(rows.n_x, 1) * ld), z(K * ld), both(2 * K * n);
+    const int64_t K = at.n_outputs, n = rows.n_coefs + 1, ld = output_rows(rows);
+    Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), z(K * ld), both(2 * K * n);
     both.clear(2 * K * n);
     const OutputCoefs coefs(rows, at, of_coefs);
+    Stacked tile(rows, ld, K, x);
     for (int64_t first = 0; first < rows.n_rows; first += ld) {
         const int64_t k = least(ld, rows.n_rows - first);
-        fill_stacked(rows, first, k, x, ld);
-        fill_outputs(rows, first, k, x, coefs, K, z, ld);
+        tile.take(first, k);
+        fill_outputs(tile, coefs, z);
         for (int64_t i = 0; i < k; i += LANES) {
-            V largest;
-            softmax_of_8(z + i, ld, K, largest);
+            softmax_of_8(z + i, ld, K);
             const V w = weights_of(rows.weight ? rows.weight + first : nullptr, i, k);
             for (int64_t o = 0; o < K; o++) {
                 const V p = load(z + o * ld + i);
                 store(z + o * ld + i, w * (p * (spread(1.0) - p)));
             }
         }
-        shifted_numeric(rows, first, k, at.centre, x, (k + LANES - 1) / LANES * LANES);
+        shifted_numeric(rows, first, k, at.centre, x, tile.lanes());
         for (int64_t o = 0; o < K; o++) add_diagonal(rows, first, k, x, z + o * ld, both + o * n, both + (K + o) * n);
     }
     for (int64_t o = 0; o < K; o++) {
@@ -258,38 +263,39 @@ static void diagonal_of_several(const Rows& rows, const Coefs& at, double* diago
 
 // The Hessian times `direction`: with u its predictor, weight p (u - sum_l p u) takes the residual's place.
 static void multiply_several(const Rows& rows, const Coefs& at, const double* direction, double* product) {
-    const int64_t K = at.n_outputs, ld = OutputTiles(rows, K).rows, size = OutputCoefs::size(rows, K);
-    Scratch of_coefs(size), of_direction(size), of_product(size), x(most<int64_t>(rows.n_x, 1) * ld), z(K * ld), u(K * ld);
-    Scratch scratch(gradients_scratch(rows, ld, K));
+    const int64_t K = at.n_outputs, ld = output_rows(rows), size = OutputCoefs::size(rows, K);
+    Scratch of_coefs(size), of_direction(size), of_product(size), x(rows.n_x * ld), z(K * ld), u(K * ld);
     of_product.clear(size);
     const OutputCoefs coefs(rows, at, of_coefs), along(rows, {direction, at.centre, K}, of_direction);
     const OutputGradient sum(rows, K, of_product);
+    Stacked tile(rows, ld, K, x);
     for (int64_t first = 0; first < rows.n_rows; first += ld) {
         const int64_t k = least(ld, rows.n_rows - first);
-        fill_stacked(rows, first, k, x, ld);
-        fill_outputs(rows, first, k, x, coefs, K, z, ld);
-        fill_outputs(rows, first, k, x, along, K, u, ld);
+        tile.take(first, k);
+        fill_outputs(tile, coefs, z);
+        fill_outputs(tile, along, u);
         for (int64_t i = 0; i < k; i += LANES) {
-            V largest, mean = spread(0.0);
-            softmax_of_8(z + i, ld, K, largest);
+            V mean = spread(0.0);
+            softmax_of_8(z + i, ld, K);
             const V w = weights_of(rows.weight ? rows.weight + first : nullptr, i, k);
             for (int64_t o = 0; o < K; o++) mean = fma(load(z + o * ld + i), load(u + o * ld + i), mean);
             for (int64_t o = 0; o < K; o++)
                 store(u + o * ld + i, w * (load(z + o * ld + i) * (load(u + o * ld + i) - mean)));
         }
-        add_gradients(rows, first, k, x, u, ld, K, scratch, sum);
+        add_gradients(tile, u, sum);
     }
     finish_gradients(rows, sum, at, product);
 }
 
 static void predictor_of_several(const Rows& rows, const Coefs& at, double* found) {
-    const int64_t K = at.n_outputs, ld = OutputTiles(rows, K).rows;
-    Scratch of_coefs(OutputCoefs::size(rows, K)), x(most<int64_t>(rows.n_x, 1) * ld), z(K * ld);
+    const int64_t K = at.n_outputs, ld = output_rows(rows);
+    Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), z(K * ld);
     const OutputCoefs coefs(rows, at, of_coefs);
+    Stacked tile(rows, ld, K, x);
     for (int64_t first = 0; first < rows.n_rows; first += ld) {
         const int64_t k = least(ld, rows.n_rows - first);
-        fill_stacked(rows, first, k, x, ld);
-        fill_outputs(rows, first, k, x, coefs, K, z, ld);
+        tile.take(first, k);
+        fill_outputs(tile, coefs, z);
         for (int64_t o = 0; o < K; o++) std::memcpy(found + o * rows.n_rows + first, z + o * ld, k * 8);
     }
 }
@@ -299,9 +305,8 @@ static void softmax(const double* z, int64_t n_outputs, int64_t n_rows, double* 
     Scratch part(n_outputs * LANES);
     for (int64_t i = 0; i < n_rows; i += LANES) {
         const int64_t count = least(n_rows - i, LANES);
-        V largest;
         for (int64_t o = 0; o < n_outputs; o++) store(part + o * LANES, load_some(z + o * n_rows + i, count));
-        softmax_of_8(part, LANES, n_outputs, largest);
+        softmax_of_8(part, LANES, n_outputs);
         for (int64_t o = 0; o < n_outputs; o++) store_some(p + o * n_rows + i, count, load(part + o * LANES));
     }
 }

@@ -1,58 +1,167 @@
-// Matrix products of packed panels, a few rows and columns of the result in registers at a time.
+// Matrix products, register-blocked: some rows and columns of the result stand in registers while terms are added.
+//
+// How many they are differs by level. A cell's own sum does not: it is one chain of fused multiply-adds, or eight of them.
 #pragma once
 #include "lanes.hpp"
 
 namespace LEVEL {
 
-// Rows and registers' widths of the result that are held: as many sums as registers allow, with room for what is read.
-constexpr int64_t HELD_ROWS = WIDTH == 8 ? 8 : 4, HELD_PARTS = WIDTH == 8 ? 3 : 3;
-constexpr int64_t HELD_COLUMNS = HELD_PARTS * WIDTH;
+// As many sums as registers hold, with room for what is read: HELD_ROWS by HELD_PARTS registers.
+#if defined(__ARM_NEON)
+constexpr int64_t HELD_ROWS = 6;
+#else
+constexpr int64_t HELD_ROWS = WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : 3;
+#endif
+constexpr int64_t HELD_PARTS = 3, PANEL_TERMS = HELD_PARTS * WIDTH;
+template <int64_t n_m>
+constexpr int64_t BESIDE = HELD_ROWS * HELD_PARTS / n_m < 8 ? HELD_ROWS * HELD_PARTS / n_m : 8;  // registers beside n_m rows
 
-// c[m * ldc + n] += sum_p a[p * lda + m] b[p * ldb + n] for m < n_m and n < n_n: each cell is one chain of fused
-// multiply-adds over p, from zero, added to c. b's rows are read in whole registers: they end in room for them.
-template <int64_t n_m, int64_t n_n>
-INLINE void add_cells(const double* a, int64_t lda, const double* b, int64_t ldb, int64_t n_p, double* c, int64_t ldc, int64_t columns) {
-    Part sum[n_m][n_n];
-    for (int64_t m = 0; m < n_m; m++)
-        for (int64_t n = 0; n < n_n; n++) sum[m][n] = Part{};
-    for (int64_t p = 0; p < n_p; p++) {
+// sum[m][n] += sum_p a[p * lda + m] b[p * ldb + n], lanes along n.
+template <int64_t n_m, int64_t n_n, class T>
+INLINE void multiply_cells(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, Part (*sum)[n_n]) {
+    for (int64_t p = 0; p < n_p; p++, a += lda, b += ldb) {
         Part right[n_n];
-#pragma GCC unroll 4
-        for (int64_t n = 0; n < n_n; n++) read(b + p * ldb + n * WIDTH, right[n]);
+#pragma GCC unroll 8
+        for (int64_t n = 0; n < n_n; n++) read(b + n * WIDTH, right[n]);
 #pragma GCC unroll 8
         for (int64_t m = 0; m < n_m; m++) {
-            const Part left = Part{} + a[p * lda + m];
-#pragma GCC unroll 4
+            const Part left = a[m] - Part{};
+#pragma GCC unroll 8
             for (int64_t n = 0; n < n_n; n++) sum[m][n] = fma(left, right[n], sum[m][n]);
         }
     }
+}
+
+// Call `f` with 1 to `most` as a type, for what stands in registers must be known to the compiler.
+template <int64_t n>
+struct Size {
+    static constexpr int64_t value = n;
+};
+template <int64_t most, class F>
+INLINE void with_size(int64_t n, F f) {
+    if constexpr (most == 1) f(Size<1>{});
+    else if (n == most) f(Size<most>{});
+    else with_size<most - 1>(n, f);
+}
+
+// Call `f(first, size)` for groups of n rows, at most `most` in each, as even as can be.
+template <int64_t most, class F>
+INLINE void each_group(int64_t n, F f) {
+    const int64_t groups = (n + most - 1) / most;
+    for (int64_t g = 0; g < groups; g++) {
+        const int64_t first = g * n / groups;
+        with_size<most>((g + 1) * n / groups - first, [&](auto size) { f(first, size); });
+    }
+}
+
+// c[m * ldc + n] += sum_p a[p * lda + m] b[p * ldb + n] of n_n columns, m < n_m: each cell's chain goes on over p.
+template <int64_t n_m, int64_t n_parts, class T>
+static void add_chains(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, double* c, int64_t ldc) {
+    Part sum[n_m][n_parts];
+#pragma GCC unroll 8
     for (int64_t m = 0; m < n_m; m++)
-        for (int64_t n = 0; n < n_n; n++) {
-            double found[WIDTH];
-            write(found, sum[m][n]);
-            for (int64_t l = 0; l < least(columns - n * WIDTH, WIDTH); l++) c[m * ldc + n * WIDTH + l] += found[l];
+#pragma GCC unroll 8
+        for (int64_t n = 0; n < n_parts; n++) read(c + m * ldc + n * WIDTH, sum[m][n]);
+    multiply_cells<n_m, n_parts>(a, lda, b, ldb, n_p, sum);
+#pragma GCC unroll 8
+    for (int64_t m = 0; m < n_m; m++)
+#pragma GCC unroll 8
+        for (int64_t n = 0; n < n_parts; n++) write(c + m * ldc + n * WIDTH, sum[m][n]);
+}
+
+// Terms and columns at a time, so that what is read again lies in the second-level cache; the columns are a multiple of
+// what stands in registers whatever the group.
+constexpr int64_t TERMS_AT_ONCE = 192, CELLS_AT_ONCE = 192;
+
+// Coefficients (n_m, n_p), rows lda apart, as `multiply_outputs` reads them: each group's, term by term.
+INLINE void pack_groups(const double* a, int64_t lda, int64_t n_m, int64_t n_p, double* packed) {
+    each_group<HELD_ROWS>(n_m, [&](int64_t first, auto size) {
+        for (int64_t p = 0; p < n_p; p++)
+            for (int64_t m = 0; m < size.value; m++) packed[first * n_p + p * size.value + m] = a[(first + m) * lda + p];
+    });
+}
+
+// c[m * ldc + n] += sum_p a[m, p] b[p * ldb + n], a packed, n_n a multiple of 8: a cell's chain goes on over p.
+template <class T>
+static void multiply_outputs(const double* a, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, double* c, int64_t ldc) {
+    for (int64_t p = 0; p < n_p; p += TERMS_AT_ONCE)
+        for (int64_t from = 0; from < n_n; from += CELLS_AT_ONCE) {
+            const int64_t terms = least(n_p - p, TERMS_AT_ONCE), to = least(n_n, from + CELLS_AT_ONCE);
+            each_group<HELD_ROWS>(n_m, [&](int64_t first, auto size) {
+                constexpr int64_t rows = size.value, parts = BESIDE<rows>;
+                const double* group = a + first * n_p + p * rows;
+                int64_t n = from;
+                for (; n + parts * WIDTH <= to; n += parts * WIDTH)
+                    add_chains<rows, parts>(group, rows, b + p * ldb + n, ldb, terms, c + first * ldc + n, ldc);
+                for (; n < to; n += WIDTH) add_chains<rows, 1>(group, rows, b + p * ldb + n, ldb, terms, c + first * ldc + n, ldc);
+            });
         }
 }
 
-template <int64_t n_m>
-INLINE void add_strip(const double* a, int64_t lda, const double* b, int64_t ldb, int64_t n_p, double* c, int64_t ldc, int64_t columns) {
-    int64_t n = 0;
-    for (; n + HELD_COLUMNS <= columns; n += HELD_COLUMNS) add_cells<n_m, HELD_PARTS>(a, lda, b + n, ldb, n_p, c + n, ldc, HELD_COLUMNS);
-    for (; n < columns; n += WIDTH) add_cells<n_m, 1>(a, lda, b + n, ldb, n_p, c + n, ldc, least(columns - n, WIDTH));
+// c[m * ldc + n] += sum_p a[m * lda + p] b[n * ldb + p], n_p a multiple of 8: lane l sums p = l, l + 8, ...
+template <int64_t n_m, int64_t n_n, class T>
+static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, double* c, int64_t ldc) {
+    double lanes[n_m * n_n][LANES];
+    for (int64_t half = 0; half < LANES; half += WIDTH) {
+        Part sum[n_m][n_n];
+        for (int64_t m = 0; m < n_m; m++)
+            for (int64_t n = 0; n < n_n; n++) sum[m][n] = Part{};
+        for (int64_t p = half; p < n_p; p += LANES) {
+            Part right[n_n];
+#pragma GCC unroll 8
+            for (int64_t n = 0; n < n_n; n++) read(b + n * ldb + p, right[n]);
+#pragma GCC unroll 8
+            for (int64_t m = 0; m < n_m; m++) {
+                Part left;
+                read(a + m * lda + p, left);
+#pragma GCC unroll 8
+                for (int64_t n = 0; n < n_n; n++) sum[m][n] = fma(left, right[n], sum[m][n]);
+            }
+        }
+#pragma GCC unroll 8
+        for (int64_t m = 0; m < n_m; m++)
+#pragma GCC unroll 8
+            for (int64_t n = 0; n < n_n; n++) write(lanes[m * n_n + n] + half, sum[m][n]);
+    }
+    for (int64_t m = 0; m < n_m; m++)
+        for (int64_t n = 0; n < n_n; n++) c[m * ldc + n] += total(load(lanes[m * n_n + n]));
 }
 
-// c (n_m, n_n) += a' b with a (n_p, n_m) and b (n_p, n_n), rows lda, ldb, ldc apart; with `upper` only the cells with
-// n >= m - m % HELD_ROWS, which are the upper triangle and some more.
-static void add_product(const double* a, int64_t lda, int64_t n_m, const double* b, int64_t ldb, int64_t n_n, int64_t n_p, double* c, int64_t ldc, bool upper) {
-    int64_t m = 0;
-    for (; m + HELD_ROWS <= n_m; m += HELD_ROWS) {
-        const int64_t from = upper ? m / WIDTH * WIDTH : 0;
-        add_strip<HELD_ROWS>(a + m, lda, b + from, ldb, n_p, c + m * ldc + from, ldc, n_n - from);
+// Rows of b at a time: as many as the second-level cache holds of tiles.
+constexpr int64_t DOTS_AT_ONCE = 96;
+constexpr int64_t DOTTED_ROWS = HELD_ROWS < 6 ? HELD_ROWS : 6;  // more would take more streams than pointers stand in registers
+
+// c (n_m, n_n) += a b' of rows of n_p values, a multiple of 8: each cell in eight lanes.
+template <class T>
+static void multiply_rows_by_rows(const double* a, int64_t lda, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, double* c, int64_t ldc) {
+    for (int64_t from = 0; from < n_n; from += DOTS_AT_ONCE) {
+        const int64_t to = least(n_n, from + DOTS_AT_ONCE);
+        each_group<DOTTED_ROWS>(n_m, [&](int64_t first, auto size) {
+            constexpr int64_t rows = size.value, beside = BESIDE<rows>;
+            int64_t n = from;
+            for (; n + beside <= to; n += beside)
+                add_dots<rows, beside>(a + first * lda, lda, b + n * ldb, ldb, n_p, c + first * ldc + n, ldc);
+            for (; n < to; n++) add_dots<rows, 1>(a + first * lda, lda, b + n * ldb, ldb, n_p, c + first * ldc + n, ldc);
+        });
     }
-    for (; m < n_m; m++) {
-        const int64_t from = upper ? m / WIDTH * WIDTH : 0;
-        add_strip<1>(a + m, lda, b + from, ldb, n_p, c + m * ldc + from, ldc, n_n - from);
-    }
+}
+
+// c[m * ldc + n] += sum_p a[p * PANEL_TERMS + m] b[p * PANEL_TERMS + n] of two panels, for m < n_m and n < n_n, from zero.
+template <int64_t n_parts>
+static void add_panels(const double* a, const double* b, int64_t n_p, int64_t n_m, int64_t n_n, double* c, int64_t ldc) {
+    Part sum[HELD_ROWS][n_parts];
+#pragma GCC unroll 8
+    for (int64_t m = 0; m < HELD_ROWS; m++)
+#pragma GCC unroll 8
+        for (int64_t n = 0; n < n_parts; n++) sum[m][n] = Part{};
+    multiply_cells<HELD_ROWS, n_parts>(a, PANEL_TERMS, b, PANEL_TERMS, n_p, sum);
+    double cells[HELD_ROWS][n_parts * WIDTH];
+#pragma GCC unroll 8
+    for (int64_t m = 0; m < HELD_ROWS; m++)
+#pragma GCC unroll 8
+        for (int64_t n = 0; n < n_parts; n++) write(cells[m] + n * WIDTH, sum[m][n]);
+    for (int64_t m = 0; m < n_m; m++)
+        for (int64_t n = 0; n < n_n; n++) c[m * ldc + n] += cells[m][n];
 }
 
 }  // namespace LEVEL

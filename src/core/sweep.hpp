@@ -15,7 +15,8 @@ namespace LEVEL {
 static double sums_of_one(const Rows& rows, const Coefs& at, int order, double* gradient, double* hessian) {
     const int64_t tile = tile_rows(rows, order);
     Scratch coef(rows.n_coefs + 1), memory(Gradient::size(rows)), z(tile), residual(tile), e(tile);
-    Scratch terms(order == 2 ? hessian_scratch(rows, tile) : 0);
+    Scratch of_terms(order == 2 ? Terms::size(rows, tile) : 0);
+    const Terms terms(rows, tile, of_terms);
     memory.clear(Gradient::size(rows));
     const Gradient sum(rows, memory);
     about_zero(rows, at.coef, at.centre, coef);
@@ -28,7 +29,8 @@ static double sums_of_one(const Rows& rows, const Coefs& at, int order, double* 
         if (order >= 1) add_gradient(rows, first, k, residual, sum);                // dw = X dZ.T, db = sum(dZ)
         if (order == 2) {
             curvature_of(e, weight, k);
-            add_hessian(rows, first, k, at.centre, e, terms, hessian);
+            terms.fill(rows, first, k, at.centre);
+            add_hessian(rows, first, k, terms, e, hessian);
         }
     }
     if (order >= 1) finish_gradient(rows, sum, at.centre, gradient);
@@ -61,7 +63,7 @@ static void sums_together(const Rows& rows, const Coefs& at, const float* y, con
 
 // The Hessian's diagonal, and the sum of its rows' squares, for the price of a gradient.
 static void diagonal_of_one(const Rows& rows, const Coefs& at, double* diagonal, double* squares) {
-    const int64_t tile = tile_rows(rows), n = rows.n_coefs + 1;
+    const int64_t tile = tile_rows(rows, 2), n = rows.n_coefs + 1;
     Scratch coef(n), z(tile), both(2 * n), v(tile * most<int64_t>(rows.n_x, 1));
     about_zero(rows, at.coef, at.centre, coef);
     both.clear(2 * n);

@@ -11,12 +11,14 @@ namespace LEVEL {
 
 constexpr int64_t TILE_BYTES = 196608;  // numeric data of a tile: less than half of a second-level cache
 constexpr int64_t MOST_TILE_ROWS = 2048;
+constexpr int64_t HESSIAN_ROWS = 256;  // its products are as fast with few columns as with many
 
-// Rows of a tile: a multiple of 64; all of them where sparse columns are lines. Only a Hessian's sums depend on it, and
-// are taken of as many rows whatever their values are stored as.
+// Rows of a tile: a multiple of 64; all of them where sparse columns are lines. Only sums of order 2, of a
+// Hessian or of its diagonal, depend on it: their tiles have as many rows whatever the data are.
 INLINE int64_t tile_rows(const Rows& rows, int order = 1) {
     if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
-    int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single && order < 2 ? 4 : 8);
+    if (order == 2) return HESSIAN_ROWS;
+    int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single ? 4 : 8);
     if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
     return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
 }
