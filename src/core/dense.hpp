@@ -23,8 +23,8 @@ INLINE void add_columns(const T* x, int64_t ld, const double* coef, int64_t k, d
         V a = load(z + i), b = load(z + i + LANES);
 #pragma GCC unroll 8
         for (int64_t j = 0; j < n; j++) {
-            a = fma(c[j], load(x + j * ld + i), a);
-            b = fma(c[j], load(x + j * ld + i + LANES), b);
+            a = fma(c[j], load(x + j * ld + i), a);          // Z += w[j] X[j], of eight rows
+            b = fma(c[j], load(x + j * ld + i + LANES), b);  // and of eight more
         }
         store(z + i, a);
         store(z + i + LANES, b);
@@ -54,7 +54,7 @@ INLINE void gradient_columns(const T* x, int64_t ld, const double* d, int64_t k,
     for (; i + LANES <= k; i += LANES) {
         const V here = load(d + i);
 #pragma GCC unroll 8
-        for (int64_t j = 0; j < n; j++) sum[j] = fma(here, load(x + j * ld + i), sum[j]);
+        for (int64_t j = 0; j < n; j++) sum[j] = fma(here, load(x + j * ld + i), sum[j]);  // dw[j] += dZ X[j]
     }
     if (i < k) {
         const V here = load(d + i);

@@ -67,15 +67,16 @@ INLINE V log1p_nonnegative(V t) {
 // (1 + a)(1 + b) - 1, without losing the smallest values to the one.
 INLINE V joined(V a, V b) { return fma(a, b, a + b); }
 
-// One row's share of the loss at z: max(z, 0) - y z, the sigmoid's distance from y, and e = exp(-|z|).
 struct Point {
     V linear, residual, e;
 };
+
+// Eight rows at z: of their losses max(z, 0) - y z, to which log(1 + e) is still to be added; dZ; and e.
 INLINE Point point(V z, V y) {
-    const V e = exp_nonpositive(minus_abs(z));
+    const V e = exp_nonpositive(minus_abs(z));            // exp(-|Z|)
     const V share = spread(1.0) / (spread(1.0) + e);
-    const V a = select_nonnegative(z, share, e * share);
-    return {larger(z, spread(0.0)) - y * z, a - y, e};
+    const V a = select_nonnegative(z, share, e * share);  // A = sigmoid(Z)
+    return {larger(z, spread(0.0)) - y * z, a - y, e};    // max(Z, 0) - Y Z, dZ = A - Y
 }
 
 // Eight times eight rows: residuals and e = exp(-|z|) are stored, the sum of losses is returned. One logarithm for

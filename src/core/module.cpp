@@ -66,4 +66,5 @@ NB_MODULE(core, m) {
     bind_rows(m);
     bind_columns(m);
     bind_systems(m);
+    bind_sources(m);
 }

@@ -9,6 +9,7 @@ Floats = NDArray[np.float64]
 
 level: str
 levels: tuple[str, ...]
+sources: dict[str, str]
 
 class Rows:
     def __init__(

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from zeroloop.choices import nearest
 from zeroloop.errors import OptionError, ZeroloopError
+from zeroloop.ladder.compiled import line_count, loop_depth
 from zeroloop.ladder.judge import faults
-from zeroloop.ladder.rungs import RUNGS, compiled_loops
+from zeroloop.ladder.rungs import RUNGS, compiled_functions
 from zeroloop.ladder.shapes import Rung, check, check_finite, unchecked
 from zeroloop.plain_text import number_of
 from zeroloop.sources.budget import memory_limit, size_text
@@ -124,7 +125,7 @@ def timed(rung: Rung, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: floa
         rung=rung.__name__,
         loops=count_loops(rung),
         lines=count_lines(rung),
-        compiled=bool(compiled_loops(rung)),
+        compiled=bool(compiled_functions(rung)),
         seconds=least,
         slowest=most,
         speedup=(first or least) / least,
@@ -149,12 +150,12 @@ def count_loops(rung: Rung) -> int:
         inside = max((depth(child) for child in ast.iter_child_nodes(node)), default=0)
         return inside + isinstance(node, ast.For | ast.While | ast.comprehension)
 
-    return max(depth(_parsed(part)) for part in (rung, *compiled_loops(rung)))
+    return max(depth(_parsed(rung)), *map(loop_depth, compiled_functions(rung)), 0)
 
 
 def count_lines(rung: Rung) -> int:
     """Return a function's lines of code, and those of the loops that it has compiled: no docstring, comment, blank."""
-    return sum(_lines_of_body(_parsed(part)) for part in (rung, *compiled_loops(rung)))
+    return _lines_of_body(_parsed(rung)) + sum(map(line_count, compiled_functions(rung)))
 
 
 def find_rung(name: str) -> Rung:
@@ -173,8 +174,9 @@ def find_rung(name: str) -> Rung:
 
 def source_code(rung: Rung) -> str:
     """Return a rung's source, and that of the loops that it has compiled."""
-    parts = [_source(part) for part in (rung, *compiled_loops(rung))]
-    return "\n\n".join([parts[0], *("# compiled, over one tile:\n" * (part is parts[1]) + part for part in parts[1:])])
+    compiled = compiled_functions(rung)
+    heading = ["# compiled, in C++:\n"] if compiled else []
+    return "\n".join([_source(rung), *heading, *compiled])
 
 
 def _source(function: Callable[..., Any]) -> str:

@@ -11,7 +11,6 @@ Every rung computes the same three things from the same four, in the article's n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -113,11 +112,8 @@ def fused(X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any], b: float) -> Gradie
 RUNGS: tuple[Rung, ...] = (two_loops, one_loop, vectorized, tiled, fused)
 
 
-def compiled_loops(rung: Rung) -> tuple[Callable[..., Any], ...]:
-    """Return what `fused` does with a tile, as it is written: predictor, loss and gradient; () for other rungs."""
-    if rung is not fused:
-        return ()
-    from zeroloop.kernels.dense import add_stacked, gradient_stacked
-    from zeroloop.kernels.logistic import loss_and_residual
+def compiled_functions(rung: Rung) -> list[str]:
+    """Return what `fused` does with a tile, as it is written in C++; nothing for other rungs."""
+    from zeroloop.ladder.compiled import functions
 
-    return add_stacked, loss_and_residual, gradient_stacked
+    return functions() if rung is fused else []
