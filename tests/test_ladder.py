@@ -66,7 +66,8 @@ def test_a_rung_that_is_wrong_does_not_race() -> None:
 def test_loops_and_lines_are_counted_from_the_source() -> None:
     assert [count_loops(rung) for rung in RUNGS] == [2, 1, 0, 1, 2]
     assert count_lines(fused) > 50 > count_lines(two_loops) > count_lines(one_loop) > count_lines(vectorized)
-    assert "for (int64_t j = 0; j < n; j++) {\n            a = fma(c[j], load(x + j * ld + i), a);" in source_code(fused)
+    written = "for (int64_t j = 0; j < n; j++) {\n            a = fma(c[j], load(x + j * ld + i), a);"
+    assert written in source_code(fused)
     assert "// Z = w.T X + b" in source_code(fused)
 
 
