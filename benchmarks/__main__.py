@@ -43,7 +43,6 @@ PARTS: dict[str, Callable[[], Any]] = {
 }
 LIBRARIES = (
     "numpy",
-    "numba",
     "pyarrow",
     "scikit-learn",
     "glum",

@@ -1,4 +1,4 @@
-"""Small problems that should be instant: whole processes from an empty cache of kernels, first and further fits.
+"""Small problems that should be instant: whole processes, first and further fits.
 
 `python -m benchmarks.instant CASE PEER FOLDER FITS` fits in a process of its own, which imports nothing but NumPy and
 the peer, and prints a JSON object.
@@ -148,7 +148,6 @@ def measured(case: str, peer: str, folder: str) -> Row:
         "process": _least([one["process"] for one in cold]),
         "first": _least([one["fits"][0] for one in cold]),
         "warm": _least(fits[1:]),
-        "compiled": max(one["compiled"] for one in cold),
     }
 
 
@@ -157,17 +156,14 @@ def _least(times: list[list[float]]) -> dict[str, float]:
 
 
 def _process(case: str, peer: str, folder: str, fits: int) -> Row:
-    """Run a process with an empty cache of kernels; its own time, its fits' and how many files were compiled."""
-    with tempfile.TemporaryDirectory() as cache:
-        command = [sys.executable, "-m", "benchmarks.instant", case, peer, folder, str(fits)]
-        before, start = os.times(), time.perf_counter()
-        environment = os.environ | ONE_CORE | {"NUMBA_CACHE_DIR": cache}
-        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        wall, after = time.perf_counter() - start, os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        compiled = sum(path.suffix == ".nbc" for path in Path(cache).rglob("*"))
+    """Run a process; its own time, and its fits'."""
+    command = [sys.executable, "-m", "benchmarks.instant", case, peer, folder, str(fits)]
+    before, start = os.times(), time.perf_counter()
+    done = subprocess.run(command, env=os.environ | ONE_CORE, check=True, stdout=subprocess.PIPE, text=True)
+    wall, after = time.perf_counter() - start, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
     found: Row = json.loads(done.stdout.splitlines()[-1])
-    return found | {"process": [wall, cpu], "compiled": compiled}
+    return found | {"process": [wall, cpu]}
 
 
 def fitted(case: str, peer: str, folder: Path, n_fits: int) -> Row:
@@ -193,22 +189,20 @@ def instant_page(rows: list[Row]) -> str:
     """Return the section of the page."""
     lines = [
         "## Small problems\n",
-        f"Least of {COLD_PROCESSES} processes, each with an empty cache of kernels, and of {WARM_FITS} fits after a "
+        f"Least of {COLD_PROCESSES} processes, and of {WARM_FITS} fits after a "
         f"first in one more (of those that {LONG_SECONDS:g} s have room for); processor seconds in brackets. A process "
         'starts Python, imports, reads two arrays and fits once; "first fit" is that without the imports. Each at its '
         "defaults, on one core: scikit-learn stops at a gradient of 1e-4, or at 100 passes. Its path is that of its "
         "own example (liblinear, which penalises the intercept).\n",
-        "| | wanted | | process | first fit | fit | over zeroloop: process, first, fit | kernels compiled |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | wanted | | process | first fit | fit | over zeroloop: process, first, fit |",
+        "|---|---|---|---|---|---|---|",
     ]
     kinds = ("process", "first", "warm")
     for row in rows:
         ours = next(one for one in rows if one["case"] == row["case"] and one["peer"] == "zeroloop")
         times = " | ".join(f"{_clock(row[kind]['seconds'])} ({_clock(row[kind]['cpu'])})" for kind in kinds)
         ratios = ", ".join(f"{row[kind]['seconds'] / ours[kind]['seconds']:.2f}x" for kind in kinds)
-        lines.append(
-            f"| {row['case']} | {_clock(row['wanted'])} | {row['peer']} | {times} | {ratios} | {row['compiled']} |"
-        )
+        lines.append(f"| {row['case']} | {_clock(row['wanted'])} | {row['peer']} | {times} | {ratios} |")
     return "\n".join(lines) + "\n"
 
 

@@ -359,35 +359,6 @@ def test_a_worker_without_zeroloop_is_said(cluster: Processes, folder: str, monk
         trained(folder, scheduler=client)
 
 
-def test_workers_with_several_kinds_of_processor_are_said(
-    cluster: Processes, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = cluster.client
-    kinds = ["znver4 with instructions 01234567", "emeraldrapids with instructions 89abcdef"]
-    n = len(client.nthreads())
-    assert n >= 2
-
-    def asked(*_: Any, workers: list[str], **__: Any) -> dict[str, dict[str, str | None]]:
-        return {one: dask_cluster.versions() | {"processor": kinds[at % len(kinds)]} for at, one in enumerate(workers)}
-
-    monkeypatch.setattr(client, "run", asked)
-    with pytest.warns(ZeroloopWarning, match=r"processors of 2 kinds \(emeraldrapids .*, znver4 .*\)") as said:
-        dask_cluster.Cluster(client)
-    assert len(said) == 1
-    del kinds[1]  # all alike, and other than this machine's: nothing to say
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        dask_cluster.Cluster(client)
-
-
-def test_the_processor_is_the_one_that_kernels_are_compiled_for() -> None:
-    import llvmlite.binding
-
-    found = dask_cluster.versions()["processor"]
-    assert found is not None
-    assert found.startswith(f"{llvmlite.binding.get_host_cpu_name()} with instructions ")
-
-
 def test_bad_files_are_named_or_skipped(cluster: Processes, tmp_path: Path) -> None:
     table = pa.Table.from_pandas(frame(300_000), preserve_index=False)
     paths = [tmp_path / f"{i}.parquet" for i in range(6)]

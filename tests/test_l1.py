@@ -1,10 +1,8 @@
-"""L1 penalties and bounds on small data: optima by conditions and formulas of their own, and no compiler waited for."""
+"""L1 penalties and bounds on small data: optima by conditions and formulas of their own."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import warnings
 from typing import Any
 
@@ -186,25 +184,6 @@ def test_the_compiled_columns_and_numpys_have_one_optimum(n_outputs: int, densit
     dense = few.solve(few.Rows(values, y.astype(np.float32), weight), np.zeros(shape), terms, 1e-11, 1_000)
     assert 0 < np.count_nonzero(dense) < dense.size
     np.testing.assert_allclose(compiled, dense, atol=1e-8)
-
-
-def test_small_data_wait_for_no_compiler() -> None:
-    script = """
-import sys
-import numpy as np
-from zeroloop import LogisticRegression, LogisticRegressionCV, logistic_path
-from zeroloop.arrays import prepare
-from zeroloop.fit import Options, objective_of, plain_shape
-rng = np.random.default_rng(0)
-X, y = rng.standard_normal((60, 900)), rng.integers(0, 2, 60)
-logistic_path(X, y, Cs=5)
-LogisticRegression(l1_ratio=0.5).fit(X, rng.integers(0, 4, 60))
-LogisticRegression(l1_ratio=1.0).fit(rng.standard_normal((3_000, 5)), rng.integers(0, 30, 3_000))
-LogisticRegression(bounds=(0, np.inf), solver="proximal-newton").fit(X[:, :20], y)
-LogisticRegressionCV(Cs=2, cv=3, l1_ratios=[0.0, 1.0], use_legacy_attributes=False).fit(X, y)
-assert "numba" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
 
 
 def test_a_path_is_the_single_fits() -> None:

@@ -68,7 +68,7 @@ def run_identity(table: RawTable, options: dict[str, str]) -> dict[str, Any]:
     """Return what tells a run from any other: its data, its options, and what computes it; JSON-able."""
     files = {file.path: [file.size, file.modified] for file in table.files}
     columns = {name: str(table.schema.field(name).type) for name in table.schema.names}
-    versions = {name: version(name) for name in ("zeroloop", "numpy", "numba", "pyarrow")}
+    versions = {name: version(name) for name in ("zeroloop", "numpy", "pyarrow")}
     return {"data": files or columns, "options": options, "versions": versions | {"machine": platform.machine()}}
 
 

@@ -32,7 +32,7 @@ JOINING = 30.0  # seconds to wait for a first worker
 RETURNING = 60.0  # seconds to wait for a worker when all are gone
 TELLING = 0.25  # seconds between two looks at how far a pass is
 MUST_AGREE = ("zeroloop", "python")
-SHOULD_AGREE = ("numpy", "numba", "pyarrow")
+SHOULD_AGREE = ("numpy", "pyarrow")
 NO_SCHEDULER = "Start one with `dask scheduler`, and workers with `dask worker ADDRESS`."
 
 _numbers = count(1)
@@ -56,7 +56,6 @@ class Cluster:
         self._client = client
         self._ours = ours
         self._checked: dict[str, bool] = {}  # by a worker's address: whether it may be given work
-        self._processors: dict[str, str] = {}  # by the address of one that may
         self._run = uuid4().hex[:8]
         with self._said("while it was connected to"):
             try:
@@ -215,19 +214,6 @@ class Cluster:
                     ZeroloopWarning,
                     stacklevel=2,
                 )
-        known = set(self._processors.values())
-        for worker, theirs in found.items():
-            if self._checked.get(worker, False):
-                self._processors[worker] = str(theirs["processor"])
-        kinds = set(self._processors.values())
-        if len(kinds) > 1 and kinds != known:
-            warnings.warn(
-                f"The workers have processors of {len(kinds)} kinds ({', '.join(sorted(kinds))}), for which kernels "
-                "are compiled differently: the model is right, but its last digits depend on which worker does what, "
-                "and may not be the same in each run. Workers of one kind give the same bits.",
-                ZeroloopWarning,
-                stacklevel=2,
-            )
 
     @contextmanager
     def _said(self, when: str) -> Iterator[None]:
@@ -377,7 +363,7 @@ def worker_room() -> Room:
 
 
 def versions() -> dict[str, str | None]:
-    """Return what must, and what should, be alike on all machines; `processor` names its kind and its instructions."""
+    """Return what must, and what should, be alike on all machines."""
     return _versions_there()()
 
 
@@ -395,15 +381,6 @@ def _versions_there() -> Callable[[], dict[str, str | None]]:
                 there[name] = version(name)
             except PackageNotFoundError:
                 there[name] = None
-        try:  # as Numba sees it when it compiles
-            import zlib
-
-            from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
-
-            instructions = ",".join(sorted(name for name, has in get_host_cpu_features().items() if has))
-            there["processor"] = f"{get_host_cpu_name()} with instructions {zlib.crc32(instructions.encode()):08x}"
-        except (ImportError, RuntimeError):
-            there["processor"] = platform.machine()
         return there
 
     return found
