@@ -22,7 +22,7 @@ from zeroloop.kernels.totals import MOST_WEIGHT
 from zeroloop.labels import check_total, class_weights
 from zeroloop.objective import Units
 from zeroloop.sources.memory import MemorySource, sparse_rows, stacked
-from zeroloop.tables.read import is_dask
+from zeroloop.tables.dask_data import is_dask
 from zeroloop.units import units_of
 
 BOUND = f"a weight must be a number from 0 to {MOST_WEIGHT:g}."

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
@@ -190,7 +191,9 @@ class LogisticRegressionCV(LogisticRegression):
     coefs_paths_: Any
     n_iter_: Any
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = OF_MANY
+    _parameter_constraints: ClassVar[dict[str, Any]] = OF_MANY | {
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None]
+    }
 
     __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012  it goes to the scorer
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from zeroloop.errors import OptionError
@@ -63,7 +62,6 @@ OF_MANY: dict[str, list[Any]] = {
     "Cs": [_COUNT, "array-like"],
     "l1_ratios": ["array-like", None],
     "cv": ["cv_object"],
-    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "refit": ["boolean"],
     "rule": [StrOptions(set(RULES))],
     "use_legacy_attributes": ["boolean"],

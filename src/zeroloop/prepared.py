@@ -25,6 +25,7 @@ from zeroloop.sources.checkpoint import Checkpoint, Recorded
 from zeroloop.sources.files import Sampled
 from zeroloop.tables.alike import alike_sentences
 from zeroloop.tables.complete import read_complete, with_left_out, without_empty, without_features, without_other
+from zeroloop.tables.dask_data import is_dask
 from zeroloop.tables.date_columns import asked_dates, find_dates, with_dates
 from zeroloop.tables.expected import Expected
 from zeroloop.tables.learn import learn_schema
@@ -32,7 +33,7 @@ from zeroloop.tables.left_out import left_out_sentences
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.missing_words import missing_words
 from zeroloop.tables.raw import RawTable, Skipped
-from zeroloop.tables.read import TableLike, is_dask
+from zeroloop.tables.read import TableLike
 from zeroloop.tables.roles import Roles, assign_roles
 from zeroloop.tables.row_numbers import NAMES_ROWS, index_columns
 from zeroloop.tables.scan import Scan

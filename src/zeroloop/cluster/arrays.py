@@ -22,7 +22,7 @@ from zeroloop.plain_text import number_of
 from zeroloop.sources import dask_frames
 from zeroloop.sources.dask import DaskSource, Partitions, added
 from zeroloop.sources.dask_cluster import connect
-from zeroloop.tables.read import is_dask
+from zeroloop.tables.dask_data import is_dask
 from zeroloop.units import units_of
 
 

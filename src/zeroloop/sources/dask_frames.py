@@ -11,7 +11,7 @@ from dask import delayed
 from distributed import Future
 
 from zeroloop.sources.dask_cluster import Cluster
-from zeroloop.tables.read import is_dask
+from zeroloop.tables.dask_data import is_dask
 
 
 def is_frame(data: Any) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from zeroloop.errors import DataError, ZeroloopWarning, first_line
 from zeroloop.tables.columnar import valid
+from zeroloop.tables.dask_data import is_dask
 from zeroloop.tables.delta import dataset_of
 from zeroloop.tables.expected import NOTHING_EXPECTED, Expected
 from zeroloop.tables.files import reading
@@ -75,11 +76,6 @@ def _said(table: RawTable) -> RawTable:
     for sentence in notes(table.schema):
         warnings.warn(sentence, ZeroloopWarning, stacklevel=4)
     return table
-
-
-def is_dask(data: Any) -> bool:
-    """Return whether something is one of Dask's collections."""
-    return type(data).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
 def _open_memory(data: TableLike) -> RawTable:
