@@ -22,9 +22,10 @@ from zeroloop.progress import Progress, unheard
 from zeroloop.resources import Resources
 from zeroloop.scored_rows import Scored, Tally
 from zeroloop.tables.conflicts import check_outputs
+from zeroloop.tables.dask_data import is_dask
 from zeroloop.tables.frames import column_names
 from zeroloop.tables.raw import RawTable
-from zeroloop.tables.read import TableLike, is_dask, open_table
+from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tables.verbatim import as_they_stand, taker
 from zeroloop.tables.write import check_table_path, replacing_folder, write_batches, write_to_folder
 

@@ -14,7 +14,8 @@ from zeroloop.errors import dask_extra
 from zeroloop.model import Model
 from zeroloop.resources import Resources
 from zeroloop.scored_rows import Scored
-from zeroloop.tables.read import TableLike, is_dask, open_table
+from zeroloop.tables.dask_data import is_dask
+from zeroloop.tables.read import TableLike, open_table
 from zeroloop.tree import Tree
 
 S = TypeVar("S")
