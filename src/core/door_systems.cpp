@@ -96,11 +96,11 @@ double norm(nb::handle a) {
     return std::sqrt(kernels().systems.dot(x.data(), x.data(), x.size()));
 }
 
-nb::object product(nb::handle left, nb::handle right) {
+nb::object matmul(nb::handle left, nb::handle right) {
     const Array a(left), b(right);
     const bool fits = (a.ndim() == 2 || a.ndim() == 1) && (b.ndim() == 2 || b.ndim() == 1) && a.ndim() + b.ndim() > 2;
     if (!fits || a.shape(a.ndim() - 1) != b.shape(0))
-        refuse("product has arrays of shapes " + a.shape_text() + " and " + b.shape_text() + "; they cannot be multiplied.");
+        refuse("matmul has arrays of shapes " + a.shape_text() + " and " + b.shape_text() + "; they cannot be multiplied.");
     const int64_t m = a.ndim() == 2 ? a.shape(0) : 1, k = b.shape(0), n = b.ndim() == 2 ? b.shape(1) : 1;
     const View x = {a.data(), a.ndim() == 2 ? a.stride(0) : k, a.stride(a.ndim() - 1)};
     const View y = {b.data(), b.stride(0), b.ndim() == 2 ? b.stride(1) : 1};
@@ -109,9 +109,9 @@ nb::object product(nb::handle left, nb::handle right) {
     return c.array;
 }
 
-nb::object products(nb::handle given) {
+nb::object gram(nb::handle given) {
     const Array a(given);
-    if (a.ndim() != 2) refuse("products has an array of shape " + a.shape_text() + "; it must have rows and columns.");
+    if (a.ndim() != 2) refuse("gram has an array of shape " + a.shape_text() + "; it must have rows and columns.");
     const View x = {a.data(), a.stride(0), a.stride(1)};
     const int64_t m = a.shape(0);
     const New c({m, m});
@@ -233,8 +233,8 @@ void bind_systems(nb::module_& m) {
     float64 = nb::object(numpy.attr("float64")).release().ptr();
     m.def("dot", dot, nb::arg("a"), nb::arg("b"), "Return `sum_j a[j] b[j]`.");
     m.def("norm", norm, nb::arg("a"), "Return the square root of the sum of squares.");
-    m.def("product", product, nb::arg("a"), nb::arg("b"), "Return the product of two matrices, or of a matrix and a vector.");
-    m.def("products", products, nb::arg("a"), "Return `a a'`, symmetric.");
+    m.def("matmul", matmul, nb::arg("a"), nb::arg("b"), "Return the product of two matrices, or of a matrix and a vector.");
+    m.def("gram", gram, nb::arg("a"), "Return `a a'`, symmetric.");
     m.def("cholesky", cholesky, nb::arg("a"), "Return the lower triangular L with `L L' = a`; None where a is not positive definite.");
     m.def("solve_positive", solve_positive, nb::arg("a"), nb::arg("b"), "Return `a^-1 b`; None where a is not positive definite.");
     m.def("solve_lower", solve_lower, nb::arg("lower"), nb::arg("b"), nb::arg("transposed") = false, "Return `lower^-1 b`, or `lower'^-1 b`.");

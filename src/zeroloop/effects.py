@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zeroloop.again import is_same, prepare_again
+from zeroloop.algebra import dot, matmul
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.csv_options import AS_FOUND, CsvOptions
 from zeroloop.errors import DataError, OptionError
@@ -195,7 +196,7 @@ def _effect_sums(block: Block, coef: FloatArray, changes: list[Change], several:
             codes[change.row] = code
             moved = replace(block, codes=codes)
             share = _probabilities(without + extended[:, code : code + 1], several)
-            levels[at] = share @ weight
+            levels[at] = matmul(share, weight)
             for a in range(k):
                 for b in range(k):
                     slope = weight * share[a] * (same[a, b] - share[b])
@@ -225,8 +226,8 @@ def _derivatives(schema: Schema, coef: FloatArray, total: EffectSums) -> Iterato
     for j in range(1, first_level):
         if schema.terms[j] == schema.offset:
             continue
-        effect = total.slopes @ coef[:, j] / total.weight
-        gradient = np.einsum("m,ambr->abr", coef[:, j], total.slope_gradients) / total.weight
+        effect = matmul(total.slopes, coef[:, j]) / total.weight
+        gradient = np.sum(coef[:, j, np.newaxis, np.newaxis] * total.slope_gradients, axis=1) / total.weight
         gradient[:, :, j] += total.slopes / total.weight
         yield _Effect(schema.terms[j], "derivative", effect, gradient)
 
@@ -280,7 +281,7 @@ def _table(model: Model, rows: list[_Effect], covariance: FloatArray, level: flo
 
 def _error(gradient: FloatArray, covariance: FloatArray) -> float:
     used = np.flatnonzero(gradient)
-    return math.sqrt(float(gradient[used] @ covariance[np.ix_(used, used)] @ gradient[used]))
+    return math.sqrt(dot(gradient[used], matmul(covariance[np.ix_(used, used)], gradient[used])))
 
 
 def _without_estimates(schema: Schema, estimates: Estimates) -> set[str]:
@@ -298,5 +299,5 @@ def _undecided(gradients: FloatArray, schema: Schema, estimates: Estimates) -> N
     scale = np.tile(schema.scale, estimates.n_outputs)
     directions = estimates.separation.directions()
     directions = directions / np.max(np.abs(directions) * scale, axis=1, keepdims=True)
-    slopes = np.max(np.abs(gradients @ directions.T), axis=1)
+    slopes = np.max(np.abs(matmul(gradients, directions.T)), axis=1)
     return np.asarray(slopes > UNDECIDED * np.max(np.abs(gradients) / scale, axis=1))

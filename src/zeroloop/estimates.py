@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from zeroloop.algebra import dot, eigh, matmul
 from zeroloop.blocks import FloatArray
 
 BLUR = 1e-3  # of a linear predictor: a quarter of it is a probability's
@@ -174,7 +175,7 @@ class Estimates:
         row = intercept_form(centre, scale)
         for k, error in enumerate(errors):
             block = self.covariance[k * n_coefs : (k + 1) * n_coefs, k * n_coefs : (k + 1) * n_coefs]
-            error[0] = np.sqrt(max(float(row @ block @ row), 0.0))
+            error[0] = np.sqrt(max(dot(row, matmul(block, row)), 0.0))
         estimated = np.array([state == State.ESTIMATED for state in self.states]).reshape(errors.shape)
         return np.where(estimated, errors, np.nan)
 
@@ -209,7 +210,7 @@ def blurred(coef: FloatArray, centre: FloatArray, scale: FloatArray) -> list[str
     """
     size = scale.copy()
     size[1 : 1 + centre.size] += np.abs(centre)
-    terms = float(np.max(np.abs(coef) @ size))
+    terms = float(np.max(matmul(np.abs(coef), size)))
     off = np.finfo(np.float64).eps * terms
     if off < BLUR:
         return []
@@ -225,7 +226,7 @@ def error_forms(covariance: FloatArray, scale: FloatArray) -> FloatArray:
     The variance of a predictor is the squared length of what they make of its row.
     """
     kept = np.flatnonzero(np.diag(covariance) > 0)
-    values, vectors = np.linalg.eigh(covariance[np.ix_(kept, kept)])
+    values, vectors = eigh(covariance[np.ix_(kept, kept)])
     forms = np.zeros((kept.size, len(covariance)))
     forms[:, kept] = np.sqrt(np.maximum(values, 0.0))[:, np.newaxis] * vectors.T
     return forms / np.tile(scale, len(covariance) // scale.size)
@@ -246,13 +247,21 @@ def intercept_form(centre: FloatArray, scale: FloatArray) -> FloatArray:
 
 def own_units(covariance: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
     """Return a covariance `(n, n)` in theta's units as one in the columns' own units."""
-    n_coefs = scale.size
-    n_outputs = len(covariance) // n_coefs
     change = np.diag(1 / scale)
     change[0] = intercept_form(centre, scale)
-    by_output = covariance.reshape(n_outputs, n_coefs, n_outputs, n_coefs)
-    changed: FloatArray = np.einsum("ij,ajbk,lk->aibl", change, by_output, change, optimize=True)
-    return changed.reshape(covariance.shape)
+    return turned(covariance, change)
+
+
+def turned(covariance: FloatArray, change: FloatArray) -> FloatArray:
+    """Return the covariance `(n, n)` of coefficients that are, output by output, `change` times those given."""
+    n_coefs = len(change)
+    found = np.empty_like(covariance)
+    for i in range(0, len(covariance), n_coefs):
+        rows = slice(i, i + n_coefs)
+        for j in range(0, len(covariance), n_coefs):
+            columns = slice(j, j + n_coefs)
+            found[rows, columns] = matmul(matmul(change, covariance[rows, columns]), change.T)
+    return found
 
 
 def two_sided(z: FloatArray, df: float | None = None) -> FloatArray:

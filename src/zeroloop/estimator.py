@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from zeroloop.algebra import exp, log, softplus
 from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.callbacks import CallbackSupportMixin, FitTask, with_callbacks
@@ -269,11 +270,11 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return self._lazily("predict_log_proba", X)  # type: ignore[no-any-return]
         z = self._scored(X)
         if z.ndim == 1:
-            return -np.column_stack([np.logaddexp(0, z), np.logaddexp(0, -z)])
+            return -np.column_stack([softplus(z), softplus(-z)])
         if self.multi_class == "ovr":
             z = as_softmax(z.T).T
         shifted = z - np.max(z, axis=1, keepdims=True)
-        logs: FloatArray = np.ascontiguousarray(shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True)))
+        logs: FloatArray = np.ascontiguousarray(shifted - log(np.sum(exp(shifted), axis=1, keepdims=True)))
         return logs
 
     def _lazily(self, method: str, X: Any) -> Any:

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from zeroloop.algebra import powers_of_ten
 from zeroloop.arrays import PreparedArrays, prepare
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.callbacks import FitTask, with_callbacks
@@ -220,7 +221,7 @@ class LogisticRegressionCV(LogisticRegression):
         """
         options = self._options()
         ratios = self._ratios(options.l1_ratio)
-        given = np.logspace(-4, 4, int(self.Cs)) if isinstance(self.Cs, Integral) else self.Cs
+        given = powers_of_ten(np.linspace(-4, 4, int(self.Cs))) if isinstance(self.Cs, Integral) else self.Cs
         increasing, Cs = checked(given), numbers_of("Cs", given)
         places = np.searchsorted(increasing, Cs)
         prepared = prepare(X, y, sample_weight, self.class_weight, self._threads(), self)

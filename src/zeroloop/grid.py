@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import exp, log, powers_of_ten
 from zeroloop.auto import choose_solver, is_tall
 from zeroloop.blocks import Block, FloatArray, Source, TableSource
 from zeroloop.errors import OptionError
@@ -115,7 +116,7 @@ def spread(source: Source, grid: Grid, n: int) -> FloatArray:
         raise OptionError(f"Cs is {n}; it must be at least 1, or a list of values.")
     first = largest_all_zero(source, grid)
     decades = DECADES if source.n_rows > source.n_coefs else DECADES / 2
-    return np.asarray(first * np.logspace(0, decades, n))
+    return np.asarray(first * powers_of_ten(np.linspace(0, decades, n)))
 
 
 def checked(Cs: Any) -> FloatArray:
@@ -398,7 +399,7 @@ def _losses(block: Block, coefs: Sequence[FloatArray], multi_class: str) -> Floa
     for coef in coefs:
         logs = as_softmax(statistics.predictor(block, coef, centre))
         right = logs[block.y.astype(np.intp), np.arange(block.n_rows)]
-        found.append(float(np.sum(weight * (np.log(np.sum(np.exp(logs), axis=0)) - right))))
+        found.append(float(np.sum(weight * (log(np.sum(exp(logs), axis=0)) - right))))
     return np.array(found)
 
 

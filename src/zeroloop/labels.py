@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroloop.algebra import log
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels.totals import LEAST_WEIGHT, MOST_WEIGHT
@@ -48,7 +49,7 @@ class Labels:
         coef = np.zeros((len(self.rows) if len(self.rows) > 2 else 1, n_coefs))
         if fit_intercept:
             # A class without weight has its optimum at minus infinity; half a row is where to start towards it.
-            logs = np.log(np.maximum(self.weights, 0.5 * self.total / sum(self.rows)))
+            logs = log(np.maximum(self.weights, 0.5 * self.total / sum(self.rows)))
             coef[:, 0] = logs - np.mean(logs) if len(logs) > 2 else logs[1] - logs[0]
         return coef
 

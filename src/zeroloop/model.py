@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import exp
 from zeroloop.blocks import FloatArray
 from zeroloop.choices import nearest
 from zeroloop.csv_options import AS_FOUND, CsvOptions
@@ -163,7 +163,7 @@ class Model:
             return np.asarray(self.predict_proba([row])[0])
         if isinstance(z, np.ndarray):
             return np.asarray(self.probabilities(z[:, np.newaxis])[:, 0])
-        e = math.exp(-abs(z))
+        e = exp(-abs(z))
         share = 1 / (1 + e)
         return np.array([e * share, share] if z >= 0 else [share, e * share])
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import cholesky, eigh, gram, invert_lower, matmul
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels.few import Rows
 from zeroloop.kernels.forms import dense_terms
@@ -44,7 +45,7 @@ class Narrow:
         spanned: indices of the others.
         unit: `(n_spanned,)`.
         rows: `(n_spanned, m)`, A.
-        factor_of_rows: `(m, m)`, R.
+        inverse_of_factor: `(m, m)`, R^-1.
         centre: `(n_x,)`, that numeric columns have been shifted to.
 
     """
@@ -57,24 +58,24 @@ class Narrow:
     spanned: NDArray[np.intp]
     unit: FloatArray
     rows: FloatArray
-    factor_of_rows: FloatArray
+    inverse_of_factor: FloatArray
     centre: FloatArray
 
     def coef(self, narrow: FloatArray) -> FloatArray:
         """Return the coefficients `(n_outputs, n_coefs)` of all columns, given those of the narrow ones."""
         coef = np.empty((len(narrow), self.kept.size + self.spanned.size))
         coef[:, self.kept] = narrow[:, : self.kept.size]
-        coef[:, self.spanned] = np.linalg.solve(self.factor_of_rows, narrow[:, self.kept.size :].T).T @ self.rows.T
+        coef[:, self.spanned] = matmul(matmul(narrow[:, self.kept.size :], self.inverse_of_factor.T), self.rows.T)
         coef[:, self.spanned] /= self.unit
-        coef[:, 0] -= coef[:, 1 : 1 + self.centre.size] @ self.centre
+        coef[:, 0] -= matmul(coef[:, 1 : 1 + self.centre.size], self.centre)
         return coef
 
     def start(self, coef: FloatArray) -> FloatArray:
         """Return the narrow coefficients nearest to `coef`, of all columns."""
         about_centre = coef.copy()
-        about_centre[:, 0] += coef[:, 1 : 1 + self.centre.size] @ self.centre
-        predictor = (about_centre[:, self.spanned] * self.unit) @ self.rows
-        return np.column_stack([about_centre[:, self.kept], np.linalg.solve(self.factor_of_rows.T, predictor.T).T])
+        about_centre[:, 0] += matmul(coef[:, 1 : 1 + self.centre.size], self.centre)
+        predictor = matmul(about_centre[:, self.spanned] * self.unit, self.rows)
+        return np.column_stack([about_centre[:, self.kept], matmul(predictor, self.inverse_of_factor)])
 
 
 def is_narrowed(source: Source, unit: FloatArray) -> bool:
@@ -102,11 +103,11 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
     of_spanned = rows.values[1:] if kept.size == 1 else rows.values[spanned]
     of_spanned /= unit[spanned, np.newaxis]
     with np.errstate(over="ignore", invalid="ignore"):
-        products = of_spanned.T @ of_spanned
-    found = _factor(products) if penalised else _root(products)
+        pairs = gram(of_spanned.T)
+    found = _factor(pairs) if penalised else _root(pairs)
     if found is None:
         return None
-    r, dead = found
+    r, inverse, dead = found
     columns = np.concatenate([rows.values[kept[1:]], r])
     m = columns.shape[1]
     scale = np.sqrt(np.mean(columns * columns, axis=1))
@@ -127,39 +128,37 @@ def narrow(source: Source, centre: FloatArray, unit: FloatArray, held: FloatArra
         spanned=spanned,
         unit=unit[spanned],
         rows=of_spanned,
-        factor_of_rows=r,
+        inverse_of_factor=inverse,
         centre=centre,
     )
 
 
-def _factor(products: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]] | None:
-    """Return upper triangular R with `R' R = products`, to rounding; rows may repeat each other. None on overflow.
+def _factor(pairs: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]] | None:
+    """Return upper triangular R with `R' R = pairs`, to rounding; rows may repeat each other. None on overflow.
 
-    Also which of its rows no coefficient is for: none.
+    Also its inverse, and which of its rows no coefficient is for: none.
     """
-    trace = float(np.trace(products))
+    trace = float(np.trace(pairs))
     if not np.isfinite(trace):
         return None
     ridge = RIDGE * trace if trace > 0 else 1.0
     while True:
-        damped = products.copy()
+        damped = pairs.copy()
         damped.flat[:: len(damped) + 1] += ridge
-        try:
-            factor: FloatArray = np.ascontiguousarray(np.linalg.cholesky(damped).T)
-        except np.linalg.LinAlgError:
-            ridge *= 100
-            continue
-        return factor, np.zeros(len(factor), dtype=bool)
+        lower = cholesky(damped)
+        if lower is not None:
+            return np.ascontiguousarray(lower.T), invert_lower(lower).T, np.zeros(len(lower), dtype=bool)
+        ridge *= 100
 
 
-def _root(products: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]] | None:
-    """Return R with `R' R = products`, its rows orthogonal, and which of them are rounding. None on overflow."""
-    if not np.all(np.isfinite(products)):
+def _root(pairs: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]] | None:
+    """Return R with `R' R = pairs`, its rows orthogonal, R^-1, and which rows are rounding. None on overflow."""
+    if not np.all(np.isfinite(pairs)):
         return None
-    values, vectors = np.linalg.eigh(products)
-    least = RIDGE * float(np.trace(products)) if values[-1] > 0 else 1.0
+    values, vectors = eigh(pairs)
+    least = RIDGE * float(np.trace(pairs)) if values[-1] > 0 else 1.0
     root = np.sqrt(np.maximum(values, least))
-    return np.ascontiguousarray(root[:, np.newaxis] * vectors.T), values <= least
+    return np.ascontiguousarray(root[:, np.newaxis] * vectors.T), vectors / root, values <= least
 
 
 def _rows(block: Block, centre: FloatArray) -> Rows:

@@ -28,6 +28,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import matmul
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels import columns, few, statistics
 from zeroloop.kernels.few import is_small
@@ -399,14 +400,14 @@ class Objective:
     def theta(self, coef: FloatArray) -> FloatArray:
         """Return the theta of coefficients `(n_outputs, n_coefs)` in the columns' own units, put within its bounds."""
         about_centre = coef.copy()
-        about_centre[:, 0] += about_centre[:, 1 : 1 + self._units.centre.size] @ self._units.centre
+        about_centre[:, 0] += matmul(about_centre[:, 1 : 1 + self._units.centre.size], self._units.centre)
         theta: FloatArray = (about_centre[:, self._free] / self._unit).ravel()
         return np.clip(theta, self.penalty.lower, self.penalty.upper)
 
     def coef(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients `(n_outputs, n_coefs)` in the columns' own units, intercept at zero."""
         coef = self.about_centre(theta)
-        coef[:, 0] -= coef[:, 1 : 1 + self._units.centre.size] @ self._units.centre
+        coef[:, 0] -= matmul(coef[:, 1 : 1 + self._units.centre.size], self._units.centre)
         if self.n_outputs > 1:
             # The same added to every class's coefficient changes no probability, and a mean of zero has the least L2
             # penalty: only L1 and bounds want another.

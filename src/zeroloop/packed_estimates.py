@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zeroloop.algebra import cholesky
 from zeroloop.blocks import FloatArray
 from zeroloop.estimates import Estimates, State
 from zeroloop.plain_text import number_of
@@ -100,7 +101,5 @@ def _check_covariance(covariance: FloatArray, place: str) -> None:
     unit = 1 / np.sqrt(variances)
     correlation = covariance * unit * unit[:, np.newaxis]
     correlation[np.diag_indices_from(correlation)] += ROUNDING * len(covariance)
-    try:
-        np.linalg.cholesky(correlation)  # a tenth of the time of eigenvalues
-    except np.linalg.LinAlgError as error:
-        raise RecordError(f"A covariance expected, whose variances are all at least 0 - at `{place}`") from error
+    if cholesky(correlation) is None:  # a tenth of the time of eigenvalues
+        raise RecordError(f"A covariance expected, whose variances are all at least 0 - at `{place}`")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zeroloop.algebra import log
 from zeroloop.bars import shown
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.charts import named_legend, new_figure, save
@@ -335,7 +336,7 @@ def _path(
     labels = count_labels(source, grid.classes)
     fits = fit_grid(source, grid, values, lambda done: progress(Work(doing=f"fitting, C {done} of {values.size}")))
     shares = labels.shares if grid.fit_intercept else np.full(len(labels.shares), 1 / len(labels.shares))
-    null_loss = float(-np.sum(labels.shares * np.log(shares)))
+    null_loss = float(-np.sum(labels.shares * log(shares)))
     losses = np.array([one.loss for one in fits])
     coefs = np.array([one.coef for one in fits])
     return Path(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zeroloop.algebra import exp, log, log1p
 from zeroloop.bars import shown
 from zeroloop.blocks import FloatArray
 from zeroloop.csv_options import AS_FOUND, CsvOptions
@@ -205,6 +206,6 @@ def _ends(shares: FloatArray, scored: Scored, reach: float) -> tuple[FloatArray,
     """Return the lower and upper ends of the probabilities shown, `(n_shown, rows)` each."""
     assert scored.std_err is not None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        logit = scored.z[np.newaxis] if scored.z.ndim == 1 else np.log(shares) - np.log1p(-shares)
+        logit = scored.z[np.newaxis] if scored.z.ndim == 1 else log(shares) - log1p(-shares)
         off = reach * np.atleast_2d(scored.std_err)
-        return 1 / (1 + np.exp(off - logit)), 1 / (1 + np.exp(-off - logit))
+        return 1 / (1 + exp(off - logit)), 1 / (1 + exp(-off - logit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zeroloop.algebra import matmul
 from zeroloop.blocks import Block, FloatArray
 from zeroloop.estimates import Estimates
 from zeroloop.kernels.forms import predictors, squared_lengths
@@ -40,7 +41,7 @@ def row_errors(block: Block, share: FloatArray, estimates: Estimates, schema: Sc
         undecided = np.zeros(block.n_rows, dtype=bool)
         for direction in estimates.separation.directions().reshape(-1, estimates.n_outputs, n):
             about = direction.copy()
-            about[:, 0] += about[:, 1 : 1 + centre.size] @ centre
+            about[:, 0] += matmul(about[:, 1 : 1 + centre.size], centre)
             moved = np.max(np.abs(predictors(block, about, centre)), axis=0)
             undecided |= moved > NO_GROWTH * np.max(np.abs(about) * schema.scale)
         found[..., undecided] = np.nan

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import matmul
 from zeroloop.blocks import FloatArray
 
 UNSET = inspect.Parameter.empty
@@ -64,13 +65,18 @@ def accuracies(coefs: FloatArray, intercepts: FloatArray, X: Any, codes: NDArray
         `(...)`; NaN where no row has weight.
 
     """
-    z = (X @ coefs.reshape(-1, coefs.shape[-1]).T).reshape(len(codes), *intercepts.shape) + intercepts
+    z = _times(X, coefs.reshape(-1, coefs.shape[-1]).T).reshape(len(codes), *intercepts.shape) + intercepts
     predicted = np.argmax(z, axis=-1) if z.shape[-1] > 1 else z[..., 0] > 0
     weight = np.ones(len(codes)) if weight is None else np.asarray(weight, dtype=np.float64)
     right = np.moveaxis(predicted, 0, -1) == codes
     with np.errstate(invalid="ignore"):
-        found: FloatArray = np.asarray(right @ weight / np.sum(weight))
+        found: FloatArray = np.asarray(np.sum(right * weight, axis=-1) / np.sum(weight))
     return found
+
+
+def _times(X: Any, coefs: FloatArray) -> FloatArray:
+    """Return `X coefs`; a sparse X has an order of sums of its own, the same everywhere."""
+    return np.asarray(X @ coefs if hasattr(X, "tocsr") else matmul(X, coefs))
 
 
 def score_with(scorer: Any, model: Any, X: Any, y: Any, params: Mapping[str, Any]) -> float:

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, exp, log, log1p
 from zeroloop.bars import shown
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.csv_options import AS_FOUND, CsvOptions
@@ -80,7 +81,7 @@ class Ranking:
             met = np.flatnonzero(np.any(self.bins > 0, axis=0))
             return np.concatenate([_middles(met, self.bins.shape[1])[np.newaxis], self.bins[:, met]])
         z, positive, negative = np.concatenate(self.rows, axis=1)
-        order = np.argsort(z)
+        order = np.argsort(z, kind="stable")
         z, positive, negative = z[order], positive[order], negative[order]
         ties = np.flatnonzero(np.diff(z, prepend=np.nan) != 0)  # first row of each distinct value
         return np.stack([z[ties], np.add.reduceat(positive, ties), np.add.reduceat(negative, ties)])
@@ -167,9 +168,9 @@ def _base_rate(classes: FloatArray, shares: FloatArray, auc: float | None) -> Sc
     """Return the scores of the same probabilities for every row."""
     weights = classes / np.sum(classes)
     off = np.array([np.sum((shares - np.eye(shares.size)[k]) ** 2) for k in range(shares.size)])
-    brier = float(weights @ off) / (2 if shares.size == 2 else 1)
+    brier = dot(weights, off) / (2 if shares.size == 2 else 1)
     best = int(shares[1] > shares[0]) if shares.size == 2 else int(np.argmax(shares))
-    return Scores(float(-weights @ np.log(shares)), None if auc is None else 0.5, brier, float(weights[best]))
+    return Scores(-dot(weights, log(shares)), None if auc is None else 0.5, brier, float(weights[best]))
 
 
 def score_rows(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -> Scores:
@@ -202,19 +203,19 @@ def score_sums(y: FloatArray, z: FloatArray, weight: FloatArray | None = None) -
 def row_scores(y: FloatArray, z: FloatArray) -> FloatArray:
     """Return each row's log loss, Brier score and whether its most probable class is right, `(3, m)`; see above."""
     if z.ndim == 1:
-        e = np.exp(-np.abs(z))
+        e = exp(-np.abs(z))
         p = np.where(z >= 0, 1.0, e) / (1 + e)
-        return np.stack([np.maximum(z, 0) - y * z + np.log1p(e), (p - y) ** 2, (z > 0) == (y > 0.5)])
+        return np.stack([np.maximum(z, 0) - y * z + log1p(e), (p - y) ** 2, (z > 0) == (y > 0.5)])
     logs, rows = log_shares(z), np.arange(y.size)
     right = y == np.arange(len(z))[:, np.newaxis]
-    misses = np.sum((np.exp(logs) - right) ** 2, axis=0)
+    misses = np.sum((exp(logs) - right) ** 2, axis=0)
     return np.stack([-logs[y.astype(np.intp), rows], misses, np.argmax(z, axis=0) == y])
 
 
 def log_shares(z: FloatArray) -> FloatArray:
     """Return the logarithm of each class's probability, `(K, m)`, the softmax of `z`."""
     shifted = z - np.max(z, axis=0)
-    logs: FloatArray = shifted - np.log(np.sum(np.exp(shifted), axis=0))
+    logs: FloatArray = shifted - log(np.sum(exp(shifted), axis=0))
     return logs
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zeroloop.algebra import exp
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import OptionError
 from zeroloop.estimates import Estimates, State, reach_of, relative, two_sided
@@ -36,9 +37,9 @@ def terms_table(schema: Schema, coef: FloatArray, estimates: Estimates | None, l
         known |= {"ci_lower": values - reach, "ci_upper": values + reach}
         states = list(estimates.states)
     with np.errstate(over="ignore"):
-        ratios = {"odds_ratio": np.exp(values)}
+        ratios = {"odds_ratio": exp(values)}
         if known:
-            ratios |= {f"odds_ratio_{end}": np.exp(known[f"ci_{end}"]) for end in ("lower", "upper")}
+            ratios |= {f"odds_ratio_{end}": exp(known[f"ci_{end}"]) for end in ("lower", "upper")}
     nothing = pa.nulls(values.size, pa.float64())
     columns: dict[str, Any] = named | {
         "term": terms * len(coef),

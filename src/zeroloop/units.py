@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import matmul
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.errors import DataError
 from zeroloop.kernels import statistics
@@ -48,7 +49,7 @@ def without_intercept(units: Units) -> Units:
     numeric, size = slice(1, 1 + units.centre.size), np.abs(units.centre)
     scale, constant = units.scale.copy(), np.zeros(units.scale.size, dtype=bool)
     flat = constant[numeric] if units.constant is None else units.constant[numeric]
-    scale[numeric] = np.where(flat, np.where(size > 0, size, 1.0), np.hypot(scale[numeric], size))
+    scale[numeric] = np.where(flat, np.where(size > 0, size, 1.0), np.sqrt(scale[numeric] ** 2 + size**2))
     constant[numeric] = flat & (size == 0)
     return Units(np.zeros_like(units.centre), scale, constant)
 
@@ -166,10 +167,10 @@ def _moments_about(block: Block, at: NDArray[np.intp], origin: FloatArray) -> Mo
     total = float(np.sum(weight))
     with np.errstate(over="ignore", invalid="ignore"):  # whoever asks looks whether the result is finite
         values = _with_weight(block, at) - origin[:, np.newaxis]
-        mean = values @ weight / total if total > 0 else np.zeros(at.size)
+        mean = matmul(values, weight) / total if total > 0 else np.zeros(at.size)
         values -= mean[:, np.newaxis]
         values *= values
-        return Moments(np.full(at.size, total), mean, values @ weight)
+        return Moments(np.full(at.size, total), mean, matmul(values, weight))
 
 
 def _alike(block: Block, most_rows: int | None) -> _Alike:

@@ -17,8 +17,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import matmul
 from zeroloop.blocks import Block, FloatArray, TableSource
-from zeroloop.estimates import Estimates
+from zeroloop.estimates import Estimates, turned
 from zeroloop.inference.aliasing import Columns, look_at_columns
 from zeroloop.kernels.forms import exact_predictors
 from zeroloop.objective import Units
@@ -49,27 +50,25 @@ class Basis:
             return coef
         n_x = self.from_units.centre.size
         about = coef.copy()
-        about[:, 0] += about[:, 1 : 1 + n_x] @ self.from_units.centre
-        about = about @ self.change.T
-        about[:, 0] -= about[:, 1 : 1 + n_x] @ self.to_units.centre
+        about[:, 0] += matmul(about[:, 1 : 1 + n_x], self.from_units.centre)
+        about = matmul(about, self.change.T)
+        about[:, 0] -= matmul(about[:, 1 : 1 + n_x], self.to_units.centre)
         return about
 
     def own_units(self, forms: FloatArray) -> FloatArray:
         """Return directions `(k, n_outputs, n_coefs)` of remainders, about the centre, as those of columns, about 0."""
-        found = forms.copy() if self.change is None else forms @ self.change.T
-        found[:, :, 0] -= found[:, :, 1 : 1 + self.to_units.centre.size] @ self.to_units.centre
-        return found
+        rows = forms.reshape(-1, forms.shape[-1])
+        found = rows.copy() if self.change is None else matmul(rows, self.change.T)
+        found[:, 0] -= matmul(found[:, 1 : 1 + self.to_units.centre.size], self.to_units.centre)
+        return found.reshape(forms.shape)
 
     def estimates(self, estimates: Estimates) -> Estimates:
         """Return the estimates of columns' coefficients, given those of remainders'."""
         if self.change is None:
             return estimates
-        n = len(self.change)
         turn = self.to_units.scale[:, np.newaxis] * self.change / self.from_units.scale
-        k = len(estimates.covariance) // n
-        by_output = estimates.covariance.reshape(k, n, k, n)
-        turned = np.einsum("ij,ajbl,ml->aibm", turn, by_output, turn, optimize=True).reshape(k * n, k * n)
-        return replace(estimates, covariance=(turned + turned.T) / 2, condition=estimates.condition * self.gain)
+        covariance = turned(estimates.covariance, turn)
+        return replace(estimates, covariance=(covariance + covariance.T) / 2, condition=estimates.condition * self.gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +114,7 @@ def look(source: TableSource, units: Units, held: FloatArray) -> Looked:
         scale[at] = [one.deviation for one in near]
         step = np.eye(source.n_coefs)
         step[:, at] = forms.T
-        change = step if basis.change is None else basis.change @ step
+        change = step if basis.change is None else matmul(basis.change, step)
         gain = basis.gain * max(one.ratio for one in near)
         basis = Basis(change, Units(centre, scale), units, gain)
         aliased = held.copy()

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from zeroloop.algebra import gram
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.errors import DataError
 from zeroloop.inference.information import symmetric
@@ -55,7 +56,7 @@ def scores_squared(
     for share in range(n_shares):
         statistic = partial(cluster_scores, coef=coef, centre=centre, share=share, n_shares=n_shares)
         scores = source.reduce(statistic).merged().scores
-        total += scores.T @ scores
+        total += gram(scores.T)
     return total
 
 

@@ -10,6 +10,7 @@ from typing import SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import log, matmul
 from zeroloop.blocks import FloatArray, TableSource
 from zeroloop.choices import COVARIANCES, METHODS, WEIGHT_TYPES, check_choice
 from zeroloop.errors import DataError, OptionError
@@ -348,7 +349,7 @@ def _with_estimates(maximum: _Maximum, original: TableSource, options: Options, 
         unit = np.tile(1 / rows.units.scale, n_outputs)[place[used]]
         square = square[np.ix_(place[used], place[used])] * unit[:, np.newaxis] * unit
         factor = correction(asked.kind, counts, n_estimated, sampling, n_clusters)
-        covariance = covariance @ square @ covariance * factor
+        covariance = matmul(matmul(covariance, square), covariance) * factor
         covariance = (covariance + covariance.T) / 2
     whole = np.zeros((states.size, states.size))
     whole[np.ix_(place[used], place[used])] = covariance
@@ -381,7 +382,7 @@ def _null_log_likelihood(rows: Rows, options: Options, held: FloatArray) -> floa
     """Return the log-likelihood of the intercept alone, with the offset where there is one."""
     if rows.schema.offset is None:
         weights = rows.labels.weights
-        return float(np.sum(weights * np.log(np.where(weights > 0, weights / rows.labels.total, 1.0))))
+        return float(np.sum(weights * log(np.where(weights > 0, weights / rows.labels.total, 1.0))))
     return _log_likelihood(rows, options, _held_at_zero(held, np.arange(1, held.size)))
 
 

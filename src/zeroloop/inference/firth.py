@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from zeroloop.algebra import cholesky, invert_lower, log
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.inference.information import is_positive, solve, symmetric
 from zeroloop.inference.refine import FLOOR
@@ -45,11 +46,11 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
     at, size = objective(theta, order=2), np.inf
     for n_iter in range(MOST_STEPS):
         information = at.hessian * weight
-        if not is_positive(information):
+        lower = cholesky(information) if is_positive(information) else None
+        if lower is None:
             return None
-        factor = np.linalg.cholesky(information)
         forms = np.zeros((theta.size, source.n_coefs))
-        forms[:, free] = np.linalg.inv(factor) / units.scale[free]
+        forms[:, free] = invert_lower(lower) / units.scale[free]
         added = source.reduce(
             partial(
                 firth_sums,
@@ -82,5 +83,5 @@ def firth(source: Source, objective: Objective, units: Units, theta: FloatArray,
 
 def penalised(at: Evaluation, weight: float) -> float:
     """Return the penalised log-likelihood; minus infinity where the information is singular."""
-    sign, logarithm = np.linalg.slogdet(at.hessian * weight)
-    return -at.loss * weight + 0.5 * float(logarithm) if sign > 0 else -np.inf
+    lower = cholesky(at.hessian * weight)
+    return -at.loss * weight + float(np.sum(log(np.diag(lower)))) if lower is not None else -np.inf

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import cholesky, dot, gram, invert_positive, matmul, solve_lower, solve_positive
 from zeroloop.blocks import FloatArray
 
 VANISHING = 1e-290  # of a diagonal: its inverse overflows
@@ -57,13 +58,13 @@ def eliminate(products: FloatArray, reference: FloatArray, least: float) -> Elim
         stop = min(start + PANEL, n)
         for j in range(start, stop):
             done = factor[j, start:j]
-            left[j] = rest[j, j] - done @ done
+            left[j] = rest[j, j] - dot(done, done)
             kept[j] = left[j] > least
             if kept[j]:
-                column = rest[j:, j] - factor[j:, start:j] @ done
+                column = rest[j:, j] - matmul(factor[j:, start:j], done)
                 factor[j:, j] = column / math.sqrt(left[j])
         panel = factor[stop:, start:stop]
-        rest[stop:, stop:] -= panel @ panel.T
+        rest[stop:, stop:] -= gram(panel)
     on: dict[int, FloatArray] = {}
     at = np.flatnonzero(kept)
     small = factor[np.ix_(at, at)]
@@ -71,7 +72,7 @@ def eliminate(products: FloatArray, reference: FloatArray, least: float) -> Elim
         before = int(np.sum(at < j))
         row = np.zeros(n)
         if unit[j] > 0 and before:
-            row[at[:before]] = np.linalg.solve(small[:before, :before].T, factor[j, at[:before]])
+            row[at[:before]] = solve_lower(small[:before, :before], factor[j, at[:before]], transposed=True)
             row[at[:before]] *= unit[at[:before]] / unit[j]
         on[j] = row
     return Elimination(kept, left, on)
@@ -99,10 +100,12 @@ def inverse(information: FloatArray) -> Inverse | None:
     scaled, unit = _to_ones(information)
     if scaled is None:
         return None
-    found = np.linalg.inv(scaled)
-    condition = math.sqrt(float(np.linalg.norm(scaled, 1) * np.linalg.norm(found, 1)))
-    if condition > WELL_CONDITIONED:
-        found += found @ (np.eye(len(found)) - scaled @ found)  # one step of refinement: Newton's, for an inverse
+    found = invert_positive(scaled)
+    if found is None:
+        return None
+    condition = math.sqrt(_largest_column(scaled) * _largest_column(found))
+    if condition > WELL_CONDITIONED:  # one step of refinement: Newton's, for an inverse
+        found += matmul(found, np.eye(len(found)) - matmul(scaled, found))
     found = (found + found.T) / 2
     if not np.all(np.diag(found) > 0):
         return None
@@ -114,7 +117,8 @@ def solve(information: FloatArray, right: FloatArray) -> FloatArray | None:
     if len(information) == 0:
         return right.copy()
     scaled, unit = _to_ones(information)
-    return None if scaled is None else np.asarray(np.linalg.solve(scaled, right * unit) * unit)
+    solution = None if scaled is None else solve_positive(scaled, right * unit)
+    return None if solution is None else solution * unit
 
 
 def is_positive(information: FloatArray) -> bool:
@@ -129,10 +133,12 @@ def _to_ones(information: FloatArray) -> tuple[FloatArray | None, FloatArray]:
         return None, diagonal
     unit = 1 / np.sqrt(diagonal)
     scaled = information * np.outer(unit, unit)
-    try:
-        least = float(np.min(np.diag(np.linalg.cholesky(scaled)))) ** 2
-    except np.linalg.LinAlgError:
-        return None, unit
-    if not least > len(scaled) * np.finfo(np.float64).eps:  # all that is left of a column may be rounding
-        return None, unit
-    return scaled, unit
+    lower = cholesky(scaled)
+    # Below that, all that is left of a column may be rounding.
+    positive = lower is not None and float(np.min(np.diag(lower))) ** 2 > len(scaled) * np.finfo(np.float64).eps
+    return scaled if positive else None, unit
+
+
+def _largest_column(matrix: FloatArray) -> float:
+    """Return the 1-norm."""
+    return float(np.max(np.sum(np.abs(matrix), axis=0)))

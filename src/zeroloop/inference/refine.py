@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot
 from zeroloop.blocks import FloatArray
 from zeroloop.inference.information import solve
 from zeroloop.objective import Evaluation, Objective
@@ -93,7 +94,7 @@ def _is_lower(at: Evaluation, new: Evaluation, step: FloatArray) -> bool:
     if new.value <= at.value + NO_FALL * abs(at.value):
         return True
     level = new.value <= at.value + BLUR * abs(at.value)
-    return level and abs(float(new.gradient @ step)) <= abs(float(at.gradient @ step)) / 2
+    return level and abs(dot(new.gradient, step)) <= abs(dot(at.gradient, step)) / 2
 
 
 def _newton_step(at: Evaluation, part: NDArray[np.intp]) -> FloatArray:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, matmul
 from zeroloop.blocks import FloatArray, Source
 from zeroloop.inference.aliasing import NEGLIGIBLE, REPEATS
 from zeroloop.inference.information import eliminate
@@ -40,7 +41,7 @@ MOST_ROUNDS = 60  # of the program; each adds pairs that the one before moved th
 LP_TOLERANCE = 1e-9  # HiGHS takes 1e-10 and more
 MOST_SIGN_PAIRS = 20  # that a pass returns for these: each sign has two programs of its own
 MOST_SIGN_ROUNDS = 15  # of each; after them a sign counts as not found
-LOWERED = -MOVED * ROUNDING**0.5  # a form, where it is more than what a solver leaves of 0
+LOWERED = -MOVED * float(np.sqrt(ROUNDING))  # a form, where it is more than what a solver leaves of 0
 MOST_SIGNS = 30  # dimensions of what is not decided, up to which the sign of each infinite coefficient is looked for
 
 
@@ -99,7 +100,7 @@ class Undecided:
 
     def cleaned(self, direction: FloatArray) -> FloatArray:
         """Return the direction that moves none of the pairs, given one that does so up to rounding."""
-        return np.asarray(direction[~self.kept] @ self.vectors)
+        return np.asarray(matmul(direction[~self.kept], self.vectors))
 
 
 def undecided(source: Source, space: Space, frame: Frame) -> Undecided:
@@ -268,7 +269,7 @@ def signs(source: Source, space: Space, frame: Frame, vectors: FloatArray, forms
         forms: `(k, n)`, none of them 0 on all vectors.
 
     """
-    of_vectors = forms @ vectors.T
+    of_vectors = matmul(forms, vectors.T)
     if len(vectors) > MOST_SIGNS:
         return np.zeros(len(forms), dtype=np.intp)
     of_vectors /= np.max(np.abs(of_vectors), axis=1, keepdims=True)
@@ -280,7 +281,7 @@ def signs(source: Source, space: Space, frame: Frame, vectors: FloatArray, forms
             met = lowest.met
             is_lowered[k] = lowest.value < LOWERED
             if lowest.recession is not None:  # what lowers this form lowers others too
-                is_lowered |= both @ lowest.recession < LOWERED
+                is_lowered |= matmul(both, lowest.recession) < LOWERED
     rises, falls = (~is_lowered).reshape(2, -1).astype(np.intp)
     return np.asarray(rises - falls)
 
@@ -307,11 +308,11 @@ def _lowest(
         found = linprog(form, A_ub=-kept, b_ub=np.zeros(len(kept)), bounds=[(-1.0, 1.0)] * len(form), method="highs")
         if found.x is None:
             return _Lowest(value=-1.0, recession=None, met=met)
-        value = float(form @ found.x)
+        value = dot(form, found.x)
         if value >= LOWERED:
             return _Lowest(value=value, recession=None, met=met)
-        way = space.form(found.x @ vectors)
-        against = _pairs(source, space, frame, way, -LP_TOLERANCE * 100, MOST_SIGN_PAIRS) @ vectors.T
+        way = space.form(matmul(found.x, vectors))
+        against = matmul(_pairs(source, space, frame, way, -LP_TOLERANCE * 100, MOST_SIGN_PAIRS), vectors.T)
         if len(against) == 0:
             return _Lowest(value=value, recession=found.x, met=met)
         met = np.unique(np.concatenate([met, against]), axis=0)

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, matmul
 from zeroloop.blocks import Block, FloatArray, Sums
 from zeroloop.inference.information import symmetric
 from zeroloop.kernels import statistics
@@ -76,7 +77,7 @@ def squares_of_forms(block: Block, forms: FloatArray, centre: FloatArray) -> Flo
     """Return `sum_i weight[i] (forms[k] . x_i)^2`, `(k,)`."""
     weight = weights_of(block)
     found = [
-        predictors(block, forms[start : start + AT_ONCE], centre) ** 2 @ weight
+        matmul(predictors(block, forms[start : start + AT_ONCE], centre) ** 2, weight)
         for start in range(0, len(forms), AT_ONCE)
     ]
     return np.concatenate(found)
@@ -90,7 +91,7 @@ def row_totals(block: Block) -> FloatArray:
     """
     weight = weights_of(block)
     some = weight[weight > 0]
-    return np.array([some.size, np.sum(some), some @ some, np.sum(1 / some)])
+    return np.array([some.size, np.sum(some), dot(some, some), np.sum(1 / some)])
 
 
 def meat(block: Block, coef: FloatArray, centre: FloatArray, squared: bool) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from zeroloop.algebra import dot, matmul
 from zeroloop.blocks import FloatArray
 from zeroloop.choices import nearest
 from zeroloop.errors import OptionError
@@ -48,7 +49,7 @@ def wald(estimates: Estimates, coef: FloatArray, schema: Schema, names: Sequence
     if np.all(states[at] == State.ESTIMATED) and (independent is None or at.size < independent):
         theta = (relative(coef) * schema.scale).ravel()[at]
         found = inverse(estimates.covariance[np.ix_(at, at)])
-        statistic = float(theta @ found.matrix @ theta) if found is not None else statistic
+        statistic = dot(theta, matmul(found.matrix, theta)) if found is not None else statistic
     df = estimates.degrees_of_freedom
     p = wald_p(statistic, int(at.size), df)
     return ColumnsTest(columns=tuple(names), df=int(at.size), wald=statistic, wald_p=p, wald_df=df)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, matmul
 from zeroloop.auto import MOST_HESSIAN_COEFS
 from zeroloop.blocks import Block, FloatArray, TableSource
 from zeroloop.fit import (
@@ -353,13 +354,13 @@ def _newton_step(at: Evaluation, free: _Free, among: NDArray[np.bool_]) -> Float
     if inverted is None or not float(np.trace(inverted.matrix)) < HIDDEN:
         return None
     step = np.zeros(among.size)
-    step[among] = -inverted.matrix @ at.gradient[part]
+    step[among] = -matmul(inverted.matrix, at.gradient[part])
     return step
 
 
 def _is_nothing(step: FloatArray, at: Evaluation, free: _Free, rows: Counted, tol: float) -> bool:
     """Return whether Newton's step neither lowers the objective nor moves a row's predictor by what counts."""
-    if not -float(at.gradient[free.part] @ step) <= tol:
+    if not -dot(at.gradient[free.part], step) <= tol:
         return False
     seen = rows.reduce(partial(extremes, direction=free.space.form(step), tolerance=0.0, frame=free.frame))
     return seen.greatest < STILL

@@ -57,7 +57,7 @@ def _without_rounding(forms: FloatArray, scale: FloatArray, centre: FloatArray) 
     size = np.abs(forms) * scale
     least = NOTHING * np.max(size[:, :, 1:], axis=(1, 2), initial=0.0)
     # An intercept at 0 is one at the centre less what the columns' coefficients make of it.
-    shift = NOTHING * (np.abs(forms[:, :, 1 : 1 + centre.size]) @ np.abs(centre))
+    shift = NOTHING * (np.sum(np.abs(forms[:, :, 1 : 1 + centre.size]) * np.abs(centre), axis=2))
     limits = np.repeat(np.repeat(least[:, np.newaxis, np.newaxis], size.shape[1], 1), size.shape[2], 2)
     limits[:, :, 0] = np.maximum(limits[:, :, 0], shift)
     return np.where(size > limits, forms, 0.0)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, exp, gram, log, log1p, matmul
 from zeroloop.blocks import MOST_BLOCK_ROWS, Block, FloatArray
 from zeroloop.kernels.forms import dense_terms
 from zeroloop.kernels.orthant import At, Penalised, Steps, conjugate_gradients, minimise, solving
@@ -61,7 +62,7 @@ def pick(block: Block, position: NDArray[np.int64], centre: FloatArray, unit: Fl
     """Return a block's values in the coefficients wanted; see `zeroloop.kernels.columns.pick`."""
     assert block.y is not None
     at = np.flatnonzero(position >= 0)
-    wanted = at[np.argsort(position[at])]
+    wanted = at[np.argsort(position[at], kind="stable")]
     values = dense_terms(block, centre, slice(None))[wanted]
     values *= unit[wanted, np.newaxis]
     return Rows(values, block.y, np.ones(block.n_rows) if block.weight is None else block.weight)
@@ -119,25 +120,25 @@ class _Loss:
 
     def at(self, theta: FloatArray) -> At:
         """Return loss and gradient; for the curvature, probabilities `(n_outputs, rows)`, or weighted variances."""
-        z = theta.reshape(self.n_outputs, -1) @ self.v
+        z = matmul(theta.reshape(self.n_outputs, -1), self.v)
         if self.n_outputs > 1:
             largest = np.max(z, axis=0)
             losses = largest - z[self.right]
             z -= largest
-            curvature = np.exp(z, out=z)
+            curvature = exp(z)
             total = np.sum(curvature, axis=0)
-            losses += np.log(total)
+            losses += log(total)
             curvature /= total
             residual = curvature * self.weight
             residual[self.right] -= self.weight
         else:
-            e = np.exp(-np.abs(z))
+            e = exp(-np.abs(z))
             p = 1 / (1 + e)
-            losses = (np.maximum(z, 0) - self.y * z + np.log1p(e))[0]
+            losses = (np.maximum(z, 0) - self.y * z + log1p(e))[0]
             residual = self.weight * (np.where(z >= 0, p, e * p) - self.y)
             curvature = self.weight * e * p * p
-        gradient = (residual @ self.v.T).ravel() + self.l2 * theta
-        return At(float(self.weight @ losses) + 0.5 * float(self.l2 @ theta**2), gradient, curvature)
+        gradient = matmul(residual, self.v.T).ravel() + self.l2 * theta
+        return At(dot(self.weight, losses) + 0.5 * dot(self.l2, theta**2), gradient, curvature)
 
     def steps(self, at: At, free: NDArray[np.intp]) -> Steps:
         """Return what solves for some of the free coefficients."""
@@ -152,14 +153,14 @@ class _Loss:
         v = self.v[column]
         if self.n_outputs == 1:
             v *= np.sqrt(curvature)
-            hessian: FloatArray = v @ v.T
+            hessian = gram(v)
         else:
             v *= np.sqrt(self.weight)
             shares = curvature[output] * v
-            hessian = -(shares @ shares.T)
+            hessian = -gram(shares)
             for k in np.unique(output):
                 of_class = np.flatnonzero(output == k)
-                hessian[np.ix_(of_class, of_class)] += shares[of_class] @ v[of_class].T
+                hessian[np.ix_(of_class, of_class)] += matmul(shares[of_class], v[of_class].T)
         hessian.flat[:: free.size + 1] += self.l2[free]
         return hessian
 
@@ -173,16 +174,16 @@ class _Loss:
         weighted = curvature * self.weight if self.n_outputs > 1 else curvature
         of_rows = weighted * (1 - curvature) if self.n_outputs > 1 else curvature
         parts = [v[start : start + COLUMNS_AT_ONCE] for start in range(0, len(v), COLUMNS_AT_ONCE)]
-        diagonal = np.concatenate([of_rows @ (part * part).T for part in parts], axis=1)[output, place]
+        diagonal = np.concatenate([matmul(of_rows, (part * part).T) for part in parts], axis=1)[output, place]
 
         def product(direction: FloatArray, which: NDArray[np.intp]) -> FloatArray:
             whole = np.zeros((self.n_outputs, columns.size))
             whole[output[which], place[which]] = direction
-            u = whole @ v
+            u = matmul(whole, v)
             if self.n_outputs > 1:
-                u -= np.einsum("ki,ki->i", curvature, u)
+                u -= np.sum(curvature * u, axis=0)
             u *= weighted
-            image: FloatArray = (u @ v.T)[output[which], place[which]]
+            image: FloatArray = matmul(u, v.T)[output[which], place[which]]
             return image
 
         def step(which: NDArray[np.intp], slope: FloatArray, damping: float) -> FloatArray:

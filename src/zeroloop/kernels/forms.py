@@ -74,7 +74,7 @@ def squared_lengths(block: Block, forms: FloatArray, centre: FloatArray) -> Floa
     total = np.zeros(block.n_rows)
     for start in range(0, len(forms), AT_ONCE):
         z = predictors(block, forms[start : start + AT_ONCE], centre)
-        total += np.einsum("ki,ki->i", z, z)
+        total += np.sum(z * z, axis=0)
     return total
 
 

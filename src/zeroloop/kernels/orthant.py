@@ -6,12 +6,14 @@ In NumPy: `zeroloop.kernels.few` minimises the loss of rows with it, so few that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import dot, matmul, solve_positive
 from zeroloop.blocks import FloatArray
 
 FEWEST_NEW = 10  # coefficients that a step may move off zero, at least
@@ -22,6 +24,7 @@ FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-3, 1e8
 DAMPED = 10.0  # times as much after a step that fails, and a tenth after one that does not
 MOST_MODEL_STEPS = 200  # of a quadratic model
 RIDGE = 1e-12  # of a curvature of 1: columns that repeat each other share their coefficient
+RIDGE_GROWTH, MOST_RIDGE = 100.0, 1e-3  # where that is less than rounding
 MOST_SOLVED = 1_500  # coefficients of a quadratic model at once; more by conjugate gradients
 MOST_PRODUCTS = 100  # of conjugate gradients, of one step
 LOOSEST = 0.1  # of the slope that these may leave
@@ -120,7 +123,7 @@ def _point(objective: Penalised, theta: FloatArray) -> _Point:
     at = smooth.at(theta)
     slope = smallest_subgradient(theta, at.gradient, l1, lower, upper)
     norm = float(np.max(np.abs(slope), initial=0.0))
-    return _Point(theta, at, at.value + float(l1 @ np.abs(theta)), slope, norm)
+    return _Point(theta, at, at.value + dot(l1, np.abs(theta)), slope, norm)
 
 
 def _orthant(objective: Penalised, here: _Point, n_rows: int) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
@@ -178,7 +181,7 @@ def _lower(
         trial = here.theta.copy()
         trial[free] = end
         there = _point(objective, trial)
-        fall = float(here.slope[free] @ (end - theta))
+        fall = dot(here.slope[free], end - theta)
         blur = ROUNDING * abs(here.value)
         falls = -fall > blur and there.value <= here.value + SUFFICIENT * fall
         if falls or (there.value <= here.value + blur and there.norm < here.norm):
@@ -220,8 +223,8 @@ class _Quadratic:
     def at(self, theta: FloatArray) -> At:
         """Return the model at theta."""
         moved = theta - self.origin
-        bent = self.hessian @ moved
-        return At(float(self.gradient @ moved) + 0.5 * float(bent @ moved), self.gradient + bent, None)
+        bent = matmul(self.hessian, moved)
+        return At(dot(self.gradient, moved) + 0.5 * dot(bent, moved), self.gradient + bent, None)
 
     def steps(self, _: At, free: NDArray[np.intp]) -> Steps:
         """Return what solves for some of the free coefficients."""
@@ -230,7 +233,7 @@ class _Quadratic:
 
         def step(which: NDArray[np.intp], slope: FloatArray, damping: float) -> FloatArray:
             part = self.hessian[np.ix_(free[which], free[which])]
-            return conjugate_gradients(lambda d: part @ d + damping * d, np.diag(part) + damping, slope)
+            return conjugate_gradients(lambda d: matmul(part, d) + damping * d, np.diag(part) + damping, slope)
 
         return step
 
@@ -244,12 +247,11 @@ def solving(hessian: FloatArray) -> Steps:
         diagonal = np.diag(part)
         unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         part *= unit[:, np.newaxis] * unit
-        part.flat[:: which.size + 1] += RIDGE
-        try:
-            found: FloatArray = -unit * np.linalg.solve(part, unit * slope)
-        except np.linalg.LinAlgError:
-            return -unit * unit * slope
-        return found if float(found @ slope) < 0 else -unit * unit * slope
+        solution, ridge = None, RIDGE
+        while solution is None and ridge < MOST_RIDGE:
+            part.flat[:: which.size + 1] += ridge
+            solution, ridge = solve_positive(part, unit * slope), RIDGE_GROWTH * ridge
+        return -unit * (unit * slope if solution is None else solution)
 
     return step
 
@@ -259,15 +261,15 @@ def conjugate_gradients(
 ) -> FloatArray:
     """Return about `-H^-1 slope`, as exactly as the distance to the optimum deserves."""
     norm = float(np.max(np.abs(slope)))
-    enough = min(LOOSEST, norm**0.5) * norm
+    enough = min(LOOSEST, math.sqrt(norm)) * norm
     inverse = 1 / np.where(diagonal > 0, diagonal, 1.0)
     step = np.zeros(slope.size)
     residual = -slope
     direction = inverse * residual
-    along = float(residual @ direction)
+    along = dot(residual, direction)
     for _ in range(MOST_PRODUCTS):
         image = product(direction)
-        curved = float(direction @ image)
+        curved = dot(direction, image)
         if not curved > 0:
             break
         step += along / curved * direction
@@ -275,6 +277,6 @@ def conjugate_gradients(
         if float(np.max(np.abs(residual))) <= enough:
             break
         conditioned = inverse * residual
-        last, along = along, float(residual @ conditioned)
+        last, along = along, dot(residual, conditioned)
         direction = conditioned + along / last * direction
     return step if np.any(step) else -inverse * slope

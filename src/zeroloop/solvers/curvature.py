@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import cholesky, eigh, matmul, solve_lower
 from zeroloop.blocks import FloatArray
 
 # Below this part of the largest curvature (or of 1, which only a penalty passes) is the rounding of a column of one
@@ -45,15 +46,12 @@ def shortest_step(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
     scaled, unit = to_ones(hessian)
     right = gradient * unit
     flat = unit == 0.0
-    try:
-        scaled[flat, flat] = 1.0
-        least = float(np.min(np.diag(np.linalg.cholesky(scaled)), initial=1.0)) ** 2
-    except np.linalg.LinAlgError:
-        least = 0.0
-    if least > DISTINCT:
-        return np.asarray(unit * np.linalg.solve(scaled, right))
-    values, vectors = np.linalg.eigh(scaled)
+    scaled[flat, flat] = 1.0
+    lower = cholesky(scaled)
+    if lower is not None and float(np.min(np.diag(lower), initial=1.0)) ** 2 > DISTINCT:
+        return np.asarray(unit * solve_lower(lower, solve_lower(lower, right), transposed=True))
+    values, vectors = eigh(scaled)
     size = float(np.max(values, initial=0.0))
     kept = values > max(len(values), FEWEST) * np.finfo(np.float64).eps * size
     along = vectors[:, kept]
-    return np.asarray(unit * (along @ ((along.T @ right) / values[kept])))
+    return np.asarray(unit * matmul(along, matmul(along.T, right) / values[kept]))

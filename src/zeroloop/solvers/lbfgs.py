@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from zeroloop.algebra import cholesky, dot, eigh, gram, invert_lower, matmul, norm
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.curvature import curvatures
@@ -38,7 +39,7 @@ class History:
 
     def add(self, step: FloatArray, change: FloatArray) -> None:
         """Remember a step, unless rounding has left no curvature along it."""
-        if step @ change > np.finfo(np.float64).eps * float(np.linalg.norm(step) * np.linalg.norm(change)):
+        if dot(step, change) > np.finfo(np.float64).eps * (norm(step) * norm(change)):
             self.pairs.append((step, change))
 
     def direction(self, gradient: FloatArray, precondition: Precondition) -> FloatArray:
@@ -46,12 +47,12 @@ class History:
         q = gradient.copy()
         alphas = []
         for step, change in reversed(self.pairs):
-            alpha = float(step @ q) / float(step @ change)
+            alpha = dot(step, q) / dot(step, change)
             alphas.append(alpha)
             q -= alpha * change
         r = precondition(q)
         for (step, change), alpha in zip(self.pairs, reversed(alphas), strict=True):
-            r = r + step * (alpha - float(change @ r) / float(step @ change))
+            r = r + step * (alpha - dot(change, r) / dot(step, change))
         return -r
 
 
@@ -112,18 +113,19 @@ def shared_inverse(objective: Objective, theta: FloatArray) -> Precondition:
     lengths = np.sqrt(np.where(np.diag(together) > 0, np.diag(together), 1.0))
     together /= np.outer(lengths, lengths)
     together.flat[:: n + 1] += SHARED_RIDGE
-    lower = np.linalg.cholesky(together)
-    whitened = np.linalg.inv(lower) / lengths
-    penalised, vectors = np.linalg.eigh((whitened * penalty) @ whitened.T)
+    lower = cholesky(together)
+    assert lower is not None  # the ridge sees to it
+    whitened = invert_lower(lower) / lengths
+    penalised, vectors = eigh(gram(whitened * np.sqrt(penalty)))
     penalised = np.clip(penalised, 0.0, 1.0)
-    basis = whitened.T @ vectors
-    of_classes, between = np.linalg.eigh(shares)
+    basis = matmul(whitened.T, vectors)
+    of_classes, between = eigh(shares)
     inverses = 1.0 / (np.outer(np.maximum(of_classes, 0.0), 1 - penalised) + penalised + SHARED_RIDGE)
 
     def precondition(gradient: FloatArray) -> FloatArray:
-        turned = between.T @ gradient.reshape(objective.n_outputs, n) @ basis
+        turned = matmul(between.T, matmul(gradient.reshape(objective.n_outputs, n), basis))
         turned *= inverses
-        result: FloatArray = (between @ turned @ basis.T).ravel()
+        result: FloatArray = matmul(matmul(between, turned), basis.T).ravel()
         return result
 
     return precondition
@@ -160,7 +162,7 @@ def descend(
         if better is not None:
             precondition, history = better, History()
         direction = history.direction(at.gradient, precondition)
-        if not at.gradient @ direction < 0:  # the guess is no Hessian: forget the history
+        if not dot(at.gradient, direction) < 0:  # the guess is no Hessian: forget the history
             history = History()
             direction = -precondition(at.gradient)
         if objective.passes_left == 0:

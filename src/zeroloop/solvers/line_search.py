@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zeroloop.algebra import dot
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome
 
@@ -37,7 +38,7 @@ def rounding(value: float) -> float:
 
 def only_rounding_left(at: Evaluation, direction: FloatArray, best: float) -> bool:
     """Return whether the value can no longer tell a step, and the gradient no longer shrinks below half its `best`."""
-    return -float(at.gradient @ direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
+    return -dot(at.gradient, direction) <= rounding(at.value) and at.gradient_norm > 0.5 * best
 
 
 def outcome_without_step(at: Evaluation) -> Outcome:
@@ -70,14 +71,14 @@ def backtrack(
         shortest: give up below this t.
 
     """
-    slope = float(at.gradient @ direction)
+    slope = dot(at.gradient, direction)
     t = 1.0
     while t >= shortest:
         trial = theta + t * direction
         evaluation = objective(trial, order)
         falls = evaluation.value <= at.value + SUFFICIENT * t * slope
         level = evaluation.value <= at.value + BLUR * abs(at.value)
-        if falls or (level and float(evaluation.gradient @ direction) <= (2 * SUFFICIENT - 1) * slope):
+        if falls or (level and dot(evaluation.gradient, direction) <= (2 * SUFFICIENT - 1) * slope):
             return Step(trial, evaluation)
         # Where the parabola through both values and the slope is lowest (Nocedal and Wright, equation 3.58).
         rise = evaluation.value - at.value - t * slope

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from zeroloop.algebra import dot
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.curvature import curvatures, shortest_step
@@ -74,6 +75,6 @@ def newton_direction(at: Evaluation) -> FloatArray:
     """Return Newton's direction `-H^-1 gradient`, 0 along what has no curvature; it points downhill."""
     if np.all(np.isfinite(at.hessian)):
         direction = -shortest_step(at.hessian, at.gradient)
-        if np.all(np.isfinite(direction)) and at.gradient @ direction < 0:
+        if np.all(np.isfinite(direction)) and dot(at.gradient, direction) < 0:
             return direction
     return -at.gradient / curvatures(np.diag(at.hessian))

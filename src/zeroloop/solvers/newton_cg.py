@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zeroloop.algebra import dot
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.curvature import curvatures
@@ -63,10 +64,10 @@ def _direction(objective: Objective, theta: FloatArray, at: Evaluation, tol: flo
     residual = -at.gradient
     conditioned = precondition(residual)
     direction = conditioned.copy()
-    product = float(residual @ conditioned)
+    product = dot(residual, conditioned)
     for _ in range(MOST_PRODUCTS):
         curved = objective.hessian_vector(theta, direction)
-        curvature = float(direction @ curved)
+        curvature = dot(direction, curved)
         if not curvature > 0:  # a direction in which the columns repeat each other
             break
         length = product / curvature
@@ -75,6 +76,6 @@ def _direction(objective: Objective, theta: FloatArray, at: Evaluation, tol: flo
         if float(np.max(np.abs(residual))) <= enough:
             break
         conditioned = precondition(residual)
-        last, product = product, float(residual @ conditioned)
+        last, product = product, dot(residual, conditioned)
         direction = conditioned + (product / last) * direction
     return step if np.any(step) else precondition(-at.gradient)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zeroloop.algebra import dot, matmul, norm
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.line_search import AIM, BLUR, SHORTEST, SUFFICIENT, outcome_without_step, rounding
@@ -122,7 +123,7 @@ def _line_search(
     """
     penalty = objective.penalty
     l1_after = float(np.sum(penalty.l1 * np.abs(theta + direction)))
-    fall = float(at.gradient @ direction) + l1_after - float(np.sum(penalty.l1 * np.abs(theta)))
+    fall = dot(at.gradient, direction) + l1_after - float(np.sum(penalty.l1 * np.abs(theta)))
     if not np.any(direction):
         return None
     t = 1.0
@@ -141,9 +142,9 @@ def _line_search(
 
 def _corrected(curvature: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
     """Return the curvature so changed that it says of `step` what the gradients did (BFGS)."""
-    along = float(step @ change)
-    image = curvature @ step
-    bent = float(step @ image)
-    if not along > 1e-10 * float(np.linalg.norm(step) * np.linalg.norm(change)) or not bent > 0:
+    along = dot(step, change)
+    image = matmul(curvature, step)
+    bent = dot(step, image)
+    if not along > 1e-10 * norm(step) * norm(change) or not bent > 0:
         return curvature
     return curvature + np.outer(change, change) / along - np.outer(image, image) / bent

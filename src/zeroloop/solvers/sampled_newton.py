@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop.algebra import invert_positive, log, matmul
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.curvature import to_ones
@@ -137,7 +138,7 @@ class Contraction:
             return self.stuck
         if norm >= self._first_norm:
             return True
-        passes_to_go = passes * math.log(tol / norm) / math.log(norm / self._first_norm)
+        passes_to_go = passes * log(tol / norm) / log(norm / self._first_norm)
         return passes_to_go > self._objective.hessian_cost + LOOK_BACK
 
 
@@ -195,5 +196,8 @@ def _inverse_of(hessian: FloatArray) -> Precondition:
     scaled, unit = to_ones(hessian)
     scaled.flat[:: len(scaled) + 1] += np.where(unit > 0, 1e-10, 1.0)
     unit = np.where(unit > 0, unit, 1.0)
-    inverse = np.linalg.inv(scaled) * np.outer(unit, unit)
-    return lambda gradient: inverse @ gradient
+    inverse = invert_positive(scaled)
+    if inverse is None:  # of NaN, or of a sample that rounding has left no Hessian of: the diagonal's
+        return lambda gradient: unit * unit * gradient
+    inverse *= np.outer(unit, unit)
+    return lambda gradient: matmul(inverse, gradient)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zeroloop.algebra import dot, eigh, matmul, norm
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution
 from zeroloop.solvers.line_search import BLUR, GRADIENT_FLOOR, outcome_without_step, rounding
@@ -40,10 +41,10 @@ def trust_region(objective: Objective, theta: FloatArray, at: Evaluation, *, tol
         if objective.passes_left == 0:
             return Solution(theta, at, n_iter, Outcome.PASS_LIMIT)
         step = bounded_step(at, radius)
-        size = float(np.linalg.norm(step))
-        if size <= SMALLEST * (1.0 + float(np.linalg.norm(theta))):
+        size = norm(step)
+        if size <= SMALLEST * (1.0 + norm(theta)):
             return Solution(theta, at, n_iter, outcome_without_step(at))
-        promised = -float(at.gradient @ step + 0.5 * step @ at.hessian @ step)
+        promised = -(dot(at.gradient, step) + 0.5 * dot(step, matmul(at.hessian, step)))
         trial = objective(theta + step, order=2)
         fall = at.value - trial.value
         # Where rounding hides the fall, the gradient tells: see `backtrack`.
@@ -64,9 +65,9 @@ def bounded_step(at: Evaluation, radius: float) -> FloatArray:
     It is `-(H + d I)^-1 gradient` with the least damping `d >= 0` that keeps it inside. Along what has neither
     curvature nor gradient, as where columns repeat others, it is 0.
     """
-    values, vectors = np.linalg.eigh(at.hessian)
+    values, vectors = eigh(at.hessian)
     size = max(float(np.max(values, initial=0.0)), 0.0)
-    along = vectors.T @ at.gradient
+    along = matmul(vectors.T, at.gradient)
     flat = values <= len(values) * np.finfo(np.float64).eps * size
     kept = ~(flat & (np.abs(along) <= GRADIENT_FLOOR))
     curvature, along, vectors = np.where(flat, 0.0, values)[kept], along[kept], vectors[:, kept]
@@ -75,15 +76,11 @@ def bounded_step(at: Evaluation, radius: float) -> FloatArray:
         with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(along / (curvature + damping))
 
-    def norm(step: FloatArray) -> float:
-        with np.errstate(over="ignore"):
-            return float(np.linalg.norm(step))
-
     step = lengths(0.0)
     if not norm(step) <= radius:
-        low, high = 0.0, float(np.linalg.norm(along)) / radius
+        low, high = 0.0, norm(along) / radius
         for _ in range(HALVINGS):
             middle = np.sqrt(max(low, FAINTEST * high) * high)
             low, high = (middle, high) if norm(lengths(middle)) > radius else (low, middle)
         step = lengths(high)
-    return np.asarray(-vectors @ step)
+    return -matmul(vectors, step)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from zeroloop.algebra import softplus
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.sources.over import Over
 
@@ -44,8 +45,7 @@ def as_softmax(z: FloatArray) -> FloatArray:
 
     These probabilities are each model's sigmoid, divided by their sum over the classes.
     """
-    logs: FloatArray = -np.logaddexp(0, -z)
-    return logs
+    return -softplus(-z)
 
 
 def _of_relabelled(block: Block, statistic: Callable[[Block], S], label: int) -> S:
