@@ -92,7 +92,7 @@ static void turn_of(const double* reflections, int64_t n, const double* scale, d
     for (int64_t i = 0; i < n; i++) turn[i * n + i] = 1.0;
     for (int64_t first = (n - 1) / PANEL * PANEL; first >= 0; first -= PANEL) {
         const int64_t size = least(first + PANEL, n) - first, from = first + 1, rest = n - from;
-        if (rest == 0) continue;
+        if (rest <= 0) continue;
         const double* y = reflections + first * n + from;
         for (int64_t i = 0; i < PANEL * PANEL; i++) t[i] = 0.0;
         for (int64_t j = 0; j < size; j++) {
