@@ -101,7 +101,7 @@ def _newton_step(at: Evaluation, part: NDArray[np.intp]) -> FloatArray:
     """Return Newton's step; where the Hessian is singular to rounding, that of one with a ridge."""
     step = np.zeros(at.gradient.size)
     hessian, gradient = at.hessian[np.ix_(part, part)], at.gradient[part]
-    floor = np.finfo(np.float64).tiny ** 0.5
+    floor = np.sqrt(np.finfo(np.float64).tiny)
     for ridge in RIDGES:
         damped = hessian.copy()
         damped.flat[:: len(damped) + 1] += ridge * np.maximum(np.diag(hessian), floor)
