@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
@@ -23,7 +24,7 @@ SIZES = (1, 2, 5, 8, 9, 16, 31, 33, 64, 65, 97, 150, 301)
 def positive(n: int, seed: int = 0, condition: float = 1e4) -> Floats:
     """Return a symmetric positive definite matrix."""
     q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))
-    a = (q * np.geomspace(1, 1 / condition, n)) @ q.T
+    a: Floats = (q * np.geomspace(1, 1 / condition, n)) @ q.T
     return (a + a.T) / 2
 
 
@@ -32,11 +33,16 @@ def close(found: Floats, exact: Floats, size: Floats, terms: int) -> bool:
     return bool(np.all(np.abs(found - exact) <= (terms + 2) * EPS * size))
 
 
+def with_gaps(a: Floats) -> Floats:
+    """Return a matrix whose rows and columns are not contiguous."""
+    return np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3]
+
+
 @pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (3, 5, 2), (12, 16, 16), (13, 257, 17), (97, 300, 33), (5, 0, 4)])
 def test_products_of_any_layout(m: int, k: int, n: int) -> None:
     rng = np.random.default_rng(m)
     a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
-    layouts = (np.ascontiguousarray, np.asfortranarray, lambda x: np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3])
+    layouts: list[Callable[[Floats], Floats]] = [np.ascontiguousarray, np.asfortranarray, with_gaps]
     exact, size = a @ b, np.abs(a) @ np.abs(b)
     for left in layouts:
         for right in layouts:
@@ -102,11 +108,13 @@ def test_what_is_not_positive_definite(n: int) -> None:
 def matrices() -> list[Floats]:
     """Symmetric matrices, some of them hard: repeated and zero eigenvalues, blocks, scales far apart and far from 1."""
     rng = np.random.default_rng(5)
-    found = [(a + a.T) / 2 for a in (rng.standard_normal((n, n)) for n in SIZES)]
+    found: list[Floats] = [np.asarray(a + a.T) for a in (rng.standard_normal((n, n)) for n in SIZES)]
     found += [np.eye(40), np.zeros((9, 9)), np.ones((50, 50)), np.diag(np.arange(33.0)), positive(70, condition=1e16)]
     found += [np.kron(np.eye(8), positive(5)), 1e-300 * positive(40), 1e300 * positive(40), 5e-324 * np.eye(3)]
+    few = rng.standard_normal((180, 59))  # two thirds of its eigenvalues are rounding
+    found.append(algebra.gram(few))
     grading = np.geomspace(1, 1e-12, 60)
-    return [*found, positive(60) * np.outer(grading, grading), np.diag(np.ones(99), 1) + np.diag(np.ones(99), -1)]
+    return [*found, positive(60) * np.outer(grading, grading), np.eye(99, k=1) + np.eye(99, k=-1)]
 
 
 @pytest.mark.parametrize("a", matrices())

@@ -189,11 +189,13 @@ static bool eigen(const double* a, int64_t n, double* values, double* vectors) {
     double* d = values;
     tridiagonalise(work, n, d, e, scale);
     turn_of(work, n, scale, turn);
+    double negligible = 0.0;  // of what is beside the diagonal: as much as rounding has made of A already
+    for (int64_t i = 0; i < n; i++) negligible = most(negligible, __DBL_EPSILON__ * (magnitude(d[i]) + magnitude(e[i])));
     int64_t n_sweeps = 0;
     for (int64_t low = 0; low < n; low++) {
         for (int64_t tries = 0;; tries++) {
             int64_t high = low;
-            while (high + 1 < n && !(magnitude(e[high]) <= __DBL_EPSILON__ * (magnitude(d[high]) + magnitude(d[high + 1])))) high++;
+            while (high + 1 < n && !(magnitude(e[high]) <= negligible)) high++;
             if (high == low) break;
             if (tries == MOST_STEPS) return false;
             sweeps[n_sweeps] = {low, high, 2 * n * n_sweeps};
