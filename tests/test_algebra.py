@@ -108,13 +108,18 @@ def test_what_is_not_positive_definite(n: int) -> None:
 def matrices() -> list[Floats]:
     """Symmetric matrices, some of them hard: repeated and zero eigenvalues, blocks, scales far apart and far from 1."""
     rng = np.random.default_rng(5)
-    found: list[Floats] = [np.asarray(a + a.T) for a in (rng.standard_normal((n, n)) for n in SIZES)]
+    found: list[Floats] = [np.add(a, a.T) for a in (rng.standard_normal((n, n)) for n in SIZES)]
     found += [np.eye(40), np.zeros((9, 9)), np.ones((50, 50)), np.diag(np.arange(33.0)), positive(70, condition=1e16)]
-    found += [np.kron(np.eye(8), positive(5)), 1e-300 * positive(40), 1e300 * positive(40), 5e-324 * np.eye(3)]
+    found += [
+        np.kron(np.eye(8), positive(5)).astype(np.float64),
+        1e-300 * positive(40),
+        1e300 * positive(40),
+        5e-324 * np.eye(3),
+    ]
     few = rng.standard_normal((180, 59))  # two thirds of its eigenvalues are rounding
     found.append(algebra.gram(few))
     grading = np.geomspace(1, 1e-12, 60)
-    return [*found, positive(60) * np.outer(grading, grading), np.eye(99, k=1) + np.eye(99, k=-1)]
+    return [*found, np.multiply(positive(60), np.outer(grading, grading)), np.add(np.eye(99, k=1), np.eye(99, k=-1))]
 
 
 @pytest.mark.parametrize("a", matrices())
