@@ -1,6 +1,5 @@
 """The compiled kernels: what `src/core` defines, as its doors `door_*.cpp` check it."""
 
-from typing import Any
 from typing import Any, overload
 
 import numpy as np
