@@ -95,9 +95,7 @@ def test_zeroloop_is_first_in_every_comparison() -> None:
     assert all(next(iter(case.peers)).startswith("zeroloop") for case in CASES.values())
 
 
-def test_a_small_problem_is_timed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_problem_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instant, "COLD_PROCESSES", 1)
     monkeypatch.setattr(instant, "WARM_FITS", 1)
     case = "LogisticRegression(), 100 x 3,900"

@@ -31,6 +31,7 @@ from scipy import sparse
 from typer.testing import CliRunner
 
 import zeroloop
+from zeroloop import core
 from zeroloop.cli import app
 from zeroloop.errors import (
     BadFileError,
@@ -51,8 +52,11 @@ DASK = Path(sys.executable).parent / "dask"
 FILES, ROWS = 40, 8_192
 
 
+LEVELS = core.levels[:2]  # that this processor runs best
+
+
 class Processes:
-    """A scheduler and workers, started as a person would start them."""
+    """A scheduler and workers, started as a person would start them; every other one as an older processor."""
 
     def __init__(self, folder: Path, n_workers: int) -> None:
         with socket.socket() as free:
@@ -79,7 +83,8 @@ class Processes:
     def start_worker(self, path: Path | None = None, threads: int = 1) -> subprocess.Popen[bytes]:
         options = ("--nthreads", str(threads), "--no-nanny", "--no-dashboard", "--memory-limit", "4GiB")
         place = ("--local-directory", str(self.folder))
-        worker = self._start("worker", self.address, *options, *place, path=path)
+        level = LEVELS[len(self.workers) % len(LEVELS)]
+        worker = self._start("worker", self.address, *options, *place, path=path, level=level)
         self.workers.append(worker)
         return worker
 
@@ -97,14 +102,13 @@ class Processes:
             process.kill()
             process.wait()
 
-    def _start(self, *arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, path: Path | None = None, level: str = core.level) -> subprocess.Popen[bytes]:
         # What tests send to other processes is imported from here, and zeroloop from where it is in this process.
         here, package = Path(__file__).parent, Path(zeroloop.__file__).parents[1]
         paths = os.pathsep.join(map(str, [here, here.parent, package, *([path] if path else [])]))
         with (self.folder / f"{arguments[0]}-{len(self.workers)}.log").open("wb") as log:
-            return subprocess.Popen(
-                [str(DASK), *arguments], stdout=log, stderr=log, cwd=self.folder, env=os.environ | {"PYTHONPATH": paths}
-            )
+            environment = os.environ | {"PYTHONPATH": paths, "ZEROLOOP_CPU": level}
+            return subprocess.Popen([str(DASK), *arguments], stdout=log, stderr=log, cwd=self.folder, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +190,11 @@ def assert_same_bits(a: Model, b: Model) -> None:
 )
 def test_a_cluster_gives_the_bits_of_one_machine(options: dict[str, Any], cluster: Processes, folder: str) -> None:
     assert_same_bits(trained(folder, **options), trained(folder, scheduler=cluster.address, **options))
+
+
+def test_workers_are_of_several_kinds(cluster: Processes) -> None:
+    """So every test here is one of a mixed cluster, that gives the answer of one machine."""
+    assert set(cluster.client.run(lambda: core.level).values()) == set(LEVELS)
 
 
 def test_other_files_give_the_bits_of_one_machine(cluster: Processes, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import zeroloop
+from zeroloop import core
 from zeroloop.errors import CheckpointError
 
 ROWS = 60_000
@@ -79,19 +80,21 @@ def test_a_killed_run_goes_on_to_the_same_bits(solver: str, where: str, folder: 
     kept, out = tmp_path / "kept", tmp_path / "m.json"
     given = json.dumps(options | KEPT[where]).replace('"inf"', "Infinity")
 
-    def run(last: int) -> subprocess.CompletedProcess[str]:
+    def run(last: int, level: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-W", "ignore", "-c", SCRIPT, str(folder), str(kept), str(out), str(last), given],
+            env=os.environ | {"ZEROLOOP_CPU": level},
             capture_output=True,
             text=True,
             check=False,
             timeout=300,
         )
 
-    killed = run(2)
+    newer, older = core.levels[0], core.levels[:2][-1]  # it goes on on an older processor than it began on
+    killed = run(2, newer)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not out.exists()
-    done = run(-1)
+    done = run(-1, older)
     assert done.returncode == 0, done.stderr
     assert "pass-000001" not in done.stdout  # what was kept was not made again
     plain: Any = dict(options)

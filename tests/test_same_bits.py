@@ -12,7 +12,6 @@ import zeroloop
 
 SOURCES = Path(zeroloop.__file__).parent
 # What is shown and never computed with, a reader's lessons, and scikit-learn's own formats.
-GOING = ("kernels/small.py", "kernels/softmax.py", "kernels/sweep.py")
 NO_PATH = ("as_sklearn.py", "bars.py", "charts.py", "commands/", "ladder/", "report/", "summary.py", "terminal.py")
 ROUNDED = {"tables/dates.py": {"math.sin", "math.cos"}}  # to 15 digits, which every library has right
 OWN_ORDER = "X @ coefs if hasattr(X, 'tocsr')"  # scipy's sparse products: a loop over what is stored
@@ -56,7 +55,7 @@ def _text(node: ast.AST) -> str:
 def on_the_way() -> list[str]:
     """Return the modules that lead to a coefficient, a covariance or a prediction."""
     every = sorted(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py"))
-    return [path for path in every if not path.startswith((*NO_PATH, *GOING))]
+    return [path for path in every if not path.startswith(NO_PATH)]
 
 
 @pytest.mark.parametrize("path", on_the_way())
