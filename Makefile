@@ -11,7 +11,7 @@ for name in chromium chromium-browser google-chrome; do command -v $$name > /dev
     echo "No Chromium: the report's tests in a browser will be skipped."
 endef
 
-.PHONY: core sanitize demo test lint types fuzz kills bench clean
+.PHONY: core sanitize bits demo test lint types fuzz kills bench clean
 
 demo: core
 	mkdir -p demo
@@ -57,6 +57,11 @@ sanitize: .venv/tested core
 	$(BIN)/python tools/backend.py --sanitize $(SANITIZED)/zeroloop
 	LD_PRELOAD=$$($${CXX:-c++} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
 	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py
+
+# Ten fits under every level and compiler here, hashed: all equal. With one for ARM, on Debian:
+# make bits WITH="arm=$$(sh tools/arm64.sh FOLDER)"
+bits: .venv/tested core
+	$(BIN)/python tools/bits.py $(if $(WITH),'$(WITH)')
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
 .venv/installed: pyproject.toml
