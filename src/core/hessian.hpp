@@ -19,17 +19,16 @@ template <class T>
 INLINE void fill_part(const Rows& rows, const T* x, int64_t term, int64_t k, const double* centre, double* panel) {
     const int64_t n = rows.n_x + 1 - term, column = term - 1;  // terms that are left; the first one's column
     if (rows.by_row) {
+        const bool first = column < 0;  // the intercept; its register begins one place further, and the next one overlaps it
+        const int64_t count = least(n - first, WIDTH - first);
+        double centres[WIDTH] = {};
+        for (int64_t c = 0; c < count; c++) centres[c] = centre[column + first + c];
         Part shift, at;
-        double centres[WIDTH] = {}, raw[WIDTH] = {};
-        for (int64_t c = 0; c < least(n, WIDTH); c++) centres[c] = column + c < 0 ? -1.0 : centre[column + c];
         read(centres, shift);
         for (int64_t i = 0; i < k; i++) {
-            if (column >= 0) read_some(x + i * rows.ld + column, n, at);
-            else {
-                for (int64_t c = 1; c < least(n, WIDTH); c++) raw[c] = x[i * rows.ld + c - 1];
-                read(raw, at);
-            }
-            write(panel + i * PANEL_TERMS, at - shift);
+            read_some(x + i * rows.ld + column + first, count, at);
+            write(panel + i * PANEL_TERMS + first, at - shift);
+            if (first) panel[i * PANEL_TERMS] = 1.0;
         }
         return;
     }
@@ -52,8 +51,8 @@ INLINE void fill_panels(const Rows& rows, int64_t first, int64_t k, const double
         for (int64_t q = 0; q < n_panels(rows); q++)
             for (int64_t c = 0; c < PANEL_TERMS; c += WIDTH) fill_part(rows, x, q * PANEL_TERMS + c, k, centre, panels + q * k * PANEL_TERMS + c);
     };
-    if (rows.n_x > 0) with_numeric(rows, first, fill);
-    else fill(static_cast<const double*>(nullptr));
+    with_numeric(rows, first, fill);
+    for (int64_t at = 0; rows.n_x == 0 && at < k * PANEL_TERMS; at++) panels[at] = at % PANEL_TERMS == 0 ? 1.0 : 0.0;
 }
 
 // The same row by row, v[i * ld + j], as scattered terms read them.
@@ -86,8 +85,10 @@ static void hessian_numeric(int64_t n_terms, int64_t k, const double* panels, co
             const int64_t below = least(n + columns, to * PANEL_TERMS);
             for (int64_t m = from * PANEL_TERMS; m < below; m += HELD_ROWS) {
                 const double* left = scaled + (m / PANEL_TERMS - from) * size + m % PANEL_TERMS;
-                with_size<HELD_PARTS>((columns + WIDTH - 1) / WIDTH, [&](auto parts) {
-                    add_panels<parts.value>(left, panels + q * size, k, least(n_terms - m, HELD_ROWS), columns, hessian + m * n_coefs + n, n_coefs);
+                const int64_t skipped = most<int64_t>(m - n, 0) / WIDTH * WIDTH;  // below the diagonal
+                with_size<HELD_PARTS>((columns - skipped + WIDTH - 1) / WIDTH, [&](auto parts) {
+                    add_panels<parts.value>(left, panels + q * size + skipped, k, least(n_terms - m, HELD_ROWS), columns - skipped,
+                                            hessian + m * n_coefs + n + skipped, n_coefs);
                 });
             }
         }

@@ -11,8 +11,10 @@
 namespace LEVEL {
 
 // Rows of a tile, all of them where sparse columns are lines: enough that a gradient's sums of lanes cost little, few
-// enough for the second-level cache. Values of K outputs are (K, ld) each, ld the tile's rows.
+// enough for the second-level cache. Values of K outputs are (K, ld) each, ld odd in cache lines: a power of two of them
+// would put columns into each other's places in the cache.
 constexpr int64_t OUTPUT_ROWS = 384;
+INLINE int64_t output_ld(int64_t tile) { return tile + LANES; }
 INLINE int64_t output_rows(const Rows& rows) {
     if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
     return OUTPUT_ROWS;
@@ -41,7 +43,7 @@ struct Stacked {
     int64_t ld, n_outputs, first, k;
 
     Stacked(const Rows& block, int64_t tile, int64_t outputs, double* memory)
-        : rows(block), copy(memory), ld(tile), n_outputs(outputs), first(0), k(0) {}
+        : rows(block), copy(memory), ld(output_ld(tile)), n_outputs(outputs), first(0), k(0) {}
     bool copied() const { return rows.by_row || k % LANES || n_outputs > 16; }
     void take(int64_t from, int64_t count) {
         first = from;
@@ -56,6 +58,7 @@ struct Stacked {
             for (int64_t j = 0; j < rows.n_x; j += LANES) {
                 const int64_t n = least(rows.n_x - j, LANES);
                 V square[LANES];
+                for (int64_t r = 0; r < LANES; r++) __builtin_prefetch(x + (i + LANES + r) * rows.ld + j);  // the next eight rows
                 for (int64_t r = 0; r < LANES; r++) square[r] = i + r < k ? load_some(x + (i + r) * rows.ld + j, n) : spread(0.0);
                 transpose_lanes(square);
                 for (int64_t c = 0; c < n; c++) store(copy + (j + c) * ld + i, square[c]);
@@ -66,6 +69,7 @@ struct Stacked {
         if (copied()) f(const_cast<const double*>(copy), ld);
         else with_numeric(rows, first, [&](auto x) { f(x, rows.ld); });
     }
+    int64_t next() const { return copied() ? 0 : k; }  // from here to the next tile's values
     int64_t lanes() const { return (k + LANES - 1) / LANES * LANES; }
 };
 
@@ -95,7 +99,7 @@ static void add_gradients(const Stacked& tile, const double* d, const OutputGrad
         for (int64_t i = 0; i < tile.k; i += LANES) sum = sum + load(d + o * ld + i);
         gradient.all[o] += total(sum);
     }
-    tile.with([&](auto x, int64_t ld_x) { multiply_rows_by_rows(d, ld, K, x, ld_x, rows.n_x, tile.lanes(), gradient.numeric, rows.n_x); });
+    tile.with([&](auto x, int64_t ld_x) { multiply_rows_by_rows(d, ld, K, x, ld_x, rows.n_x, tile.lanes(), tile.next(), gradient.numeric, rows.n_x); });
     if (rows.n_lines > 0) gradient_sparse_outputs(rows, tile.first, tile.k, d, ld, K, gradient.all + (1 + rows.n_x) * K);
     gradient_codes_outputs(rows, tile.first, tile.k, d, ld, K, gradient.all);
 }
@@ -166,19 +170,19 @@ INLINE void join_hessians(const Rows& rows, int64_t n_outputs, double* pairs, do
 }
 
 static double sums_of_several(const Rows& rows, const Coefs& at, int order, double* gradient, double* hessian) {
-    const int64_t K = at.n_outputs, n = rows.n_coefs, ld = output_rows(rows), size = OutputCoefs::size(rows, K);
+    const int64_t K = at.n_outputs, n = rows.n_coefs, n_tile = output_rows(rows), ld = output_ld(n_tile), size = OutputCoefs::size(rows, K);
     const int64_t n_pairs = order == 2 ? K * (K + 1) / 2 : 0;
-    Scratch of_coefs(size), of_gradient(size), x(rows.n_x * ld), z(K * ld), curvature(ld), pairs(n_pairs * n * n);
-    Scratch share(order == 2 ? K * ld : 0), of_terms(order == 2 ? Terms::size(rows, ld) : 0);
+    Scratch of_coefs(size), of_gradient(size), x(rows.n_x * ld), z(K * ld), curvature(n_tile), pairs(n_pairs * n * n);
+    Scratch share(order == 2 ? K * ld : 0), of_terms(order == 2 ? Terms::size(rows, n_tile) : 0);
     of_gradient.clear(size);
     pairs.clear(n_pairs * n * n);
     const OutputCoefs coefs(rows, at, of_coefs);
     const OutputGradient sum(rows, K, of_gradient);
-    const Terms terms(rows, ld, of_terms);
-    Stacked tile(rows, ld, K, x);
+    const Terms terms(rows, n_tile, of_terms);
+    Stacked tile(rows, n_tile, K, x);
     V loss = spread(0.0);
-    for (int64_t first = 0; first < rows.n_rows; first += ld) {
-        const int64_t k = least(ld, rows.n_rows - first);
+    for (int64_t first = 0; first < rows.n_rows; first += n_tile) {
+        const int64_t k = least(n_tile, rows.n_rows - first);
         const double* weight = rows.weight ? rows.weight + first : nullptr;
         tile.take(first, k);
         fill_outputs(tile, coefs, z);
@@ -204,14 +208,14 @@ static double sums_of_several(const Rows& rows, const Coefs& at, int order, doub
 // A stand-in for each class's part of the Hessian: sum_i weight[i] mean_k p (1 - p) v v', and what a pair of classes has
 // for that mean: pairs[k, l] = sum_i weight[i] p[k, i] ([k = l] - p[l, i]).
 static void shared_hessian(const Rows& rows, const Coefs& at, double* pairs, double* hessian) {
-    const int64_t K = at.n_outputs, ld = output_rows(rows);
-    Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), p(K * ld), minus(K * ld), mean(ld), own(K), of_terms(Terms::size(rows, ld));
+    const int64_t K = at.n_outputs, n_tile = output_rows(rows), ld = output_ld(n_tile);
+    Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), p(K * ld), minus(K * ld), mean(n_tile), own(K), of_terms(Terms::size(rows, n_tile));
     own.clear(K);
     const OutputCoefs coefs(rows, at, of_coefs);
-    const Terms terms(rows, ld, of_terms);
-    Stacked tile(rows, ld, K, x);
-    for (int64_t first = 0; first < rows.n_rows; first += ld) {
-        const int64_t k = least(ld, rows.n_rows - first);
+    const Terms terms(rows, n_tile, of_terms);
+    Stacked tile(rows, n_tile, K, x);
+    for (int64_t first = 0; first < rows.n_rows; first += n_tile) {
+        const int64_t k = least(n_tile, rows.n_rows - first);
         tile.take(first, k);
         fill_outputs(tile, coefs, p);
         for (int64_t i = 0; i < k; i += LANES) {
@@ -226,7 +230,7 @@ static void shared_hessian(const Rows& rows, const Coefs& at, double* pairs, dou
             }
             store(mean + i, sum * spread(1.0 / (double)K));
         }
-        multiply_rows_by_rows(minus.p, ld, K, const_cast<const double*>(p.p), ld, K, tile.lanes(), pairs, K);
+        multiply_rows_by_rows(minus.p, ld, K, const_cast<const double*>(p.p), ld, K, tile.lanes(), 0, pairs, K);
         terms.fill(rows, first, k, at.centre);
         add_hessian(rows, first, k, terms, mean, hessian);
     }
@@ -235,13 +239,13 @@ static void shared_hessian(const Rows& rows, const Coefs& at, double* pairs, dou
 }
 
 static void diagonal_of_several(const Rows& rows, const Coefs& at, double* diagonal, double* squares) {
-    const int64_t K = at.n_outputs, n = rows.n_coefs + 1, ld = output_rows(rows);
+    const int64_t K = at.n_outputs, n = rows.n_coefs + 1, n_tile = output_rows(rows), ld = output_ld(n_tile);
     Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), z(K * ld), both(2 * K * n);
     both.clear(2 * K * n);
     const OutputCoefs coefs(rows, at, of_coefs);
-    Stacked tile(rows, ld, K, x);
-    for (int64_t first = 0; first < rows.n_rows; first += ld) {
-        const int64_t k = least(ld, rows.n_rows - first);
+    Stacked tile(rows, n_tile, K, x);
+    for (int64_t first = 0; first < rows.n_rows; first += n_tile) {
+        const int64_t k = least(n_tile, rows.n_rows - first);
         tile.take(first, k);
         fill_outputs(tile, coefs, z);
         for (int64_t i = 0; i < k; i += LANES) {
@@ -263,14 +267,14 @@ static void diagonal_of_several(const Rows& rows, const Coefs& at, double* diago
 
 // The Hessian times `direction`: with u its predictor, weight p (u - sum_l p u) takes the residual's place.
 static void multiply_several(const Rows& rows, const Coefs& at, const double* direction, double* product) {
-    const int64_t K = at.n_outputs, ld = output_rows(rows), size = OutputCoefs::size(rows, K);
+    const int64_t K = at.n_outputs, n_tile = output_rows(rows), ld = output_ld(n_tile), size = OutputCoefs::size(rows, K);
     Scratch of_coefs(size), of_direction(size), of_product(size), x(rows.n_x * ld), z(K * ld), u(K * ld);
     of_product.clear(size);
     const OutputCoefs coefs(rows, at, of_coefs), along(rows, {direction, at.centre, K}, of_direction);
     const OutputGradient sum(rows, K, of_product);
-    Stacked tile(rows, ld, K, x);
-    for (int64_t first = 0; first < rows.n_rows; first += ld) {
-        const int64_t k = least(ld, rows.n_rows - first);
+    Stacked tile(rows, n_tile, K, x);
+    for (int64_t first = 0; first < rows.n_rows; first += n_tile) {
+        const int64_t k = least(n_tile, rows.n_rows - first);
         tile.take(first, k);
         fill_outputs(tile, coefs, z);
         fill_outputs(tile, along, u);
@@ -288,12 +292,12 @@ static void multiply_several(const Rows& rows, const Coefs& at, const double* di
 }
 
 static void predictor_of_several(const Rows& rows, const Coefs& at, double* found) {
-    const int64_t K = at.n_outputs, ld = output_rows(rows);
+    const int64_t K = at.n_outputs, n_tile = output_rows(rows), ld = output_ld(n_tile);
     Scratch of_coefs(OutputCoefs::size(rows, K)), x(rows.n_x * ld), z(K * ld);
     const OutputCoefs coefs(rows, at, of_coefs);
-    Stacked tile(rows, ld, K, x);
-    for (int64_t first = 0; first < rows.n_rows; first += ld) {
-        const int64_t k = least(ld, rows.n_rows - first);
+    Stacked tile(rows, n_tile, K, x);
+    for (int64_t first = 0; first < rows.n_rows; first += n_tile) {
+        const int64_t k = least(n_tile, rows.n_rows - first);
         tile.take(first, k);
         fill_outputs(tile, coefs, z);
         for (int64_t o = 0; o < K; o++) std::memcpy(found + o * rows.n_rows + first, z + o * ld, k * 8);

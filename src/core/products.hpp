@@ -98,9 +98,10 @@ static void multiply_outputs(const double* a, int64_t n_m, const T* b, int64_t l
         }
 }
 
-// c[m * ldc + n] += sum_p a[m * lda + p] b[n * ldb + p], n_p a multiple of 8: lane l sums p = l, l + 8, ...
+// c[m * ldc + n] += sum_p a[m * lda + p] b[n * ldb + p], n_p a multiple of 8: lane l sums p = l, l + 8, ... Meanwhile what
+// stands `ahead` of b is fetched for the next product.
 template <int64_t n_m, int64_t n_n, class T>
-static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, double* c, int64_t ldc) {
+static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* c, int64_t ldc) {
     double lanes[n_m * n_n][LANES];
     for (int64_t half = 0; half < LANES; half += WIDTH) {
         Part sum[n_m][n_n];
@@ -109,7 +110,10 @@ static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int6
         for (int64_t p = half; p < n_p; p += LANES) {
             Part right[n_n];
 #pragma GCC unroll 8
-            for (int64_t n = 0; n < n_n; n++) read(b + n * ldb + p, right[n]);
+            for (int64_t n = 0; n < n_n; n++) {
+                read(b + n * ldb + p, right[n]);
+                __builtin_prefetch(b + n * ldb + p + ahead, 0, 2);
+            }
 #pragma GCC unroll 8
             for (int64_t m = 0; m < n_m; m++) {
                 Part left;
@@ -133,15 +137,15 @@ constexpr int64_t DOTTED_ROWS = HELD_ROWS < 6 ? HELD_ROWS : 6;  // more would ta
 
 // c (n_m, n_n) += a b' of rows of n_p values, a multiple of 8: each cell in eight lanes.
 template <class T>
-static void multiply_rows_by_rows(const double* a, int64_t lda, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, double* c, int64_t ldc) {
+static void multiply_rows_by_rows(const double* a, int64_t lda, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, int64_t ahead, double* c, int64_t ldc) {
     for (int64_t from = 0; from < n_n; from += DOTS_AT_ONCE) {
         const int64_t to = least(n_n, from + DOTS_AT_ONCE);
         each_group<DOTTED_ROWS>(n_m, [&](int64_t first, auto size) {
             constexpr int64_t rows = size.value, beside = BESIDE<rows>;
             int64_t n = from;
             for (; n + beside <= to; n += beside)
-                add_dots<rows, beside>(a + first * lda, lda, b + n * ldb, ldb, n_p, c + first * ldc + n, ldc);
-            for (; n < to; n++) add_dots<rows, 1>(a + first * lda, lda, b + n * ldb, ldb, n_p, c + first * ldc + n, ldc);
+                add_dots<rows, beside>(a + first * lda, lda, b + n * ldb, ldb, n_p, ahead, c + first * ldc + n, ldc);
+            for (; n < to; n++) add_dots<rows, 1>(a + first * lda, lda, b + n * ldb, ldb, n_p, ahead, c + first * ldc + n, ldc);
         });
     }
 }
