@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from command_line import MAIN
+from forked import MAIN, Forked, server
 
 KILLS = int(os.environ.get("ZEROLOOP_KILLS", "1"))
 # As it says, or where the interpreter itself is only beginning or already ending, as the system says.
@@ -36,41 +39,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def begun(arguments: list[str], cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+@contextmanager
+def begun(arguments: list[str], cwd: Path) -> Iterator[tuple[Forked, IO[str]]]:
+    """Begin a command; give its process, and what it says."""
+    with Path(os.devnull).open() as nothing, TemporaryFile("w+") as out, TemporaryFile("w+") as said:
+        streams = [one.fileno() for one in (nothing, out, said)]
+        with Forked(MAIN, arguments, server(), streams, cwd) as process:
+            yield process, said
 
 
 def run(arguments: list[str], cwd: Path) -> float:
     """Run a command; return how long it took."""
     start = time.perf_counter()
-    with begun(arguments, cwd) as process:
-        _, said = process.communicate(timeout=240)
-    assert process.returncode == 0, said
+    with begun(arguments, cwd) as (process, said):
+        assert process.wait(timeout=240) == 0, text_of(said)
     return time.perf_counter() - start
 
 
 def kill(arguments: list[str], cwd: Path, seconds: float) -> None:
     """Run a command, and kill it after so many seconds."""
-    with begun(arguments, cwd) as process:
+    with begun(arguments, cwd) as (process, said):
         try:
-            _, said = process.communicate(timeout=seconds)
-            assert process.returncode == 0, said
+            assert process.wait(timeout=seconds) == 0, text_of(said)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
 
 
 def interrupt(arguments: list[str], cwd: Path, *seconds: float) -> None:
     """Run a command, and send it a Ctrl-C after so many seconds, and another after so many more."""
-    with begun(arguments, cwd) as process:
+    with begun(arguments, cwd) as (process, told):
         for pause in seconds:
             time.sleep(pause)
             process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode in INTERRUPTED, said
+        ended, said = process.wait(timeout=60), text_of(told)
+    assert ended in INTERRUPTED, said
     assert all(line.startswith("zeroloop: ") for line in said.splitlines()), said
     assert not list(cwd.rglob(".zeroloop-*"))
+
+
+def text_of(said: IO[str]) -> str:
+    said.seek(0)
+    return said.read()
 
 
 SPILLING = ["--memory", "500kB"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ from corpus import CASES, NAME, Case, clean, main
 from programs import PROGRAMS
 
 import zeroloop
+from forked import MAIN, run_forked
 from zeroloop.errors import ZeroloopError
 
 ALL = [*CASES, *PROGRAMS]
@@ -81,13 +80,11 @@ def test_a_table_through_standard_input_has_the_coefficients_of_parquet(name: st
     (case,) = [one for one in ALL if one.name == name]
     clean().to_parquet(tmp_path / "clean.parquet", index=False)
     data = case.write(tmp_path) or tmp_path / NAME
-    command = [sys.executable, "-m", "zeroloop", "train", "--target", "y"]
     for given, out in ((str(tmp_path / "clean.parquet"), "parquet.json"), ("-", "stdin.json")):
         with data.open("rb") as source:
-            done = subprocess.run(
-                [*command, given, "--out", out], stdin=source, capture_output=True, cwd=tmp_path, check=False
-            )
-        assert done.returncode == 0, done.stderr.decode()
+            words = ["train", "--target", "y", given, "--out", out]
+            done = run_forked(MAIN, words, stdin=source.fileno(), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
     one, other = (zeroloop.load(tmp_path / file) for file in ("parquet.json", "stdin.json"))
     assert one.coef.tobytes() == other.coef.tobytes()
 
