@@ -58,10 +58,11 @@ sanitize: .venv/tested core
 	LD_PRELOAD=$$($${CXX:-c++} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
 	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py
 
-# Ten fits under every level and compiler here, hashed: all equal. With one for ARM, on Debian:
-# make bits WITH="arm=$$(sh tools/arm64.sh FOLDER)"
+# Fits on every kind of processor that this one can stand in for, with clang's core too where there is a clang: one table
+# of hashes. With an ARM, on Debian: make bits PYTHONS="'arm=$$(sh tools/arm64.sh FOLDER)'"
 bits: .venv/tested core
-	$(BIN)/python tools/bits.py $(if $(WITH),'$(WITH)')
+	if command -v clang++ > /dev/null; then CXX=clang++ $(BIN)/python tools/backend.py build/clang; fi
+	$(BIN)/python -m benchmarks.bits --cores $(if $(shell command -v clang++),clang=build/clang) --pythons $(PYTHONS)
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
 .venv/installed: pyproject.toml

@@ -1,9 +1,10 @@
-"""The same bits on every processor: `python -m benchmarks.bits [--cores NAME=FOLDER ...]` fits, and compares hashes.
+"""The same bits on every processor: `make bits`, or `python -m benchmarks.bits [--cores NAME=FOLDER ...]`.
 
 Thirteen fits, each in a process for every kind of processor that this machine can stand in for: every level of the core
 that it runs (`ZEROLOOP_CPU`), with OpenBLAS for another processor (`OPENBLAS_CORETYPE`), NumPy without its wider
 registers (`NPY_DISABLE_CPU_FEATURES`), and the C library without fused multiply-add (`GLIBC_TUNABLES`). `--cores` adds
-other builds of the core, each a folder with a `core` module in it: of another compiler, say.
+other builds of the core, each a folder with a `core` module in it: of another compiler, say. `--pythons NAME=COMMAND`
+adds other Pythons that have zeroloop: one for ARM under qemu, which `tools/arm64.sh` makes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.util
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -184,9 +186,9 @@ def processors(levels: tuple[str, ...], short: bool) -> dict[str, dict[str, str]
     return found
 
 
-def run(environment: dict[str, str], names: list[str]) -> dict[str, str]:
+def run(environment: dict[str, str], names: list[str], python: str = shlex.quote(sys.executable)) -> dict[str, str]:
     """Return the hashes that a process in an environment finds."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.bits", "--fit", *names]
+    command = [*shlex.split(python), "-W", "ignore", "-m", "benchmarks.bits", "--fit", *names]
     ran = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         raise SystemExit(f"Fits failed in {environment}:\n{ran.stderr}")
@@ -194,14 +196,17 @@ def run(environment: dict[str, str], names: list[str]) -> dict[str, str]:
     return found
 
 
-def compare(names: list[str], others: dict[str, str], short: bool = False) -> tuple[str, bool]:
+def compare(
+    names: list[str], cores: dict[str, str], pythons: dict[str, str] | None = None, short: bool = False
+) -> tuple[str, bool]:
     """Return a table of hashes, a row for each kind of processor, and whether every column is one."""
     from zeroloop import core
 
     rows = {kind: run(environment, names) for kind, environment in processors(core.levels, short).items()}
-    for build, folder in others.items():
+    for build, folder in cores.items():
         for level in core.levels:
             rows[f"{build} {level}"] = run({"ZEROLOOP_CPU": level, "ZEROLOOP_BITS_CORE": folder}, names)
+    rows |= {name: run({}, names, python) for name, python in (pythons or {}).items()}
     own = rows["as it is"]
     lines = ["| | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
     for kind, found in rows.items():
@@ -228,13 +233,15 @@ def main() -> None:
     parser.add_argument("--fit", nargs="+", choices=FITS, help="print the hashes of these fits in this process")
     parser.add_argument("--only", nargs="+", choices=FITS, default=list(FITS), help="compare these fits")
     parser.add_argument("--cores", nargs="*", default=[], metavar="NAME=FOLDER", help="other builds of the core")
+    parser.add_argument("--pythons", nargs="*", default=[], metavar="NAME=COMMAND", help="other Pythons")
     given = parser.parse_args()
     if given.fit:
         if "ZEROLOOP_BITS_CORE" in os.environ:
             take_core(os.environ["ZEROLOOP_BITS_CORE"])
         print(json.dumps(fit_all(given.fit)))
         return
-    shown, same = compare(given.only, dict(one.split("=", 1) for one in given.cores))
+    cores, pythons = (dict(one.split("=", 1) for one in words) for words in (given.cores, given.pythons))
+    shown, same = compare(given.only, cores, pythons)
     print(shown)
     raise SystemExit(0 if same else "Some bits differ.")
 
