@@ -157,6 +157,26 @@ def test_layouts_and_precisions_give_the_same_bits(arguments: dict[str, Any]) ->
             np.testing.assert_array_equal(again[name], value, err_msg=name)
 
 
+@pytest.mark.parametrize("by_row", [False, True])
+@pytest.mark.parametrize("fits", [1, 7, 40])
+@pytest.mark.parametrize("arguments", [a for a in CASES if a["n_outputs"] == 1], ids=str)
+def test_fits_together_have_the_bits_of_each_alone(arguments: dict[str, Any], fits: int, by_row: bool) -> None:
+    c = case(**arguments)
+    r = np.random.default_rng(fits)
+    x = np.asfortranarray(c.x) if by_row else c.x
+    coef = r.normal(size=(fits, len(c.v))) / len(c.v)
+    y = r.integers(0, 2, (fits, c.y.size)).astype(np.float32)
+    weight = r.integers(0, 2, y.shape) * 1.0 if fits == 7 else r.uniform(0, 2, y.shape)
+    for weights in (weight, None):
+        losses, gradients = np.zeros(fits), np.zeros(coef.shape)
+        rows_of(c, x).sums_together(coef, c.centre, y, weights, losses, gradients)
+        for f in range(fits):
+            c.y, c.weight = y[f], None if weights is None else weights[f]
+            gradient = np.zeros((1, coef.shape[1]))
+            assert rows_of(c, x).sums(coef[f : f + 1], c.centre, 1, gradient, np.zeros((0, 0))) == losses[f]
+            np.testing.assert_array_equal(gradient[0], gradients[f])
+
+
 def hashes() -> str:
     """Return one hash of all cases' statistics."""
     digest = hashlib.sha256()

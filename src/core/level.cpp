@@ -3,6 +3,7 @@
 #include "outputs.hpp"
 #include "sweep.hpp"
 #include "systems.hpp"
+#include "together.hpp"
 #include "values.hpp"
 
 namespace LEVEL {

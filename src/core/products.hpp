@@ -98,15 +98,18 @@ static void multiply_outputs(const double* a, int64_t n_m, const T* b, int64_t l
         }
 }
 
-// c[m * ldc + n] += sum_p a[m * lda + p] b[n * ldb + p], n_p a multiple of 8: lane l sums p = l, l + 8, ... Meanwhile what
-// stands `ahead` of b is fetched for the next product.
-template <int64_t n_m, int64_t n_n, class T>
-static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* c, int64_t ldc) {
-    double lanes[n_m * n_n][LANES];
+// Sums of a[m * lda + p] b[n * ldb + p] in lanes, n_p a multiple of 8: lane l of lanes[m * ld + n * 8] sums p = l, l + 8,
+// ..., from zero where `anew`. Meanwhile what stands `ahead` of b is fetched for the next product.
+template <bool anew, int64_t n_m, int64_t n_n, class T>
+INLINE void add_lanes(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* lanes, int64_t ld) {
     for (int64_t half = 0; half < LANES; half += WIDTH) {
         Part sum[n_m][n_n];
+#pragma GCC unroll 8
         for (int64_t m = 0; m < n_m; m++)
-            for (int64_t n = 0; n < n_n; n++) sum[m][n] = Part{};
+#pragma GCC unroll 8
+            for (int64_t n = 0; n < n_n; n++)
+                if constexpr (anew) sum[m][n] = Part{};
+                else read(lanes + m * ld + n * LANES + half, sum[m][n]);
         for (int64_t p = half; p < n_p; p += LANES) {
             Part right[n_n];
 #pragma GCC unroll 8
@@ -125,29 +128,55 @@ static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int6
 #pragma GCC unroll 8
         for (int64_t m = 0; m < n_m; m++)
 #pragma GCC unroll 8
-            for (int64_t n = 0; n < n_n; n++) write(lanes[m * n_n + n] + half, sum[m][n]);
+            for (int64_t n = 0; n < n_n; n++) write(lanes + m * ld + n * LANES + half, sum[m][n]);
     }
+}
+
+// The same, added to c[m * ldc + n].
+template <int64_t n_m, int64_t n_n, class T>
+static void add_dots(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* c, int64_t ldc) {
+    double lanes[n_m * n_n * LANES];
+    add_lanes<true, n_m, n_n>(a, lda, b, ldb, n_p, ahead, lanes, n_n * LANES);
     for (int64_t m = 0; m < n_m; m++)
-        for (int64_t n = 0; n < n_n; n++) c[m * ldc + n] += total(load(lanes[m * n_n + n]));
+        for (int64_t n = 0; n < n_n; n++) c[m * ldc + n] += total(load(lanes + (m * n_n + n) * LANES));
+}
+template <int64_t n_m, int64_t n_n, class T>
+static void keep_lanes(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* lanes, int64_t ld) {
+    add_lanes<false, n_m, n_n>(a, lda, b, ldb, n_p, ahead, lanes, ld);
 }
 
 // Rows of b at a time: as many as the second-level cache holds of tiles.
 constexpr int64_t DOTS_AT_ONCE = 96;
 constexpr int64_t DOTTED_ROWS = HELD_ROWS < 6 ? HELD_ROWS : 6;  // more would take more streams than pointers stand in registers
 
+// Call `f(m, n, rows, columns)` for each block of cells (n_m, n_n) that stands in registers.
+template <class F>
+INLINE void each_block(int64_t n_m, int64_t n_n, F f) {
+    for (int64_t from = 0; from < n_n; from += DOTS_AT_ONCE) {
+        const int64_t to = least(n_n, from + DOTS_AT_ONCE);
+        each_group<DOTTED_ROWS>(n_m, [&](int64_t m, auto rows) {
+            constexpr int64_t beside = BESIDE<rows.value>;
+            int64_t n = from;
+            for (; n + beside <= to; n += beside) f(m, n, rows, Size<beside>{});
+            for (; n < to; n++) f(m, n, rows, Size<1>{});
+        });
+    }
+}
+
 // c (n_m, n_n) += a b' of rows of n_p values, a multiple of 8: each cell in eight lanes.
 template <class T>
 static void multiply_rows_by_rows(const double* a, int64_t lda, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, int64_t ahead, double* c, int64_t ldc) {
-    for (int64_t from = 0; from < n_n; from += DOTS_AT_ONCE) {
-        const int64_t to = least(n_n, from + DOTS_AT_ONCE);
-        each_group<DOTTED_ROWS>(n_m, [&](int64_t first, auto size) {
-            constexpr int64_t rows = size.value, beside = BESIDE<rows>;
-            int64_t n = from;
-            for (; n + beside <= to; n += beside)
-                add_dots<rows, beside>(a + first * lda, lda, b + n * ldb, ldb, n_p, ahead, c + first * ldc + n, ldc);
-            for (; n < to; n++) add_dots<rows, 1>(a + first * lda, lda, b + n * ldb, ldb, n_p, ahead, c + first * ldc + n, ldc);
-        });
-    }
+    each_block(n_m, n_n, [&](int64_t m, int64_t n, auto rows, auto columns) {
+        add_dots<rows.value, columns.value>(a + m * lda, lda, b + n * ldb, ldb, n_p, ahead, c + m * ldc + n, ldc);
+    });
+}
+
+// The same sums in lanes (n_m, n_n, 8), n_m's ld apart, to go on with.
+template <class T>
+static void keep_rows_by_rows(const double* a, int64_t lda, int64_t n_m, const T* b, int64_t ldb, int64_t n_n, int64_t n_p, int64_t ahead, double* lanes, int64_t ld) {
+    each_block(n_m, n_n, [&](int64_t m, int64_t n, auto rows, auto columns) {
+        keep_lanes<rows.value, columns.value>(a + m * lda, lda, b + n * ldb, ldb, n_p, ahead, lanes + m * ld + n * LANES, ld);
+    });
 }
 
 // c[m * ldc + n] += sum_p a[p * PANEL_TERMS + m] b[p * PANEL_TERMS + n] of two panels, for m < n_m and n < n_n, from zero.

@@ -38,29 +38,6 @@ static double sums_of_one(const Rows& rows, const Coefs& at, int order, double* 
     return total(loss);
 }
 
-// Loss and gradient of several fits over the same rows, each as `sums_of_one` has it, in one sweep.
-static void sums_together(const Rows& rows, const Coefs& at, const float* y, const double* weight, double* losses, double* gradients) {
-    const int64_t tile = tile_rows(rows), n = rows.n_coefs + 1, size = Gradient::size(rows), fits = at.n_outputs;
-    Scratch coefs(fits * n), memory(fits * size), lanes(fits * LANES), z(tile), residual(tile), e(tile);
-    memory.clear(fits * size);
-    lanes.clear(fits * LANES);
-    for (int64_t f = 0; f < fits; f++) about_zero(rows, at.coef + f * rows.n_coefs, at.centre, coefs + f * n);
-    for (int64_t first = 0; first < rows.n_rows; first += tile) {
-        const int64_t k = least(tile, rows.n_rows - first);
-        for (int64_t f = 0; f < fits; f++) {
-            const int64_t from = f * rows.n_rows + first;
-            fill_predictor(rows, first, k, coefs + f * n, z);
-            const V loss = loss_and_residual(z, y + from, weight ? weight + from : nullptr, k, residual, e, load(lanes + f * LANES));
-            store(lanes + f * LANES, loss);
-            add_gradient(rows, first, k, residual, Gradient(rows, memory + f * size));
-        }
-    }
-    for (int64_t f = 0; f < fits; f++) {
-        losses[f] = total(load(lanes + f * LANES));
-        finish_gradient(rows, Gradient(rows, memory + f * size), at.centre, gradients + f * rows.n_coefs);
-    }
-}
-
 // The Hessian's diagonal, and the sum of its rows' squares, for the price of a gradient.
 static void diagonal_of_one(const Rows& rows, const Coefs& at, double* diagonal, double* squares) {
     const int64_t tile = tile_rows(rows, 2), n = rows.n_coefs + 1;

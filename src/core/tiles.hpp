@@ -30,13 +30,18 @@ INLINE void about_zero(const Rows& rows, const double* coef, const double* centr
     found[0] -= dot(centre, coef + 1, rows.n_x);
 }
 
+// Add to z what terms other than numeric ones have of the predictor.
+INLINE void add_others(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
+    if (rows.n_lines > 0) add_sparse(rows, first, k, coef + 1 + rows.n_x, z);
+    add_codes(rows, first, k, coef, z);
+    add_marks(rows, first, k, coef, z);
+}
+
 // z[i] = the linear predictor of row first + i of k; z has room for whole groups of 64. `coef` about zero.
 INLINE void fill_predictor(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
     for (int64_t i = 0; i < k; i += LANES) store(z + i, spread(coef[0]));
     add_numeric(rows, first, k, coef + 1, z);
-    if (rows.n_lines > 0) add_sparse(rows, first, k, coef + 1 + rows.n_x, z);
-    add_codes(rows, first, k, coef, z);
-    add_marks(rows, first, k, coef, z);
+    add_others(rows, first, k, coef, z);
 }
 
 // The gradient of a block as its tiles add to it, numeric terms about zero, in memory of `size(rows)` zeros.
@@ -46,15 +51,20 @@ struct Gradient {
     static int64_t size(const Rows& rows) { return LANES + gradient_lanes(rows) + rows.n_coefs + 1; }
 };
 
-// Add d[i] v[j, first + i] of every term; d is 0 beyond k, up to whole lanes.
-INLINE void add_gradient(const Rows& rows, int64_t first, int64_t k, const double* d, const Gradient& gradient) {
+// Add d[i] v[j, first + i] of every term but the numeric columns; d is 0 beyond k, up to whole lanes.
+INLINE void gradient_others(const Rows& rows, int64_t first, int64_t k, const double* d, const Gradient& gradient) {
     V sum = load(gradient.lanes);
     for (int64_t i = 0; i < k; i += LANES) sum = sum + load(d + i);
     store(gradient.lanes, sum);
-    gradient_numeric(rows, first, k, d, gradient.lanes + LANES);
     if (rows.n_lines > 0) gradient_sparse(rows, first, k, d, gradient.others + 1 + rows.n_x);
     gradient_codes(rows, first, k, d, gradient.others);
     gradient_marks(rows, first, k, d, gradient.others);
+}
+
+// The same of every term.
+INLINE void add_gradient(const Rows& rows, int64_t first, int64_t k, const double* d, const Gradient& gradient) {
+    gradient_numeric(rows, first, k, d, gradient.lanes + LANES);
+    gradient_others(rows, first, k, d, gradient);
 }
 
 // found (n_coefs,) = the gradient about the centre.
