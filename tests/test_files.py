@@ -274,10 +274,11 @@ def test_evaluation_and_prediction_are_bounded_too(tmp_path: Path, monkeypatch: 
 def test_a_run_keeps_within_a_limit_on_its_address_space(tmp_path: Path) -> None:
     """490 MB of numbers under a limit that leaves 300 MB beside libraries, threads and compiled code."""
     rng = np.random.default_rng(0)
-    for i in range(18):
-        X = rng.standard_normal((20, 170_000))
-        columns = {f"x{j}": x for j, x in enumerate(X)}
-        pq.write_table(pa.table({**columns, "y": (X[0] + rng.logistic(size=170_000) > 0)}), tmp_path / f"{i}.parquet")
+    X = rng.standard_normal((20, 170_000))
+    rows = pa.table({**{f"x{j}": x for j, x in enumerate(X)}, "y": X[0] + rng.logistic(size=170_000) > 0})
+    pq.write_table(rows, tmp_path / "0.parquet", use_dictionary=False, compression="none")
+    for i in range(1, 18):
+        (tmp_path / f"{i}.parquet").hardlink_to(tmp_path / "0.parquet")
     script = (
         "import sys, resource, warnings, zeroloop\n"
         "status = lambda: int(open('/proc/self/status').read().split('VmSize:')[1].split()[0]) * 1024\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -30,14 +30,18 @@ def rows(seed: int, n_classes: int = 2, m: int = 90) -> tuple[Any, Any]:
     return X, y
 
 
-def by_hand(scorer: Any, X: Any, y: Any, cv: Any) -> Any:
+def single_fits(X: Any, y: Any, cv: Any) -> list[tuple[list[LogisticRegression], Any]]:
+    """Return for each fold the fits of all C, and the rows to score them on."""
+    return [
+        ([LogisticRegression(C=C, tol=1e-10).fit(X[train], y[train]) for C in CS], test)
+        for train, test in cv.split(X, y)
+    ]
+
+
+def by_hand(scorer: Any, X: Any, y: Any, cv: Any, fits: Any = None) -> Any:
     """Return `(n_folds, n_Cs)` scores of single fits, by a scorer that has all its arguments."""
-    return np.array(
-        [
-            [scorer(LogisticRegression(C=C, tol=1e-10).fit(X[train], y[train]), X[test], y[test]) for C in CS]
-            for train, test in cv.split(X, y)
-        ]
-    )
+    fits = single_fits(X, y, cv) if fits is None else fits
+    return np.array([[scorer(model, X[test], y[test]) for model in models] for models, test in fits])
 
 
 def searched(scoring: Any, X: Any, y: Any, cv: Any, **options: Any) -> Any:
@@ -90,15 +94,17 @@ def test_the_positive_class_is_the_second(scoring: str, names: Any) -> None:
     )
 
 
+@cache
 def no_number() -> set[str]:
     """Return scorings that are no classifiers': of clusters, of numbers."""
     X, y = rows(0)
+    model = LogisticRegression().fit(X, y)
     bad = set()
     for name in get_scorer_names():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                get_scorer(name)(LogisticRegression().fit(X, y), X, y)
+                get_scorer(name)(model, X, y)
         except ValueError:
             bad.add(name)
     return bad
@@ -109,12 +115,13 @@ def test_every_name_that_scikit_learn_has(n_classes: int) -> None:
     X, y = rows(2, n_classes)
     X[:, 0] += y
     cv = StratifiedKFold(3)
+    fits = single_fits(X, y, cv)
     tried = 0
     for name in sorted(set(get_scorer_names()) - no_number()):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                expected = by_hand(get_scorer(name), X, y, cv)
+                expected = by_hand(get_scorer(name), X, y, cv, fits)
             except ValueError as error:  # of two classes only
                 with pytest.raises(ValueError, match=str(error)[:20].replace("(", r"\(")):
                     searched(name, X, y, cv)
