@@ -8,19 +8,30 @@
 #pragma once
 #include "kernels.hpp"
 #include "lanes.hpp"
+#include "products.hpp"
 #include "vectors.hpp"
 
 namespace LEVEL {
 
-// z[i] += sum_c coef[codes[c, i]] of n columns.
+constexpr int64_t GATHERED_AT_ONCE = 4, SCATTERED_AT_ONCE = 8;  // columns of codes
+
+// z[i] += sum_c coef[codes[c, i]] of n columns; of a column alone four rows at a time.
 template <int64_t n>
 INLINE void add_levels(const int32_t* codes, int64_t ld, int64_t k, const double* coef, double* z) {
-    for (int64_t i = 0; i < k; i++) {
-        double sum = coef[codes[i]];
+    constexpr int64_t at_once = n == 1 ? 4 : 1;
+    int64_t i = 0;
+    for (; i + at_once <= k; i += at_once) {
+        double sum[at_once];
 #pragma GCC unroll 4
-        for (int64_t c = 1; c < n; c++) sum += coef[codes[c * ld + i]];
-        z[i] += sum;
+        for (int64_t r = 0; r < at_once; r++) {
+            sum[r] = coef[codes[i + r]];
+#pragma GCC unroll 8
+            for (int64_t c = 1; c < n; c++) sum[r] += coef[codes[c * ld + i + r]];
+        }
+#pragma GCC unroll 4
+        for (int64_t r = 0; r < at_once; r++) z[i + r] += sum[r];
     }
+    for (; i < k; i++) z[i] += coef[codes[i]];
 }
 
 // gradient[codes[c, i]] += d[i] of n columns.
@@ -28,29 +39,19 @@ template <int64_t n>
 INLINE void gradient_levels(const int32_t* codes, int64_t ld, int64_t k, const double* d, double* gradient) {
     for (int64_t i = 0; i < k; i++) {
         const double here = d[i];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int64_t c = 0; c < n; c++) gradient[codes[c * ld + i]] += here;
     }
 }
 
 // z[i] += sum_c coef[codes[c, first + i]].
 static void add_codes(const Rows& rows, int64_t first, int64_t k, const double* coef, double* z) {
-    const int32_t* codes = rows.codes + first;
-    const int64_t ld = rows.n_rows;
-    int64_t c = 0;
-    for (; c + 4 <= rows.n_codes; c += 4) add_levels<4>(codes + c * ld, ld, k, coef, z);
-    if (c + 2 <= rows.n_codes) add_levels<2>(codes + c * ld, ld, k, coef, z), c += 2;
-    if (c < rows.n_codes) add_levels<1>(codes + c * ld, ld, k, coef, z);
+    each_group<GATHERED_AT_ONCE>(rows.n_codes, [&](int64_t c, auto n) { add_levels<n.value>(rows.codes + c * rows.n_rows + first, rows.n_rows, k, coef, z); });
 }
 
 // gradient[codes[c, first + i]] += d[i].
 static void gradient_codes(const Rows& rows, int64_t first, int64_t k, const double* d, double* gradient) {
-    const int32_t* codes = rows.codes + first;
-    const int64_t ld = rows.n_rows;
-    int64_t c = 0;
-    for (; c + 4 <= rows.n_codes; c += 4) gradient_levels<4>(codes + c * ld, ld, k, d, gradient);
-    if (c + 2 <= rows.n_codes) gradient_levels<2>(codes + c * ld, ld, k, d, gradient), c += 2;
-    if (c < rows.n_codes) gradient_levels<1>(codes + c * ld, ld, k, d, gradient);
+    each_group<SCATTERED_AT_ONCE>(rows.n_codes, [&](int64_t c, auto n) { gradient_levels<n.value>(rows.codes + c * rows.n_rows + first, rows.n_rows, k, d, gradient); });
 }
 
 // The number of marks before `row`.
@@ -130,28 +131,56 @@ static void gradient_codes_outputs(const Rows& rows, int64_t first, int64_t k, c
         }
 }
 
-// Scatter the pairs (numeric, code) and (code, code) of a tile; v[i * ld + j] is numeric term j of row first + i, the
-// intercept's 1 at j = 0. Pairs with numeric terms go to the row of the level, below the diagonal, where they stand
-// side by side: `finish_hessian` moves them up.
-static void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+// row[j] += h v[j] of the numeric terms j, in the row of coefficient `at`. v is 0 from the last of them up to ld, whole
+// lanes; they are added where that pays, and meets no cell that other pairs add to, for which a processor would wait.
+INLINE void add_terms(const Rows& rows, double h, const double* v, int64_t ld, int64_t at, double* hessian) {
     const int64_t n = rows.n_coefs;
-    for (int64_t c = 0; c < rows.n_codes; c++) {
-        const int32_t* codes = rows.codes + c * rows.n_rows + first;
-        for (int64_t i = 0; i < k; i++) {
-            const int64_t at = codes[i];
-            if (at == n) continue;
-            const double h = curvature[i];
-            add_multiple(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
-            hessian[at * n + at] += h;
+    double* row = hessian + at * n;
+    if (rows.n_x >= 3 && ld <= at && at * n + ld <= n * n) {
+        for (int64_t j = 0; j < ld; j += LANES) store(row + j, fma(spread(h), load(v + j), load(row + j)));
+    } else {
+        for (int64_t j = 0; j <= rows.n_x; j++) row[j] = fma(h, v[j], row[j]);
+    }
+}
+
+// Scatter the pairs of n columns of codes with numeric terms.
+template <int64_t n>
+INLINE void hessian_levels(const Rows& rows, const int32_t* codes, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+    for (int64_t i = 0; i < k; i++)
+#pragma GCC unroll 8
+        for (int64_t c = 0; c < n; c++) {
+            const int64_t at = codes[c * rows.n_rows + i];
+            if (at < rows.n_coefs) add_terms(rows, curvature[i], v + i * ld, ld, at, hessian);
         }
-        for (int64_t other = 0; other < c; other++) {
-            const int32_t* others = rows.codes + other * rows.n_rows + first;
-            for (int64_t i = 0; i < k; i++) {
-                const int64_t low = least(others[i], codes[i]), high = most(others[i], codes[i]);
-                if (high < n) hessian[low * n + high] += curvature[i];
-            }
+}
+
+// Scatter the pairs of one column of codes with n others, which mostly have the lower coefficients.
+template <int64_t n>
+INLINE void hessian_pairs(const Rows& rows, const int32_t* codes, const int32_t* others, int64_t k, const double* curvature, double* hessian) {
+    for (int64_t i = 0; i < k; i++) {
+        const int64_t at = codes[i];
+        if (at == rows.n_coefs) continue;
+        const double h = curvature[i];
+#pragma GCC unroll 8
+        for (int64_t c = 0; c < n; c++) {
+            const int64_t other = others[c * rows.n_rows + i];
+            if (other < at) hessian[other * rows.n_coefs + at] += h;
+            else if (other < rows.n_coefs) hessian[at * rows.n_coefs + other] += h;
         }
     }
+}
+
+// Scatter the pairs (numeric, code) and (code, code) of a tile; v[i * ld + j] is numeric term j of row first + i, the
+// intercept's 1 at j = 0. Pairs with numeric terms go to the row of the level, below the diagonal, where they stand
+// side by side: `finish_hessian` moves them up. Column by column, because a pair of columns has few cells, which stay in
+// cache.
+static void hessian_codes(const Rows& rows, int64_t first, int64_t k, const double* v, int64_t ld, const double* curvature, double* hessian) {
+    const int32_t* codes = rows.codes + first;
+    each_group<SCATTERED_AT_ONCE>(rows.n_codes, [&](int64_t c, auto n) { hessian_levels<n.value>(rows, codes + c * rows.n_rows, k, v, ld, curvature, hessian); });
+    for (int64_t at = 0; at < rows.n_codes; at++)
+        each_group<SCATTERED_AT_ONCE>(at + 1, [&](int64_t c, auto n) {
+            hessian_pairs<n.value>(rows, codes + at * rows.n_rows, codes + c * rows.n_rows, k, curvature, hessian);
+        });
 }
 
 // Scatter the pairs of marks with numeric terms, as `hessian_codes` does, with codes, and with one another.
@@ -160,7 +189,7 @@ static void hessian_marks(const Rows& rows, int64_t first, int64_t k, const doub
     for (int64_t p = first_mark(rows, first); p < rows.n_marks && rows.mark_rows[p] < first + k; p++) {
         const int64_t row = rows.mark_rows[p], i = row - first, at = rows.mark_terms[p];
         const double h = curvature[i];
-        add_multiple(h, v + i * ld, 1 + rows.n_x, hessian + at * n);
+        add_terms(rows, h, v + i * ld, ld, at, hessian);
         for (int64_t c = 0; c < rows.n_codes; c++) {
             const int64_t code = rows.codes[c * rows.n_rows + row];
             if (code < n) hessian[least(at, code) * n + most(at, code)] += h;

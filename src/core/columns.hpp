@@ -74,18 +74,14 @@ static void deal_wanted(const Rows& rows, const int64_t* position, const double*
     });
 }
 
-// 1 where y[i] is k, -1 elsewhere and beyond `count`.
-INLINE V is_label(const int32_t* y, int64_t count, int64_t k) {
-    double is[LANES];
-    for (int64_t r = 0; r < LANES; r++) is[r] = r < count && y[r] == k ? 1.0 : -1.0;
-    return load(is);
-}
-
-// The predictors of a descent, (n_outputs, ld), ld a multiple of 8.
+// The predictors of a descent, (n_outputs, ld), and the labels as float64, -1 beyond the last row; ld a multiple of 8.
 struct Predictors {
-    double* z;
+    double *z, *y;
     int64_t n_outputs, ld;
 };
+
+// At least 0 where the label is k, below elsewhere.
+INLINE V is_label(const Predictors& at, int64_t i, int64_t k) { return spread(0.5) + minus_abs(load(at.y + i) - spread((double)k)); }
 
 INLINE V largest_of(const Predictors& at, int64_t i) {
     V found = load(at.z + i);
@@ -111,7 +107,7 @@ INLINE void fill_slopes(const Columns& columns, const Predictors& at, int64_t k,
             p = exp_nonpositive(z - top) / sum;
             h = p * (one - p);
         }
-        const V right = is_label(columns.y + i, count, at.n_outputs == 1 ? 1 : k);
+        const V right = is_label(at, i, at.n_outputs == 1 ? 1 : k);
         store(slope + i, weight * select_nonnegative(right, p - one, p));
         store(curvature + i, weight * h);
     }
@@ -126,7 +122,7 @@ INLINE double mean_loss(const Columns& columns, const Predictors& at, int64_t k,
         const V z = fma(length, load(step + i), load(at.z + k * at.ld + i));
         V part;
         if (at.n_outputs == 1) {
-            const V right = is_label(columns.y + i, count, 1);
+            const V right = is_label(at, i, 1);
             part = larger(z, zero) - select_nonnegative(right, z, zero) + log1p_nonnegative(exp_nonpositive(minus_abs(z)));
         } else {
             V top = z;
@@ -136,7 +132,7 @@ INLINE double mean_loss(const Columns& columns, const Predictors& at, int64_t k,
             for (int64_t m = 0; m < at.n_outputs; m++) {
                 const V below = (m == k ? z : load(at.z + m * at.ld + i)) - top;
                 sum = sum + exp_nonpositive(below);
-                right = select_nonnegative(is_label(columns.y + i, count, m), below, right);
+                right = select_nonnegative(is_label(at, i, m), below, right);
             }
             part = log1p_nonnegative(larger(sum, zero)) - right;
         }
@@ -146,28 +142,28 @@ INLINE double mean_loss(const Columns& columns, const Predictors& at, int64_t k,
 }
 
 // One output's part of the penalty, each (columns,).
-INLINE Terms terms_of(const Terms& terms, int64_t k, int64_t n) {
-    return {terms.l2 + k * n, terms.l1 + k * n, terms.lower + k * n, terms.upper + k * n};
+INLINE Penalty of_output(const Penalty& all, int64_t k, int64_t n) {
+    return {all.l2 + k * n, all.l1 + k * n, all.lower + k * n, all.upper + k * n};
 }
 
 // The penalty at theta + t (x - theta).
-INLINE double penalty(const Terms& terms, const double* theta, const double* x, double t, int64_t n) {
+INLINE double penalty_at(const Penalty& penalty, const double* theta, const double* x, double t, int64_t n) {
     double sum = 0.0;
     for (int64_t j = 0; j < n; j++) {
         const double at = theta[j] + t * (x[j] - theta[j]);
-        sum += 0.5 * terms.l2[j] * at * at + terms.l1[j] * __builtin_fabs(at);
+        sum += 0.5 * penalty.l2[j] * at * at + penalty.l1[j] * __builtin_fabs(at);
     }
     return sum;
 }
 
 // The size of the smallest subgradient of coefficient j at x.
-INLINE double violation(const Terms& terms, int64_t j, double slope, double x) {
-    const double l1 = terms.l1[j];
+INLINE double violation(const Penalty& penalty, int64_t j, double slope, double x) {
+    const double l1 = penalty.l1[j];
     if (x > 0.0) slope += l1;
     else if (x < 0.0 || slope > l1) slope -= l1;
     else if (slope < -l1) slope += l1;
     else return 0.0;
-    if ((x <= terms.lower[j] && slope > 0.0) || (x >= terms.upper[j] && slope < 0.0)) return 0.0;
+    if ((x <= penalty.lower[j] && slope > 0.0) || (x >= penalty.upper[j] && slope < 0.0)) return 0.0;
     return __builtin_fabs(slope);
 }
 
@@ -177,36 +173,45 @@ struct Model {
     double *slope, *bent, *bend, *x;
 };
 
+// Fill bent[p] = curvature[rows[p]] values[p] of a column; return the sums of bent[p] values[p] and slope[rows[p]] values[p].
+struct Bend {
+    double bend, slope;
+};
+INLINE Bend bend_column(const int32_t* rows, const double* values, int64_t n, const double* curvature, const double* slope, double* bent) {
+    V bend = spread(0.0), sum = bend;
+    for (int64_t p = 0; p < n; p += LANES) {
+        const V value = load_some(values + p, n - p), here = gather(curvature, rows + p, n - p) * value;
+        store_some(bent + p, n - p, here);
+        bend = fma(here, value, bend);
+        sum = fma(gather(slope, rows + p, n - p), value, sum);
+    }
+    return {total(bend), total(sum)};
+}
+
 // Fill the model at theta; return the largest violation there.
-INLINE double fill_model(const Columns& columns, const Terms& terms, const double* theta, const double* curvature, const Model& model) {
+INLINE double fill_model(const Columns& columns, const Penalty& penalty, const double* theta, const double* curvature, const Model& model) {
     double worst = 0.0;
     for (int64_t j = 0; j < columns.n_columns; j++) {
-        const int64_t from = columns.start[j], n = columns.start[j + 1] - from;
-        const int32_t* rows = columns.rows + from;
-        const double* values = columns.values + from;
-        double* bent = model.bent + from;
-        for (int64_t p = 0; p < n; p++) bent[p] = curvature[rows[p]] * values[p];
-        double bend[4] = {};
-        for (int64_t p = 0; p < n; p++) bend[p % 4] = fma(bent[p], values[p], bend[p % 4]);
-        model.bend[j] = (bend[0] + bend[2]) + (bend[1] + bend[3]) + terms.l2[j];
+        const int64_t from = columns.start[j];
+        const Bend found = bend_column(columns.rows + from, columns.values + from, columns.start[j + 1] - from, curvature, model.slope, model.bent + from);
+        model.bend[j] = found.bend + penalty.l2[j];
         model.x[j] = theta[j];
-        const double slope = gathered(values, rows, n, model.slope) + terms.l2[j] * theta[j];
-        worst = most(worst, violation(terms, j, slope, theta[j]));
+        worst = most(worst, violation(penalty, j, found.slope + penalty.l2[j] * theta[j], theta[j]));
     }
     return worst;
 }
 
 // The minimiser along coordinate j of a model whose derivative there is `slope`.
-INLINE double minimiser(const Terms& terms, int64_t j, double x, double slope, double bend) {
-    const double free = x - slope / bend, threshold = terms.l1[j] / bend;
-    if (free > threshold) return least(free - threshold, terms.upper[j]);
-    if (free < -threshold) return most(free + threshold, terms.lower[j]);
+INLINE double minimiser(const Penalty& penalty, int64_t j, double x, double slope, double bend) {
+    const double free = x - slope / bend, threshold = penalty.l1[j] / bend;
+    if (free > threshold) return least(free - threshold, penalty.upper[j]);
+    if (free < -threshold) return most(free + threshold, penalty.lower[j]);
     return 0.0;
 }
 
 // Move x to the optimum of the model, whose slope is kept row by row. After a sweep over all columns come sweeps over
 // those that are off zero, until they change no more; then all again.
-INLINE void descend_model(const Columns& columns, const Terms& terms, const Model& model, double tol) {
+INLINE void descend_model(const Columns& columns, const Penalty& penalty, const Model& model, double tol) {
     bool whole = true;
     for (int64_t sweep = 0; sweep < MOST_SWEEPS; sweep++) {
         double change = 0.0;
@@ -215,8 +220,8 @@ INLINE void descend_model(const Columns& columns, const Terms& terms, const Mode
             if (bend <= 0.0 || (!whole && x == 0.0)) continue;
             const int64_t from = columns.start[j], n = columns.start[j + 1] - from;
             const int32_t* rows = columns.rows + from;
-            const double slope = gathered(columns.values + from, rows, n, model.slope) + terms.l2[j] * x;
-            const double step = minimiser(terms, j, x, slope, bend) - x;
+            const double slope = gathered(columns.values + from, rows, n, model.slope) + penalty.l2[j] * x;
+            const double step = minimiser(penalty, j, x, slope, bend) - x;
             if (step == 0.0) continue;
             scatter(step, model.bent + from, rows, n, model.slope);
             model.x[j] = x + step;
@@ -227,18 +232,21 @@ INLINE void descend_model(const Columns& columns, const Terms& terms, const Mode
     }
 }
 
-// Move theta and output k's predictor towards x as far as the objective falls; return whether it does.
-INLINE bool move(const Columns& columns, const Terms& terms, const Predictors& at, int64_t k, const double* x, double* theta, double* moved) {
+// Move theta and output k's predictor towards x as far as the objective falls; return whether it does. `loss` is the mean
+// loss before, then after.
+INLINE bool move(const Columns& columns, const Penalty& penalty, const Predictors& at, int64_t k, const double* x, double* theta, double* moved,
+                 double& loss) {
     const int64_t n = columns.n_columns;
     for (int64_t i = 0; i < at.ld; i++) moved[i] = 0.0;
     for (int64_t j = 0; j < n; j++) {
         const int64_t from = columns.start[j];
         if (x[j] != theta[j]) scatter(x[j] - theta[j], columns.values + from, columns.rows + from, columns.start[j + 1] - from, moved);
     }
-    const double before = mean_loss(columns, at, k, moved, 0.0) + penalty(terms, theta, x, 0.0, n);
+    const double before = loss + penalty_at(penalty, theta, x, 0.0, n);
     for (double t = 1.0; t > 1e-10; t /= 2) {
-        const double after = mean_loss(columns, at, k, moved, t) + penalty(terms, theta, x, t, n);
+        const double found = mean_loss(columns, at, k, moved, t), after = found + penalty_at(penalty, theta, x, t, n);
         if (!(after <= before + 1e-14 * __builtin_fabs(before))) continue;
+        loss = found;
         double* z = at.z + k * at.ld;
         for (int64_t i = 0; i < at.ld; i += LANES) store(z + i, fma(spread(t), load(moved + i), load(z + i)));
         for (int64_t j = 0; j < n; j++) theta[j] = t == 1.0 ? x[j] : theta[j] + t * (x[j] - theta[j]);
@@ -249,10 +257,11 @@ INLINE bool move(const Columns& columns, const Terms& terms, const Predictors& a
 
 // Minimise the mean loss and the penalty over theta (n_outputs, columns), until the smallest subgradient is at most
 // tol, or no step lowers the objective.
-static void descend(const Columns& columns, double* theta, int64_t n_outputs, const Terms& terms, double tol, int64_t most_steps) {
+static void descend(const Columns& columns, double* theta, int64_t n_outputs, const Penalty& penalty, double tol, int64_t most_steps) {
     const int64_t n = columns.n_columns, ld = (columns.n_rows + LANES - 1) / LANES * LANES;
-    Scratch z(n_outputs * ld), slope(ld), curvature(ld), moved(ld), bent(columns.start[n]), bend(n), x(n);
-    const Predictors at = {z, n_outputs, ld};
+    Scratch z(n_outputs * ld), y(ld), slope(ld), curvature(ld), moved(ld), bent(columns.start[n]), bend(n), x(n);
+    const Predictors at = {z, y, n_outputs, ld};
+    for (int64_t i = 0; i < ld; i++) y[i] = i < columns.n_rows ? columns.y[i] : -1.0;
     const Model model = {slope, bent, bend, x};
     z.clear(n_outputs * ld);
     for (int64_t k = 0; k < n_outputs; k++)
@@ -260,16 +269,18 @@ static void descend(const Columns& columns, double* theta, int64_t n_outputs, co
             const int64_t from = columns.start[j];
             if (theta[k * n + j] != 0.0) scatter(theta[k * n + j], columns.values + from, columns.rows + from, columns.start[j + 1] - from, z + k * ld);
         }
+    moved.clear(ld);
+    double loss = mean_loss(columns, at, 0, moved, 0.0);
     for (int64_t step = 0; step < most_steps; step++) {
         double worst = 0.0;
         for (int64_t k = 0; k < n_outputs; k++) {
-            const Terms own = terms_of(terms, k, n);
+            const Penalty own = of_output(penalty, k, n);
             fill_slopes(columns, at, k, slope, curvature);
             const double found = fill_model(columns, own, theta + k * n, curvature, model);
             worst = most(worst, found);
             if (found <= tol) continue;
             descend_model(columns, own, model, most(LOOSE * found, TIGHT * tol));
-            if (!move(columns, own, at, k, x, theta + k * n, moved)) return;
+            if (!move(columns, own, at, k, x, theta + k * n, moved, loss)) return;
         }
         if (worst <= tol) return;
     }

@@ -18,6 +18,10 @@ INLINE int64_t n_panels(const Rows& rows) { return (1 + rows.n_x + PANEL_TERMS -
 template <class T>
 INLINE void fill_part(const Rows& rows, const T* x, int64_t term, int64_t k, const double* centre, double* panel) {
     const int64_t n = rows.n_x + 1 - term, column = term - 1;  // terms that are left; the first one's column
+    if (n <= 0) {  // no address to read at, not even nothing
+        for (int64_t i = 0; i < k; i++) write(panel + i * PANEL_TERMS, Part{});
+        return;
+    }
     if (rows.by_row) {
         const bool first = column < 0;  // the intercept; its register begins one place further, and the next one overlaps it
         const int64_t count = least(n - first, WIDTH - first);
@@ -61,8 +65,14 @@ INLINE bool any_scattered(const Rows& rows) { return rows.n_lines > 0 || rows.n_
 
 INLINE void fill_terms(const Rows& rows, int64_t k, const double* panels, double* v) {
     const int64_t ld = terms_ld(rows);
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < ld; j++) v[i * ld + j] = j <= rows.n_x ? panels[(j / PANEL_TERMS * k + i) * PANEL_TERMS + j % PANEL_TERMS] : 0.0;
+    for (int64_t j = 0; j < ld; j += WIDTH) {
+        const double* from = panels + j / PANEL_TERMS * k * PANEL_TERMS + j % PANEL_TERMS;
+        for (int64_t i = 0; i < k; i++) {
+            Part at = {};
+            if (j <= rows.n_x) read(from + i * PANEL_TERMS, at);
+            write(v + i * ld + j, at);
+        }
+    }
 }
 
 // Panels times their rows' curvature, some at a time: what the second-level cache holds of them.

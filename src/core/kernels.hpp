@@ -45,7 +45,7 @@ struct Columns {
 };
 
 // A penalty, each `(n_outputs, columns)`.
-struct Terms {
+struct Penalty {
     const double *l2, *l1, *lower, *upper;
 };
 
@@ -98,7 +98,7 @@ struct Kernels {
     // Coordinate descent over some columns of all rows.
     void (*count_wanted)(const Rows&, const int64_t* position, int64_t* counts);
     void (*deal_wanted)(const Rows&, const int64_t* position, const double* centre, const double* unit, int64_t* next, int32_t* rows, double* values);
-    void (*descend)(const Columns&, double* theta, int64_t n_outputs, const Terms&, double tol, int64_t most_steps);
+    void (*descend)(const Columns&, double* theta, int64_t n_outputs, const Penalty&, double tol, int64_t most_steps);
     void (*split_columns)(const void* indices, bool long_indices, const int64_t* indptr, int64_t n_columns, const int64_t* bounds, int64_t n_bounds, int64_t* places);
 
     // For tests: exp of values at most 0, log1p of values at least 0, and the sum of log1p of values in [0, 1].

@@ -228,6 +228,15 @@ INLINE void fill(double value, Pair<H>& x) {
     fill(value, x.b);
 }
 
+template <class T>
+INLINE T least(T a, T b) {
+    return b < a ? b : a;
+}
+template <class T>
+INLINE T most(T a, T b) {
+    return a < b ? b : a;
+}
+
 // What the kernels write.
 template <class T>
 INLINE V load(const T* p) {
@@ -248,17 +257,13 @@ INLINE V spread(double value) {
 }
 INLINE void store(double* p, V x) { write(p, x); }
 INLINE void store_some(double* p, int64_t count, V x) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_pd(p, first_lanes(count), x);
+#else
     double all[LANES];
     write(all, x);
-    for (int64_t i = 0; i < count; i++) p[i] = all[i];
-}
-template <class T>
-INLINE T least(T a, T b) {
-    return b < a ? b : a;
-}
-template <class T>
-INLINE T most(T a, T b) {
-    return a < b ? b : a;
+    for (int64_t i = 0; i < least(count, LANES); i++) p[i] = all[i];
+#endif
 }
 
 // Eight rows of eight values into eight columns: `x[r]` has row r, then column r.

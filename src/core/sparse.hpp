@@ -19,16 +19,42 @@ INLINE void with_stored(const Rows& rows, F f) {
     else with_indices(rows, static_cast<const double*>(rows.values), f);
 }
 
-// sum_p values[p] table[indices[p]] of n values, in four sums: place p adds to sum p % 4.
+// table[at[l]] of the first `count` lanes, zeros after them.
+#if defined(__AVX512F__)
+INLINE V gather(const double* table, const int32_t* at, int64_t count) {
+    const __mmask8 some = first_lanes(count);
+    return _mm512_mask_i32gather_pd(spread(0.0), some, _mm256_maskz_loadu_epi32(some, at), table, 8);
+}
+INLINE V gather(const double* table, const int64_t* at, int64_t count) {
+    const __mmask8 some = first_lanes(count);
+    return _mm512_mask_i64gather_pd(spread(0.0), some, _mm512_maskz_loadu_epi64(some, at), table, 8);
+}
+#else
+template <class I>
+INLINE V gather(const double* table, const I* at, int64_t count) {
+    double found[LANES] = {};
+    for (int64_t l = 0; l < least(count, LANES); l++) found[l] = table[at[l]];
+    return load(found);
+}
+#endif
+
+// sum_p values[p] table[indices[p]] of n values, in lanes: lane l sums places l, l + 8, ...
 template <class T, class I>
 INLINE double gathered(const T* values, const I* indices, int64_t n, const double* table) {
-    double sum[4] = {};
     int64_t p = 0;
-    for (; p + 4 <= n; p += 4)
-#pragma GCC unroll 4
-        for (int64_t l = 0; l < 4; l++) sum[l] = fma(values[p + l], table[indices[p + l]], sum[l]);
-    for (; p < n; p++) sum[p % 4] = fma(values[p], table[indices[p]], sum[p % 4]);
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+#if defined(__AVX512F__)
+    V sum = spread(0.0);
+    for (; p + LANES <= n; p += LANES) sum = fma(load(values + p), gather(table, indices + p, LANES), sum);
+    if (p < n) sum = fma(load_some(values + p, n - p), gather(table, indices + p, n - p), sum);
+    return total(sum);
+#else
+    double sum[LANES] = {};
+    for (; p + LANES <= n; p += LANES)
+#pragma GCC unroll 8
+        for (int64_t l = 0; l < LANES; l++) sum[l] = fma(values[p + l], table[indices[p + l]], sum[l]);
+    for (int64_t l = 0; p < n; p++, l++) sum[l] = fma(values[p], table[indices[p]], sum[l]);
+    return total(load(sum));
+#endif
 }
 
 // table[indices[p]] += scale values[p] of n values.
@@ -152,7 +178,7 @@ static void hessian_sparse(const Rows& rows, int64_t first, int64_t k, const dou
                 const int64_t at = own + ((int64_t)indices[p] - rows.origin);
                 const double h = curvature[i] * values[p];
                 double* row = hessian + at * n;
-                add_multiple(h, v + i * ld, own, row);
+                add_terms(rows, h, v + i * ld, ld, at, hessian);
                 for (int64_t q = from; q < to; q++) {
                     const int64_t other = own + ((int64_t)indices[q] - rows.origin);
                     if (other >= at) row[other] = fma(h, values[q], row[other]);
