@@ -24,6 +24,8 @@ S = TypeVar("S")
 # enough that a million of them are blocks for several threads.
 BLOCK_VALUES = 2**21
 FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1_024, 32_768
+SHIFTED_VALUES = 250_000  # of a block's numeric columns: up to here a shifted copy costs little
+FAR = 10.0  # times its range is a column from zero, that is shifted
 
 
 def block_rows(n_columns: int) -> int:
@@ -88,7 +90,7 @@ class Block:
         return sum(array.nbytes for array in arrays if array is not None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "native"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("native", "shifted")}
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -112,6 +114,27 @@ class Block:
         return core.Rows(
             _along_a_line(self.numeric), self.codes, self.marks, self.n_coefs, self.y, self.weight, self.sparse
         )
+
+    def about(self, centre: FloatArray) -> tuple[core.Rows, FloatArray]:
+        """Return the rows as the core reads them, and what is still to be subtracted from their numeric columns.
+
+        The core sums about zero and shifts the sums, which costs columns that are far from zero the digits that their
+        values share. A block of few rows, where such digits may decide, is shifted first.
+
+        Args:
+            centre: `(n_x,)`.
+
+        """
+        if self.numeric.size > SHIFTED_VALUES or self.n_rows >= MOST_BLOCK_ROWS or not np.any(centre):
+            return self.native, centre
+        held: tuple[FloatArray, core.Rows, FloatArray] | None = self.__dict__.get("shifted")
+        if held is None or not (held[0] is centre or np.array_equal(held[0], centre)):
+            held = centre, self.native, centre
+            if np.any(np.abs(centre) > FAR * np.ptp(self.numeric, axis=1)):
+                numeric = np.subtract(self.numeric, centre[:, np.newaxis], dtype=np.float64)
+                held = centre, replace(self, numeric=numeric).native, np.zeros_like(centre)
+            self.__dict__["shifted"] = held
+        return held[1:]
 
     def take(self, rows: NDArray[np.intp]) -> Block:
         """Return the rows at the increasing positions `rows`, as a block of its own, laid out as this one."""

@@ -47,7 +47,8 @@ def sums(block: Block, coef: FloatArray, centre: FloatArray, order: int) -> Sums
         block = _by_rows(block)
     gradient = np.zeros(coef.shape) if order >= 1 else _NONE
     hessian = np.zeros((coef.size, coef.size)) if order == 2 else _NONE
-    loss = block.native.sums(coef, centre, order, gradient, hessian)
+    rows, left = block.about(centre)
+    loss = rows.sums(coef, left, order, gradient, hessian)
     return Sums(loss, block.total_weight, gradient if order >= 1 else None, hessian if order == 2 else None)
 
 
@@ -67,7 +68,8 @@ def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: 
         weight = np.stack([ones if block.weight is None else block.weight for block in blocks])
     coef = np.concatenate(coefs)
     losses, gradients = np.zeros(len(coef)), np.zeros(coef.shape)
-    blocks[0].native.sums_together(coef, centre, y, weight, losses, gradients)
+    rows, left = blocks[0].about(centre)
+    rows.sums_together(coef, left, y, weight, losses, gradients)
     return [
         Sums(loss, block.total_weight, gradient[np.newaxis])
         for loss, block, gradient in zip(losses.tolist(), blocks, gradients, strict=True)
@@ -77,7 +79,8 @@ def sums_together(blocks: Sequence[Block], coefs: Sequence[FloatArray], centre: 
 def hessian_diagonal(block: Block, coef: FloatArray, centre: FloatArray) -> DiagonalSums:
     """Return the diagonal of `sums(..., order=2).hessian` of one block, for the price of a gradient."""
     diagonal, squares = np.zeros(coef.shape), np.zeros(coef.shape)
-    block.native.diagonal(coef, centre, diagonal, squares)
+    rows, left = block.about(centre)
+    rows.diagonal(coef, left, diagonal, squares)
     return DiagonalSums(block.total_weight, diagonal, squares)
 
 
@@ -92,7 +95,8 @@ def hessian_vector(block: Block, coef: FloatArray, direction: FloatArray, centre
 
     """
     product = np.zeros(coef.shape)
-    block.native.multiply(coef, direction, centre, product)
+    rows, left = block.about(centre)
+    rows.multiply(coef, direction, left, product)
     return VectorSums(block.total_weight, product)
 
 
@@ -105,7 +109,8 @@ def shared_hessian(block: Block, coef: FloatArray, centre: FloatArray) -> Sums:
     """
     block = _by_rows(block)
     pairs, hessian = np.zeros((len(coef), len(coef))), np.zeros((block.n_coefs, block.n_coefs))
-    block.native.shared_hessian(coef, centre, pairs, hessian)
+    rows, left = block.about(centre)
+    rows.shared_hessian(coef, left, pairs, hessian)
     return Sums(0.0, block.total_weight, pairs, hessian)
 
 
@@ -119,7 +124,8 @@ def _by_rows(block: Block) -> Block:
 def predictor(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the linear predictor `z` of each row, `(rows,)`, or `(n_outputs, rows)` with several outputs."""
     z = np.empty((len(coef), block.n_rows))
-    block.native.predictor(coef, centre, z)
+    rows, left = block.about(centre)
+    rows.predictor(coef, left, z)
     return z if len(coef) > 1 else z[0]
 
 
