@@ -130,7 +130,8 @@ class Block:
         held: tuple[FloatArray, core.Rows, FloatArray] | None = self.__dict__.get("shifted")
         if held is None or not (held[0] is centre or np.array_equal(held[0], centre)):
             held = centre, self.native, centre
-            if np.any(np.abs(centre) > FAR * np.ptp(self.numeric, axis=1)):
+            low, high = np.min(self.numeric, axis=1), np.max(self.numeric, axis=1).astype(np.float64)
+            if np.any(np.abs(centre) > FAR * (high - low)):
                 numeric = np.subtract(self.numeric, centre[:, np.newaxis], dtype=np.float64)
                 held = centre, replace(self, numeric=numeric).native, np.zeros_like(centre)
             self.__dict__["shifted"] = held
