@@ -9,7 +9,9 @@
 
 namespace LEVEL {
 
-constexpr int64_t TILE_BYTES = 196608;  // numeric data of a tile: less than half of a second-level cache
+// Numeric data of a tile: a part of a second-level cache. Stacked columns take twice that, and LEAST_STACKED rows or more:
+// short runs of many columns are an order that processors do not foresee.
+constexpr int64_t TILE_BYTES = 196608, LEAST_STACKED = 128;
 constexpr int64_t MOST_TILE_ROWS = 2048;
 constexpr int64_t HESSIAN_ROWS = 256;  // its products are as fast with few columns as with many
 
@@ -20,7 +22,8 @@ INLINE int64_t tile_rows(const Rows& rows, int order = 1) {
     if (order == 2) return HESSIAN_ROWS;
     int64_t bytes = most<int64_t>(rows.n_x, 1) * (rows.single ? 4 : 8);
     if (rows.n_lines > 0) bytes += 12 * rows.n_stored / rows.n_lines;  // a value and an index
-    return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
+    if (rows.by_row) return most<int64_t>(64, least(MOST_TILE_ROWS, TILE_BYTES / bytes / 64 * 64));
+    return most(LEAST_STACKED, least(MOST_TILE_ROWS, 2 * TILE_BYTES / bytes / 64 * 64));
 }
 
 // The coefficients of one output about zero, (n_coefs + 1,): the last is that of "no level", which is zero.
