@@ -22,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ZIG = "ziglang>=0.13"
+if os.name == "nt":
+    os.environ.setdefault("CMAKE_GENERATOR", "Ninja")  # Visual Studio's takes no other compiler
 
 
 def works(compiler):
@@ -63,7 +65,7 @@ def set_compiler():
 
 def zig():
     """Return the command of Zig's C++ compiler, its archiver handed to CMake as a program of its own."""
-    import ziglang  # ty: what only machines without a compiler have
+    import ziglang
 
     program = Path(ziglang.__file__).with_name("zig.exe" if os.name == "nt" else "zig")
     archiver = ROOT / "build" / ("zig-ar.cmd" if os.name == "nt" else "zig-ar")
