@@ -23,6 +23,7 @@ import pytest
 
 import command_line
 import zeroloop
+from forked import Forked, server
 from zeroloop.errors import OutputError
 from zeroloop.outputs import PREFIX, STALE, check_writable, replacing
 
@@ -394,21 +395,17 @@ def test_a_model_is_saved_whatever_becomes_of_what_is_shown(tmp_path: Path) -> N
     pq.write_table(hostile(), tmp_path / "d.parquet")
     with pytest.warns(zeroloop.ZeroloopWarning):
         plain = zeroloop.train(str(tmp_path / "d.parquet"), "y", max_iter=1, tol=1e-12)
+    arguments = ["train", "d.parquet", "--target", "y", "--max-iter", "1", "--tol", "1e-12", "-o"]
+    # What an interpreter finds when it begins.
     for i, (env, streams, more) in enumerate(
         (
             ({"MPLBACKEND": "no such backend"}, "", ["--report", "r.html"]),
-            ({}, ">/dev/full", []),
-            ({}, "2>/dev/full", []),
             ({}, "2>&-", []),
             ({"PYTHONIOENCODING": "ascii"}, "", []),
-            ({"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}, ">/dev/full 2>/dev/full", ["--report", "r.html"]),
-            ({}, ">/dev/full", ["--json"]),
         )
     ):
-        out = tmp_path / f"{i}.json"
-        arguments = ["train", "d.parquet", "--target", "y", "--max-iter", "1", "--tol", "1e-12", "-o", out.name, *more]
         subprocess.run(
-            f'"{sys.executable}" -c "{MAIN}" {" ".join(arguments)} {streams}',
+            f'"{sys.executable}" -c "{MAIN}" {" ".join([*arguments, f"{i}.json", *more])} {streams}',
             shell=True,
             cwd=tmp_path,
             env=os.environ | env,
@@ -416,7 +413,19 @@ def test_a_model_is_saved_whatever_becomes_of_what_is_shown(tmp_path: Path) -> N
             check=False,
             timeout=120,
         )
-        np.testing.assert_array_equal(zeroloop.load(out).coef, plain.coef)
+        np.testing.assert_array_equal(zeroloop.load(tmp_path / f"{i}.json").coef, plain.coef)
+    full, colours = "/dev/full", {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+    for name, out, err, env, more in (
+        ("out.json", full, os.devnull, {}, []),
+        ("err.json", os.devnull, full, {}, []),
+        ("both.json", full, full, colours, ["--report", "r.html"]),
+        ("json.json", full, os.devnull, {}, ["--json"]),
+    ):
+        with Path(os.devnull).open() as nothing, Path(out).open("wb", 0) as one, Path(err).open("wb", 0) as other:
+            ends = [stream.fileno() for stream in (nothing, one, other)]
+            with Forked(MAIN, [*arguments, name, *more], server(), ends, tmp_path, os.environ | env) as process:
+                process.wait(120)
+        np.testing.assert_array_equal(zeroloop.load(tmp_path / name).coef, plain.coef)
 
 
 @pytest.mark.filterwarnings("ignore::zeroloop.ZeroloopWarning")
