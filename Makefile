@@ -50,13 +50,14 @@ bench: .venv/tested core
 core: .venv/installed
 	@$(BIN)/python tools/backend.py
 
-# The core's tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package.
+# The core's tests under gcc's AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package. What throws needs
+# the C++ library before Python is there.
 SANITIZED := build/sanitized
 sanitize: .venv/tested core
-	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -r src/zeroloop $(SANITIZED)
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -r src/zeroloop $(SANITIZED) && rm -f $(SANITIZED)/zeroloop/core.*.so
 	$(BIN)/python tools/backend.py --sanitize $(SANITIZED)/zeroloop
-	LD_PRELOAD=$$($${CXX:-c++} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
-	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py
+	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
+	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py tests/test_algebra.py
 
 # Fits on every kind of processor that this one can stand in for, with clang's core too where there is a clang: one table
 # of hashes. With an ARM, on Debian: make bits PYTHONS="'arm=$$(sh tools/arm64.sh FOLDER)'"
