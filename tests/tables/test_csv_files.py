@@ -356,3 +356,9 @@ def test_a_last_row_that_is_called_as_others_are_is_one(tmp_path: Path) -> None:
     path.write_text("region,n,y\n" + "".join(f"{('North', 'Total')[i % 2]},{i},\n" for i in range(40)))
     found, said = read(path, "region")
     assert (found[-1], len(found), said) == ("Total", 40, [])
+
+
+def test_a_row_that_begins_with_a_missing_word_tells_how_quotes_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "escaped.csv"
+    path.write_text("n;word;y\n" + "".join(f"{i};plain;0\n" for i in range(9)) + '#N/A;say \\"hi\\";1\n# the end\n')
+    assert read(path, "word")[0] == ["plain"] * 9 + ['say "hi"']

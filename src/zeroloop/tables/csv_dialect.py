@@ -148,6 +148,9 @@ def find_dialect(path: str, head: bytes, whole: bool, options: CsvOptions) -> Di
         reason = "the file has no table below its titles." if text.strip() else "the file is empty."
         raise BadFileError(path, reason)
     delimiter, quote = _delimiter(values, delimiter)
+    n_marks = Counter(line.count(delimiter) for line in values).most_common(1)[0][0]
+    if options.comment is None and n_marks:  # a row may begin with #N/A
+        values = [line for line in every if not line.startswith("#") or line.count(delimiter) >= n_marks]
     escapes = _escapes(values, delimiter, quote)
     if escapes == "all" and delimiter == "\t" and _has_loose_quotes(values):
         quote = ""  # as databases write text for each other
