@@ -49,7 +49,7 @@ pytestmark = pytest.mark.xdist_group("cluster")  # one cluster, not one for each
 
 INF = float("inf")
 DASK = Path(sys.executable).parent / "dask"
-FILES, ROWS = 40, 4_096
+FILES, ROWS = 40, 8_192
 
 
 LEVELS = core.levels[:2]  # that this processor runs best
@@ -211,10 +211,10 @@ def test_other_files_give_the_bits_of_one_machine(cluster: Processes, tmp_path: 
 
 
 def test_rows_beyond_a_worker_s_budget(cluster: Processes, folder: str, here: Model) -> None:
-    spilled = trained(folder, memory="1MiB", scheduler=cluster.address)
+    spilled = trained(folder, memory="2MiB", scheduler=cluster.address)
     assert " in spill files" in spilled.training.storage
     assert_same_bits(here, spilled)
-    decoded = trained(folder, memory="500kB", spill="none", scheduler=cluster.address)
+    decoded = trained(folder, memory="1MiB", spill="none", scheduler=cluster.address)
     assert "the rest decoded again in each pass" in decoded.training.storage
     assert_same_bits(here, decoded)
 
