@@ -2,7 +2,7 @@
 //
 // A `V` is a 64-byte register where the processor has them, else halves of halves down to the registers it has. Each
 // function does the same IEEE operations on the same eight numbers at every level, a fused multiply-add only where
-// `fma` is written, so the bits of a result belong to this source and not to a processor or a compiler.
+// `fma` is written, so the bits of a result belong to this source and not to a processor.
 #pragma once
 #include <cstdint>
 #include <cstring>
