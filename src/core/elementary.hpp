@@ -22,17 +22,7 @@ INLINE V log_of(V x) {
     const V scale = shift_left(bits_from(1023 + BIAS, k));
     const V exponent = add_bits(k, ROUND_BITS) - spread(ROUND + BIAS) + moved;
     const V f = x * scale - one;  // the product is exact
-    const V s = f / (spread(2.0) + f), u = s * s;
-    V r = spread(1.479819860511658591e-01);
-    r = fma(r, u, spread(1.531383769920937332e-01));
-    r = fma(r, u, spread(1.818357216161805012e-01));
-    r = fma(r, u, spread(2.222219843214978396e-01));
-    r = fma(r, u, spread(2.857142874366239149e-01));
-    r = fma(r, u, spread(3.999999999940941908e-01));
-    r = fma(r, u, spread(6.666666666666735130e-01));
-    const V half = spread(0.5) * f * f;
-    const V low = fma(exponent, spread(LN2_LO), s * fma(r, u, half));
-    return fma(exponent, spread(LN2_HI), f - (half - low));
+    return log_of_parts(f, exponent);
 }
 
 static void exp_all(const double* x, int64_t n, double* found) {

@@ -42,14 +42,9 @@ INLINE V exp_nonpositive(V x) {
     return fma(scale, p, scale) * spread(5.421010862427522e-20);
 }
 
-// log(1 + t) for finite t >= 0, to 2 ulp: 1 + t = 2^k (1 + f) with 1 + f in [sqrt(2)/2, sqrt(2)], f rounded once; the
-// polynomial is that of log in fdlibm (Sun Microsystems, 1993).
-INLINE V log1p_nonnegative(V t) {
-    const V one = spread(1.0);
-    const V k = shift_right(add_bits(one + t, -SQRT_HALF_BITS));
-    const V scale = shift_left(bits_from(1023, k));
-    const V exponent = add_bits(k, ROUND_BITS) - spread(ROUND);
-    const V f = fma(t, scale, scale - one);
+// log(2^exponent (1 + f)) with 1 + f in [sqrt(2)/2, sqrt(2)]; the polynomial is that of log in fdlibm (Sun Microsystems,
+// 1993).
+INLINE V log_of_parts(V f, V exponent) {
     const V s = f / (spread(2.0) + f);
     const V u = s * s;
     V r = spread(1.479819860511658591e-01);
@@ -62,6 +57,16 @@ INLINE V log1p_nonnegative(V t) {
     const V half = spread(0.5) * f * f;
     const V low = fma(exponent, spread(LN2_LO), s * fma(r, u, half));
     return fma(exponent, spread(LN2_HI), f - (half - low));
+}
+
+// log(1 + t) for finite t >= 0, to 2 ulp: 1 + t = 2^k (1 + f), f rounded once.
+INLINE V log1p_nonnegative(V t) {
+    const V one = spread(1.0);
+    const V k = shift_right(add_bits(one + t, -SQRT_HALF_BITS));
+    const V scale = shift_left(bits_from(1023, k));
+    const V exponent = add_bits(k, ROUND_BITS) - spread(ROUND);
+    const V f = fma(t, scale, scale - one);
+    return log_of_parts(f, exponent);
 }
 
 // (1 + a)(1 + b) - 1, without losing the smallest values to the one.
