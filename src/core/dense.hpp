@@ -41,6 +41,7 @@ template <class T>
 INLINE void add_stacked(const T* x, int64_t ld, const double* coef, int64_t n, int64_t k, double* z) {
     int64_t j = 0;
     for (; j + AT_ONCE <= n; j += AT_ONCE) add_columns<AT_ONCE>(x + j * ld, ld, coef + j, k, z);
+    if (AT_ONCE > 4 && j + 4 <= n) add_columns<4>(x + j * ld, ld, coef + j, k, z), j += 4;
     for (; j + 2 <= n; j += 2) add_columns<2>(x + j * ld, ld, coef + j, k, z);
     if (j < n) add_columns<1>(x + j * ld, ld, coef + j, k, z);
 }
@@ -68,6 +69,7 @@ template <class T>
 INLINE void gradient_stacked(const T* x, int64_t ld, const double* d, int64_t n, int64_t k, double* lanes) {
     int64_t j = 0;
     for (; j + AT_ONCE <= n; j += AT_ONCE) gradient_columns<AT_ONCE>(x + j * ld, ld, d, k, lanes + j * LANES);
+    if (AT_ONCE > 4 && j + 4 <= n) gradient_columns<4>(x + j * ld, ld, d, k, lanes + j * LANES), j += 4;
     for (; j + 2 <= n; j += 2) gradient_columns<2>(x + j * ld, ld, d, k, lanes + j * LANES);
     if (j < n) gradient_columns<1>(x + j * ld, ld, d, k, lanes + j * LANES);
 }

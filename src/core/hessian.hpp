@@ -12,6 +12,10 @@ namespace LEVEL {
 
 // A tile's numeric terms, the intercept's 1 first, in panels of PANEL_TERMS terms: row i's of panel q at (q * k + i) * PANEL_TERMS.
 INLINE int64_t n_panels(const Rows& rows) { return (1 + rows.n_x + PANEL_TERMS - 1) / PANEL_TERMS; }
+// Terms of panel q that products read: all, but in the last one.
+INLINE int64_t read_terms(int64_t n_terms, int64_t q) {
+    return least(PANEL_TERMS, (n_terms - q * PANEL_TERMS + HELD_ROWS - 1) / HELD_ROWS * HELD_ROWS);
+}
 
 // A register of each of the rows of a tile, the terms from `term` on. Beyond the last row, up to whole registers,
 // stands what is not looked at.
@@ -53,7 +57,7 @@ INLINE void fill_part(const Rows& rows, const T* x, int64_t term, int64_t k, con
 INLINE void fill_panels(const Rows& rows, int64_t first, int64_t k, const double* centre, double* panels) {
     const auto fill = [&](auto x) {
         for (int64_t q = 0; q < n_panels(rows); q++)
-            for (int64_t c = 0; c < PANEL_TERMS; c += WIDTH) fill_part(rows, x, q * PANEL_TERMS + c, k, centre, panels + q * k * PANEL_TERMS + c);
+            for (int64_t c = 0; c < read_terms(1 + rows.n_x, q); c += WIDTH) fill_part(rows, x, q * PANEL_TERMS + c, k, centre, panels + q * k * PANEL_TERMS + c);
     };
     with_numeric(rows, first, fill);
     for (int64_t at = 0; rows.n_x == 0 && at < k * PANEL_TERMS; at++) panels[at] = at % PANEL_TERMS == 0 ? 1.0 : 0.0;
@@ -84,8 +88,8 @@ static void hessian_numeric(int64_t n_terms, int64_t k, const double* panels, co
     for (int64_t from = 0; from < n_panels; from += PANELS_AT_ONCE) {
         const int64_t to = least(n_panels, from + PANELS_AT_ONCE);
         for (int64_t q = from; q < to; q++)
-            for (int64_t i = 0; i < k; i++)
-                for (int64_t c = 0; c < PANEL_TERMS; c += WIDTH) {
+            for (int64_t c = 0; c < read_terms(n_terms, q); c += WIDTH)
+                for (int64_t i = 0; i < k; i++) {
                     Part at;
                     read(panels + q * size + i * PANEL_TERMS + c, at);
                     write(scaled + (q - from) * size + i * PANEL_TERMS + c, at * curvature[i]);
