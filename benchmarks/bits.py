@@ -170,12 +170,12 @@ def fit_all(names: list[str]) -> dict[str, str]:
     return found
 
 
-def processors(levels: tuple[str, ...], short: bool) -> dict[str, dict[str, str]]:
+def processors(levels: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Return the environment of each kind of processor that this machine can stand in for; the first is its own."""
     found: dict[str, dict[str, str]] = {"as it is": {}}
     found |= {f"core {level}": {"ZEROLOOP_CPU": level} for level in levels}
     if platform.machine() in ("x86_64", "AMD64"):
-        kinds = ("Haswell", "Nehalem") if short else ("SkylakeX", "Haswell", "Zen", "Nehalem", "Prescott")
+        kinds = ("SkylakeX", "Haswell", "Zen", "Nehalem", "Prescott")
         found |= {f"OpenBLAS {kind}": {"OPENBLAS_CORETYPE": kind} for kind in kinds}
         wide, all_of_them = "X86_V4 AVX512_ICL AVX512_SPR", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
         found["NumPy v3"] = {"NPY_DISABLE_CPU_FEATURES": wide}
@@ -196,13 +196,11 @@ def run(environment: dict[str, str], names: list[str], python: str = shlex.quote
     return found
 
 
-def compare(
-    names: list[str], cores: dict[str, str], pythons: dict[str, str] | None = None, short: bool = False
-) -> tuple[str, bool]:
+def compare(names: list[str], cores: dict[str, str], pythons: dict[str, str] | None = None) -> tuple[str, bool]:
     """Return a table of hashes, a row for each kind of processor, and whether every column is one."""
     from zeroloop import core
 
-    rows = {kind: run(environment, names) for kind, environment in processors(core.levels, short).items()}
+    rows = {kind: run(environment, names) for kind, environment in processors(core.levels).items()}
     for build, folder in cores.items():
         for level in core.levels:
             rows[f"{build} {level}"] = run({"ZEROLOOP_CPU": level, "ZEROLOOP_BITS_CORE": folder}, names)

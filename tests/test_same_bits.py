@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.bits import processors, run
 
 import zeroloop
+from zeroloop import core
 
 SOURCES = Path(zeroloop.__file__).parent
 # What is shown and never computed with, a reader's lessons, and scikit-learn's own formats.
@@ -62,6 +64,14 @@ def on_the_way() -> list[str]:
 def test_no_bit_depends_on_the_processor(path: str) -> None:
     found = list(found_in((SOURCES / path).read_text(encoding="utf-8")))
     assert [one for one in found if one.split(": ")[1] not in ROUNDED.get(path, ())] == []
+
+
+def test_fits_have_the_same_bits_on_every_processor() -> None:
+    """Some of what `make bits` compares: on the least processor that this one can stand in for, and as it is."""
+    fits = ["dense, float32", "few rows", "levels", "sparse", "three classes", "L1", "wide", "Firth"]
+    kinds = processors(core.levels)
+    least = list(kinds)[-1]
+    assert run(kinds[least], fits) == run(kinds["as it is"], fits)
 
 
 @pytest.mark.parametrize(
