@@ -674,6 +674,6 @@ def test_a_child_forked_while_another_thread_fits_can_fit() -> None:
         if child == 0:
             signal.alarm(20)  # ends the child if it hangs
             with threads.one_blas_thread():
-                fits = threads._held.fits
-            os._exit(0 if fits == 1 and threads._held.fits == 0 else 1)
+                held = threads._held.count
+            os._exit(0 if held == 1 and threads._held.count == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0

@@ -33,7 +33,6 @@ from zeroloop.model import Model
 from zeroloop.resources import Resources
 from zeroloop.scored import total_over
 from zeroloop.scored_rows import Scored
-from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.read import TableLike
 from zeroloop.tables.schema import Categorical, Schema
 
@@ -123,8 +122,7 @@ def marginal_effects(
         raise OptionError(f"level is {level}; it must be between 0 and 1, such as 0.95.")
     changes = _changes(schema)
     sums = partial(_effect_sums, coef=relative(model.coef), changes=changes, several=len(model.coef) > 1)
-    with one_blas_thread():
-        total = _total(model, data, sums, Resources(scheduler=scheduler, csv=csv))
+    total = _total(model, data, sums, Resources(scheduler=scheduler, csv=csv))
     covariance = own_units(estimates.covariance, schema.centre, schema.scale)
     rows = [*_derivatives(schema, relative(model.coef), total), *_differences(changes, total)]
     if len(model.coef) > 1:

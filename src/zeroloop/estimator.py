@@ -29,12 +29,10 @@ from zeroloop.objective import Evaluation, Lowest, Units
 from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
 from zeroloop.plain_text import number_of
 from zeroloop.sources.one_against_rest import as_softmax
-from zeroloop.sources.threads import find_blas, thread_count
+from zeroloop.sources.threads import thread_count
 from zeroloop.tables.dask_data import is_dask
 
 FARTHEST_START = 1e100  # of a coefficient: where sums of squares still have room
-
-find_blas()  # at import, so that no first fit waits for it
 
 
 class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):

@@ -35,7 +35,6 @@ from zeroloop.solvers.newton_cg import newton_cg
 from zeroloop.solvers.proximal_newton import proximal_newton
 from zeroloop.solvers.sampled_newton import sampled_newton
 from zeroloop.sources.one_against_rest import OneAgainstRest
-from zeroloop.sources.threads import one_blas_thread
 from zeroloop.units import held_with_idle, without_intercept
 
 OnPass = Callable[[int, Evaluation, Lowest], None]
@@ -248,16 +247,13 @@ def fit(
 
     """
     labels = count_labels(source, classes, in_fold) if labels is None else labels
-    with one_blas_thread():
-        if len(classes) > 2 and options.multi_class == "ovr":
-            return _finite(
-                _fit_one_by_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
-            )
-        if narrow is None:
-            narrow = narrowed(source, options, units, shape, fit_intercept, held)
+    if len(classes) > 2 and options.multi_class == "ovr":
         return _finite(
-            _fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow)
+            _fit_one_by_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass)
         )
+    if narrow is None:
+        narrow = narrowed(source, options, units, shape, fit_intercept, held)
+    return _finite(_fit_one(source, labels, options, units, shape, fit_intercept, held, seed, start, on_pass, narrow))
 
 
 def _fit_one_by_one(

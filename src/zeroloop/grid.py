@@ -30,7 +30,6 @@ from zeroloop.labels import Labels, count_labels
 from zeroloop.objective import Evaluation, Objective, Units
 from zeroloop.solvers.proximal_newton import descend, start_curvature
 from zeroloop.sources.one_against_rest import as_softmax
-from zeroloop.sources.threads import one_blas_thread
 from zeroloop.sources.together import Together
 from zeroloop.units import without_intercept
 
@@ -175,21 +174,20 @@ def fit_grid(
 
     """
     labels = count_labels(source, grid.classes, in_fold)
-    with one_blas_thread():
-        if not _keeps_curvature(source, grid):
-            return _fit_each(source, grid, Cs, labels, on_fit, in_fold)
-        parts = _parts(source, Cs)
-        done = 0
+    if not _keeps_curvature(source, grid):
+        return _fit_each(source, grid, Cs, labels, on_fit, in_fold)
+    parts = _parts(source, Cs)
+    done = 0
 
-        def one_more() -> None:
-            nonlocal done
-            done += 1
-            on_fit(done)
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        on_fit(done)
 
-        if len(parts) == 1 or not isinstance(source, TableSource):
-            return _fit_with_hessian(source, grid, Cs, labels, one_more)
-        together = Together([source] * len(parts))
-        fits_of_parts = together.run(lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more))
+    if len(parts) == 1 or not isinstance(source, TableSource):
+        return _fit_with_hessian(source, grid, Cs, labels, one_more)
+    together = Together([source] * len(parts))
+    fits_of_parts = together.run(lambda k, rows: _fit_with_hessian(rows, grid, parts[k], labels, one_more))
     return [one for part in fits_of_parts for one in part]
 
 

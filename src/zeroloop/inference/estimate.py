@@ -33,7 +33,6 @@ from zeroloop.inference.verdict import verdict
 from zeroloop.labels import Labels
 from zeroloop.objective import Evaluation, Lowest, Objective, Outcome, Solution, Units
 from zeroloop.plain_text import number_of
-from zeroloop.sources.threads import one_blas_thread
 from zeroloop.tables.schema import Schema
 
 NOT_CONVERGED = "the fit is not converged"
@@ -212,9 +211,8 @@ def estimate(rows: Rows, options: Options, asked: Asked) -> Estimated:
     schema = rows.schema
     _check(rows, asked)
     held = np.full(rows.source.n_coefs, np.nan) if schema.held is None else schema.held
-    with one_blas_thread():
-        found = _maximum(rows, options, held, asked.method)
-        known = _with_estimates(found, rows.source, options, asked)
+    found = _maximum(rows, options, held, asked.method)
+    known = _with_estimates(found, rows.source, options, asked)
     fitted = replace(found.fit, coef=found.basis.coef(found.fit.coef))
     if known.estimates is None:
         return replace(known, fit=fitted)
@@ -416,6 +414,5 @@ def without_columns(
         return test
     columns = np.array(rows.schema.columns_of_terms, dtype=object)
     out = np.flatnonzero(np.isin(columns, rows.schema.made_of(names)))
-    with one_blas_thread():
-        without = _log_likelihood(rows, options, _held_at_zero(held, out))
+    without = _log_likelihood(rows, options, _held_at_zero(held, out))
     return likelihood_ratio(test, estimates.log_likelihood, without)

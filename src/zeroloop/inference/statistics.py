@@ -6,7 +6,6 @@ curvature 1/4, so a gradient and a Hessian there are sums of the columns, and of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -44,9 +43,6 @@ def weighted_columns(block: Block, row_weight: FloatArray, centre: FloatArray) -
 
 def weighted_products(block: Block, row_weight: FloatArray, centre: FloatArray) -> FloatArray:
     """Return `sum_i row_weight[i] x[j, i] x[k, i]`, the upper triangle of `(n_coefs, n_coefs)`; as above."""
-    if np.any(row_weight < 0):  # a sweep may take the square root of a weight
-        positive = weighted_products(block, np.maximum(row_weight, 0.0), centre)
-        return positive - weighted_products(block, np.maximum(-row_weight, 0.0), centre)
     hessian = _at_zero(block, 4 * row_weight, centre, order=2).hessian
     assert hessian is not None
     return hessian
@@ -54,8 +50,7 @@ def weighted_products(block: Block, row_weight: FloatArray, centre: FloatArray) 
 
 def _at_zero(block: Block, weight: FloatArray, centre: FloatArray, order: int) -> Sums:
     rows = replace(block, y=np.zeros(block.n_rows, np.float32), weight=weight)
-    sums: Callable[..., Sums] = statistics.sums
-    return sums(rows, np.zeros((1, block.n_coefs)), centre, order)
+    return statistics.sums(rows, np.zeros((1, block.n_coefs)), centre, order)
 
 
 def probabilities(block: Block, coef: FloatArray, centre: FloatArray) -> FloatArray:

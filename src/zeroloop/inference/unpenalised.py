@@ -39,7 +39,6 @@ from zeroloop.inference.separation import MOVED, Space, search
 from zeroloop.labels import Labels
 from zeroloop.narrow import Narrow
 from zeroloop.objective import Evaluation, Objective, Outcome, Solution, Units
-from zeroloop.sources.threads import one_blas_thread
 from zeroloop.units import held_with_idle, without_intercept
 
 DEAREST_HESSIAN = 30  # passes with a gradient that one with the Hessian may cost: some 600 columns of numbers
@@ -123,25 +122,24 @@ def fit_checked(
 
     """
     narrow = None
-    with one_blas_thread():  # once for all three: each entry takes a part of a millisecond
-        if len(classes) == 2 or options.multi_class != "ovr":
-            narrow = narrowed(source, options, units, shape, fit_intercept, held)
-        found = fit(
-            source,
-            options,
-            units=units,
-            shape=shape,
-            classes=classes,
-            fit_intercept=fit_intercept,
-            seed=seed,
-            start=start,
-            held=held,
-            on_pass=on_pass,
-            narrow=narrow,
-        )
-        return check(
-            source, found, options, units=units, shape=shape, fit_intercept=fit_intercept, held=held, narrow=narrow
-        )
+    if len(classes) == 2 or options.multi_class != "ovr":
+        narrow = narrowed(source, options, units, shape, fit_intercept, held)
+    found = fit(
+        source,
+        options,
+        units=units,
+        shape=shape,
+        classes=classes,
+        fit_intercept=fit_intercept,
+        seed=seed,
+        start=start,
+        held=held,
+        on_pass=on_pass,
+        narrow=narrow,
+    )
+    return check(
+        source, found, options, units=units, shape=shape, fit_intercept=fit_intercept, held=held, narrow=narrow
+    )
 
 
 def check(
@@ -188,14 +186,13 @@ def check(
     def in_few(rows: TableSource) -> Narrow | None:
         return narrowed(rows, options, units, shape, fit_intercept, held)
 
-    with one_blas_thread():
-        if len(found.solutions) == 1:
-            return _checked(problem, found, in_few(source) if narrow is None else narrow)
-        parts = []
-        for k, solution in enumerate(found.solutions):
-            rows, labels = source.viewed(partial(_relabelled, label=k)), found.labels.against_rest(k)
-            one = replace(found, coef=found.coef[k : k + 1], solutions=(solution,), passes=0, labels=labels)
-            parts.append(_checked(replace(problem, source=rows, labels=labels), one, in_few(rows)))
+    if len(found.solutions) == 1:
+        return _checked(problem, found, in_few(source) if narrow is None else narrow)
+    parts = []
+    for k, solution in enumerate(found.solutions):
+        rows, labels = source.viewed(partial(_relabelled, label=k)), found.labels.against_rest(k)
+        one = replace(found, coef=found.coef[k : k + 1], solutions=(solution,), passes=0, labels=labels)
+        parts.append(_checked(replace(problem, source=rows, labels=labels), one, in_few(rows)))
     whole = replace(
         found,
         coef=np.concatenate([one.fit.coef for one in parts]),

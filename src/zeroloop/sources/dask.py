@@ -24,7 +24,7 @@ from zeroloop.kernels import statistics
 from zeroloop.sources.dask_cluster import Cluster
 from zeroloop.sources.files import Part, View, as_it_is, followed, tree_of
 from zeroloop.sources.memory import MemorySource, cut_sample
-from zeroloop.sources.threads import map_all, one_blas_thread
+from zeroloop.sources.threads import map_all
 from zeroloop.tree import Tree
 
 S = TypeVar("S")
@@ -211,8 +211,7 @@ def _sums(held: Sequence[Swept], firsts: Sequence[int], part: Part, of_block: Ca
 
     # A thread of ours learns from its context which worker it is on.
     items = [(copy_context(), rows, first) for rows, first in zip(held, firsts, strict=True)]
-    with one_blas_thread():
-        trees = map_all(of_partition, items, worker.state.nthreads)
+    trees = map_all(of_partition, items, worker.state.nthreads)
     return Summed(reduce(add, trees), {worker.address: time.perf_counter() - start})
 
 

@@ -162,21 +162,21 @@ def read_ahead(items: Iterable[A], most: int) -> Generator[A]:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: after each product its own would spin for milliseconds on the cores the passes need.
+    """Hold BLAS to one thread, where NumPy's products are timed: several wait for each other beside any other work.
 
-    The limit is the process's. Where fits run side by side in several threads, the first in sets it and the last out
+    The limit is the process's. Where several threads ask for it side by side, the first in sets it and the last out
     lifts it; threadpoolctl alone would have each put back what it found, the last one a limit of another.
     """
     with _held.lock:
-        if _held.fits == 0:
+        if _held.count == 0:
             _held.limit = find_blas().limit(limits=1, user_api="blas")
-        _held.fits += 1
+        _held.count += 1
     try:
         yield
     finally:
         with _held.lock:
-            _held.fits -= 1
-            if _held.fits == 0:
+            _held.count -= 1
+            if _held.count == 0:
                 for library in find_blas().lib_controllers:
                     if hasattr(library, "clear_controlling_thread"):  # from 3.8: else no other thread may lift it
                         library.clear_controlling_thread(force=True)
@@ -185,10 +185,10 @@ def one_blas_thread() -> Iterator[None]:
 
 @dataclass
 class _Held:
-    """How many fits hold BLAS to one thread, and what lifts it."""
+    """How many hold BLAS to one thread, and what lifts it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    fits: int = 0
+    count: int = 0
     limit: Any = None
 
 
@@ -213,7 +213,7 @@ def _forget_threads() -> None:
     """Start anew in a forked child: it inherits bookkeeping and locks, but not the threads that work and hold them."""
     _pool.cache_clear()
     find_blas.cache_clear()
-    if _held.fits:  # fits of the parent, none of which goes on here
+    if _held.count:  # the parent's, none of which goes on here
         _held.limit.restore_original_limits()
     _held.__init__()  # type: ignore[misc]
 

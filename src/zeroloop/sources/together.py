@@ -11,7 +11,6 @@ from zeroloop.blocks import Block, Source, TableSource
 from zeroloop.kernels import statistics
 from zeroloop.kernels.few import is_small
 from zeroloop.sources.memory import MemorySource
-from zeroloop.sources.threads import one_blas_thread
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -53,11 +52,10 @@ class Together:
             threading.Thread(target=one, args=(k,), name=f"zeroloop-fit-{k}", daemon=True)
             for k in range(len(self._sources))
         ]
-        with one_blas_thread():  # once: each entry takes a part of a millisecond, and each fit makes some
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         if errors:
             raise errors[min(errors)]
         return [results[k] for k in range(len(self._sources))]
@@ -65,11 +63,10 @@ class Together:
     def _run_in_turn(self, work: Callable[[int, Member], T]) -> list[T]:
         """Run one after the other; passes are counted as those of fits side by side."""
         results = []
-        with one_blas_thread():
-            for k, source in enumerate(self._sources):
-                alone = Together([source])
-                results.append(work(k, Member(alone, 0, source)))
-                self.passes = max(self.passes, alone.passes)
+        for k, source in enumerate(self._sources):
+            alone = Together([source])
+            results.append(work(k, Member(alone, 0, source)))
+            self.passes = max(self.passes, alone.passes)
         return results
 
     def reduce(self, k: int, statistic: Callable[[Block], Any]) -> Any:
