@@ -8,7 +8,9 @@ import pty
 import subprocess
 import sys
 import unicodedata
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -199,3 +201,28 @@ def test_a_terminal_gets_our_styles_and_no_others(tmp_path: Path) -> None:
     assert b"\x1b[1m" in read  # bold is ours
     assert b"\x1b]0" not in read
     assert b"\x07" not in read
+
+
+@pytest.mark.parametrize(
+    ("role", "options"),
+    [("weights", {}), ("weights", {"weight_type": "sampling"}), ("offset", {}), ("cluster", {}), ("target", {})],
+)
+def test_a_column_without_a_name_is_one_like_any_other(role: str, options: dict[str, str], tmp_path: Path) -> None:
+    """The judge is the same table with a name for it."""
+    rng = np.random.default_rng(0)
+    kinds = {"target": rng.integers(0, 2, 300), "cluster": rng.integers(0, 60, 300)}
+    column = kinds.get(role, rng.random(300) + 0.5)
+    others = {"x": rng.standard_normal(300)} | ({} if role == "target" else {"y": kinds["target"]})
+    found = []
+    for name in ("", "named"):
+        table = pa.table(others | {name: column})
+        given: dict[str, Any] = {"target": "y", role: name} | options
+        model = zeroloop.train(table, C=float("inf"), **given)
+        model.save(tmp_path / "m.json")
+        loaded = zeroloop.load(tmp_path / "m.json")
+        assert loaded.estimates is not None
+        scores = zeroloop.evaluate(loaded, table)
+        found.append((loaded.coef.tobytes(), loaded.estimates.covariance.tobytes(), scores["log_loss"]))
+        with pytest.raises(zeroloop.ZeroloopError, match=rf"column '{name}'") if role != "cluster" else nullcontext():
+            zeroloop.evaluate(loaded, table.drop([name]))
+    assert found[0] == found[1]

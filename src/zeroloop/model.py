@@ -258,7 +258,7 @@ class Model:
         """
         check_columns(self.schema, table.schema, table.name)
         needed = [self.schema.target.name] if labelled else []
-        needed += [self.schema.weights] if labelled and self.schema.weights else []
+        needed += [self.schema.weights] if labelled and self.schema.weights is not None else []
         for name in (*needed, *keep):
             if name not in table.schema.names:
                 names = table.schema.names

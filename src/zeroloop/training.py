@@ -244,7 +244,7 @@ def train(
         method=method,
         covariance=covariance,
         clustered=cluster is not None,
-        weights=weight_type if weights else None,
+        weights=weight_type if weights is not None else None,
         tests=named,
         degrees_of_freedom=degrees_of_freedom,
     )
