@@ -83,15 +83,19 @@ def write(table: pa.Table, path: Path, form: str) -> str:
     return str(path.with_suffix(".arrow"))
 
 
-def joined(tables: list[pa.Table], role: str) -> pa.Table | None:
+def read(path: str) -> pa.Table:
+    """Return what a file holds: Parquet makes numbers of categories of numbers."""
+    return pq.read_table(path) if path.endswith(".parquet") else feather.read_table(path)
+
+
+def joined(tables: list[pa.Table]) -> pa.Table | None:
     """Return the tables as one with pyarrow's common types; None where it has none, or it does not hold a value.
 
-    Where all that have values have categories, these stay, and so does their order; but weights are numbers, which
-    Parquet makes of their categories.
+    Where all that have values have categories, these stay, and so does their order.
     """
     plain = []
     types = [table["x"].type for table in tables]
-    ordered = role != "weights" and all(pa.types.is_dictionary(one) or pa.types.is_null(one) for one in types)
+    ordered = all(pa.types.is_dictionary(one) or pa.types.is_null(one) for one in types)
     types = [one.value_type if pa.types.is_dictionary(one) else one for one in types]
     fractions = any(map(pa.types.is_floating, types))
     numbers = any(pa.types.is_integer(one) or pa.types.is_decimal(one) for one in types)
@@ -150,12 +154,14 @@ def test_files_of_several_types_are_the_table_that_pyarrow_makes(part: int, tmp_
             assert str(found)[-1] in ".)", shown
             continue
         n_models += 1
-        coded = [pa.types.is_dictionary(data_type) for data_type in types if not pa.types.is_null(data_type)]
+        tables = [read(file) for file in files]
+        held = [table["x"].type for table in tables]
+        coded = [pa.types.is_dictionary(data_type) for data_type in held if not pa.types.is_null(data_type)]
         if role == "feature" and any(coded) > all(coded):
             continue  # pyarrow has no type for categories beside values
         if role == "target":
             tables = [table.drop_columns("x").rename_columns(["x", "z"]) for table in tables]
-        table = joined(tables, role)
+        table = joined(tables)
         if table is None:
             continue
         if role == "target":
