@@ -160,6 +160,15 @@ def test_archives_without_one_table_are_named(content: bytes, message: str, tmp_
         zeroloop.train(path, "y")
 
 
+def test_a_member_without_a_name_is_no_table(tmp_path: Path) -> None:
+    table = b"y,x\n" + b"".join(b"%d,%d\n" % (i % 2, i % 7) for i in range(60))
+    (tmp_path / "plain.zip").write_bytes(zipped(("t.csv", table)))
+    nameless = zipped(("Qname", b"not a table"), ("t.csv", table)).replace(b"Qname", b"\0name")  # ends before its first
+    (tmp_path / "nameless.zip").write_bytes(nameless)
+    plain, found = (zeroloop.train(tmp_path / f"{name}.zip", "y") for name in ("plain", "nameless"))
+    assert np.array_equal(plain.coef, found.coef)
+
+
 def test_a_locked_archive_is_named(tmp_path: Path) -> None:
     content = bytearray(zipped(("t.csv", b"y,x\n1,2\n")))
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag that says so, in both places

@@ -75,8 +75,9 @@ def unpacked(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -
 
 def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -> Any:
     archive = zipfile.ZipFile(source)
-    # macOS keeps what it knows of each file in members of their own.
-    files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+    # Folders end so (`is_dir` fails of a member without a name); macOS keeps what it knows of each file beside them.
+    files = [one for one in archive.infolist() if not one.filename.endswith("/")]
+    files = [one for one in files if not one.filename.startswith("__MACOSX/")]
     files = [one for one in files if not one.filename.rpartition("/")[2].startswith(".")]
     if any(one.filename in WORKBOOK for one in files):
         raise WorkbookError(path, "it is a workbook.")
