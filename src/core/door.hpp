@@ -54,4 +54,5 @@ void expect(const A& array, const char* name, std::initializer_list<int64_t> sha
 void bind_rows(nb::module_& m);
 void bind_columns(nb::module_& m);
 void bind_systems(nb::module_& m);
+void bind_tables(nb::module_& m);
 void bind_sources(nb::module_& m);

@@ -66,5 +66,6 @@ NB_MODULE(core, m) {
     bind_rows(m);
     bind_columns(m);
     bind_systems(m);
+    bind_tables(m);
     bind_sources(m);
 }

@@ -235,7 +235,7 @@ def read(
         batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
         layout = layout_of(batch.rows.schema, roles)
-        training, held_out = _drafts(batch, layout, rows, store.has_memory)
+        training, held_out = _drafts(batch, layout, rows)
         found = scan(batch.rows, batch.at, training, rows, roles, known)
         return found, training, held_out, None if reservoir is None else reservoir.draw(training), batch
 
@@ -294,7 +294,7 @@ def read_again(
     def one(batch: Batch) -> tuple[Draft, Draft, Batch]:
         batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
-        return *_drafts(batch, layout, rows, store.has_memory), batch
+        return *_drafts(batch, layout, rows), batch
 
     done = 0
     with closing(read_ahead(table.batches(roles.read), AHEAD)) as batches:
@@ -344,13 +344,10 @@ def _with_parts(batch: Batch, roles: Roles) -> Batch:
     return replace(batch, rows=with_parts(batch.rows, roles.dates, batch.first_row)) if roles.dates else batch
 
 
-def _drafts(batch: Batch, layout: Layout, rows: Rows, to_keep: bool) -> tuple[Draft, Draft]:
+def _drafts(batch: Batch, layout: Layout, rows: Rows) -> tuple[Draft, Draft]:
     """Return the rows of a batch to train on and those held out."""
     of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
-    made = draft(batch.rows, layout, batch.first_row)
-    if to_keep and of_training.size == batch.rows.num_rows:  # else they are copied by being taken
-        made = replace(made, numeric=made.numeric.copy())  # out of Arrow's memory, which is for what comes and goes
-    made = replace(made, labels=rows.labels, classes=rows.classes)
+    made = replace(draft(batch.rows, layout, batch.first_row), labels=rows.labels, classes=rows.classes)
     return made.take(of_training), made.take(of_held_out)
 
 

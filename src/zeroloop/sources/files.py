@@ -91,11 +91,6 @@ class Store:
         self._spill: SpillFile | None = None
         self._pairs: list[Pair] = []
 
-    @property
-    def has_memory(self) -> bool:
-        """Whether the next batch is likely to be kept in memory."""
-        return self._in_memory
-
     def keep(self, training: Draft, held_out: Draft, n_rows: int) -> None:
         """Keep the next batch, if all before it are kept and there is room."""
         if not self.complete:

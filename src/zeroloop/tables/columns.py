@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from zeroloop import core
 from zeroloop.blocks import FloatArray
 from zeroloop.errors import DataError
 from zeroloop.sparse import Sparse
+
+T = TypeVar("T", np.int32, np.float32)
 
 Kind = Literal["numeric", "categorical", "sparse", "empty", "other"]
 
@@ -60,26 +63,36 @@ def fits_float32(data_type: pa.DataType) -> bool:
     return bool(small or (pt.is_integer(data_type) and data_type.bit_width <= 16))
 
 
-def numbers(column: pa.Array, name: str, first_row: int) -> tuple[NDArray[Any], bool]:
-    """Return a numeric column `(rows,)`, NaN where missing, and whether there are such.
+def stacked(columns: pa.RecordBatch, first_row: int) -> tuple[NDArray[Any], list[int]]:
+    """Return columns of numbers stacked, `(columns, rows)`, NaN where missing, and which of them have gaps.
 
-    float32 is returned as it lies, all other types as float64.
+    They are float32 where each value of each column is one, else float64.
 
     Raises:
         DataError: for an infinite value, naming column and row.
 
     """
-    values = _floats(column)
-    if np.isfinite(values).all():
-        return values, False
-    infinite = np.isinf(values)
-    if np.any(infinite):
-        row = int(np.argmax(infinite))
+    types, names, n = columns.schema.types, columns.schema.names, columns.num_columns
+    if any(pt.is_decimal(t) or pt.is_float16(t) for t in types):  # which the core does not read
+        columns = pa.RecordBatch.from_arrays([_of_floats(column) for column in columns], names=names)
+    dtype = np.float32 if all(map(fits_float32, types)) else np.float64
+    found: NDArray[Any] = np.empty((n, columns.num_rows), dtype)
+    n_missing, infinite = np.empty((2, n), np.int64)
+    core.stack(columns.__arrow_c_array__(), found, n_missing, infinite)
+    for j in np.flatnonzero(infinite >= 0).tolist():
+        row = int(infinite[j])
         raise DataError(
-            f"Column {name!r} holds {values[row]} in row {first_row + row + 1}; "
+            f"Column {names[j]!r} holds {found[j, row]} in row {first_row + row + 1}; "
             "every number must be finite. Correct the value, or leave it empty to count as missing."
         )
-    return values, True
+    return found, np.flatnonzero(n_missing).tolist()
+
+
+def _of_floats(column: pa.Array) -> pa.Array:
+    """Return a column of numbers that the core reads."""
+    if not (pt.is_decimal(column.type) or pt.is_float16(column.type)):
+        return column
+    return pa.Array.from_buffers(pa.float64(), len(column), [None, pa.py_buffer(_floats(column))])
 
 
 def _floats(column: pa.Array) -> NDArray[Any]:
@@ -224,6 +237,13 @@ def coded(column: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
 MOST_TABLED = 2**12  # whole numbers in a row
 
 
+def looked_up(table: NDArray[T], numbers: NDArray[np.int32]) -> NDArray[T]:
+    """Return each number's entry of a table of int32 or float32, whose last is that of -1, `(rows,)`."""
+    found = np.empty(numbers.size, table.dtype)
+    core.look_up(table, numbers, found)
+    return found
+
+
 def value_numbers(column: pa.Array, name: str) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
     """Return a column as (index of each row's value, -1 where missing; the distinct values).
 
@@ -236,15 +256,10 @@ def value_numbers(column: pa.Array, name: str) -> tuple[NDArray[np.int32], tuple
     if pt.is_null(column.type):
         return np.full(len(column), -1, np.int32), ()
     if pt.is_integer(column.type) and column.null_count == 0 and len(column) > 0:
-        numbers = _view(column, np.dtype(str(column.type)).type)
-        low, high = int(np.min(numbers)), int(np.max(numbers))
-        if high - low < MOST_TABLED:  # a table is several times faster than a hash of each value
-            # Unsigned numbers may be above all int64, signed ones so far apart as to overflow their own type.
-            unsigned = numbers.dtype.kind == "u"
-            place = (numbers - numbers.dtype.type(low) if unsigned else numbers.astype(np.int64) - low).astype(np.int64)
-            met = np.bincount(place) > 0
-            values = tuple(int(at) + low for at in np.flatnonzero(met))
-            return (np.cumsum(met, dtype=np.int32) - 1)[place], values
+        numbers = np.empty(len(column), np.int32)
+        met = core.number_whole(_view(column, np.dtype(str(column.type)).type), MOST_TABLED, numbers)
+        if met is not None:  # a table of them is several times faster than a hash of each value
+            return numbers, met
     codes, distinct = coded(column)
     values = distinct.to_pylist()
     return codes, tuple(_plain_numbers(values, name) if pt.is_decimal(distinct.type) else values)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zeroloop.blocks import FloatArray, kept_of, positions_of
 from zeroloop.sparse import Sparse, concatenate_rows
-from zeroloop.tables.columns import fits_float32, numbers, sparse_values, value_numbers
+from zeroloop.tables.columns import looked_up, sparse_values, stacked, value_numbers
 from zeroloop.tables.roles import row_clusters, row_weights
 from zeroloop.tables.schema import Level
 
@@ -171,8 +171,8 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
 
     """
     numeric, categorical, sparse = layout.numeric, layout.categorical, layout.sparse
-    types = [batch.schema.field(name).type for name in numeric]
-    stacked, gaps = _stacked(batch, numeric, types, first_row)
+    columns = batch.select(numeric)
+    numbers, gaps = stacked(columns, first_row)
     codes = np.empty((len(categorical), batch.num_rows), np.int32)
     met: list[Values] = []
     for k, name in enumerate(categorical):
@@ -180,8 +180,8 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
         met.append(values_met)
     return Draft(
         names=tuple(numeric),
-        numeric=stacked,
-        narrow=tuple(pa.types.is_float32(t) for t in types),
+        numeric=numbers,
+        narrow=tuple(map(pa.types.is_float32, columns.schema.types)),
         gaps=tuple(gaps),
         coded=tuple(categorical),
         codes=codes,
@@ -193,24 +193,6 @@ def draft(batch: pa.RecordBatch, layout: Layout, first_row: int) -> Draft:
         sparse=None if sparse is None else sparse_values(batch[sparse], sparse, first_row),
         first_row=first_row,
     )
-
-
-def _stacked(
-    batch: pa.RecordBatch, names: Sequence[str], types: Sequence[pa.DataType], first_row: int
-) -> tuple[NDArray[Any], list[int]]:
-    """Return columns of numbers stacked, NaN where missing, and which of them have gaps."""
-    if names and batch.num_rows and (set(types) == {pa.float32()} or set(types) == {pa.float64()}):
-        # Arrow's own stacking: one call that holds no lock, where the loop below is some hundred.
-        found: NDArray[Any] = np.asarray(batch.select(names).to_tensor(null_to_nan=True, row_major=False)).T
-        if np.isfinite(found).all():
-            return found, []
-    stacked = np.empty((len(names), batch.num_rows), np.float32 if all(map(fits_float32, types)) else np.float64)
-    gaps = []
-    for j, name in enumerate(names):
-        stacked[j], has_gaps = numbers(batch[name], name, first_row)
-        if has_gaps:
-            gaps.append(j)
-    return stacked, gaps
 
 
 def join(drafts: Sequence[Draft]) -> Draft:
@@ -258,9 +240,9 @@ class Interner:
         return tuple(
             replace(
                 one,
-                codes=np.stack([k[c] for k, c in zip(known, one.codes, strict=True)]) if known else one.codes,
+                codes=np.stack([*map(looked_up, known, one.codes)]) if known else one.codes,
                 values=(),
-                labels=None if one.labels is None else classes[one.labels],
+                labels=None if one.labels is None else looked_up(classes, one.labels),
                 classes=(),
             )
             for one in drafts

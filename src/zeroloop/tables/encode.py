@@ -18,7 +18,7 @@ from zeroloop.errors import DataError
 from zeroloop.plain_text import listed, number_of
 from zeroloop.sparse import Sparse, from_triples
 from zeroloop.tables.alike import BY, like_known
-from zeroloop.tables.columns import as_decimals, describe, kind_of, value_numbers
+from zeroloop.tables.columns import as_decimals, describe, kind_of, looked_up, value_numbers
 from zeroloop.tables.dates import check_date_type, with_parts
 from zeroloop.tables.draft import Draft, Interner, Layout, draft
 from zeroloop.tables.left_out import MOST_NAMED
@@ -243,7 +243,7 @@ def finish(draft: Draft, schema: Schema, book: Codebook | None) -> Encoded:
     for row, (levels, first) in enumerate(zip(schema.categorical, first_coefs(schema), strict=True)):
         numbers_of, lookup = _coded(draft, levels, first, n_coefs, book)
         missing = numbers_of < 0
-        np.take(lookup.coefs, numbers_of, out=codes[row], mode="wrap")  # -1 picks the last entry
+        codes[row] = looked_up(lookup.coefs, numbers_of)
         complete &= ~missing
         if np.any(lookup.unseen):
             unseen = lookup.unseen[numbers_of]
@@ -339,7 +339,7 @@ def _labels(draft: Draft, schema: Schema, book: Codebook | None) -> NDArray[np.f
     """Return the index of each row's class, NaN where the target is missing, `(rows,)`."""
     assert draft.labels is not None
     if book is not None:
-        return book.classes[draft.labels]
+        return looked_up(book.classes, draft.labels)
     target = schema.target
     known = target.levels
     texts = [isinstance(value, str) for value in draft.classes]
@@ -355,4 +355,4 @@ def _labels(draft: Draft, schema: Schema, book: Codebook | None) -> NDArray[np.f
         raise DataError(
             f"The target {target.name!r} holds {new!r}; the model knows {listed} and {known[-1]!r}{differs}."
         )
-    return np.append(positions.astype(np.float32), np.float32(np.nan))[draft.labels]
+    return looked_up(np.append(positions.astype(np.float32), np.float32(np.nan)), draft.labels)

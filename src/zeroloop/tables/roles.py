@@ -15,7 +15,7 @@ from zeroloop.choices import nearest
 from zeroloop.errors import DataError, OptionError
 from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import MOST_WEIGHT
-from zeroloop.tables.columns import describe, kind_of, numbers, present, value_numbers
+from zeroloop.tables.columns import describe, kind_of, present, stacked, value_numbers
 from zeroloop.tables.date_types import date_kind, in_words
 from zeroloop.tables.schema import DateColumn, Level, Missing, sources
 
@@ -268,7 +268,7 @@ def row_weights(batch: pa.RecordBatch, name: str | None, first_row: int, gaps: b
         return None
     if kind_of(batch.schema.field(name).type) != "numeric":
         raise DataError(f"The weights column {name!r} holds {in_words(batch[name].type)}; it must hold numbers.")
-    weight: FloatArray = numbers(batch[name], name, first_row)[0].astype(np.float64, copy=False)
+    weight: FloatArray = stacked(batch.select([name]), first_row)[0][0].astype(np.float64, copy=False)
     bad = (weight < 0) | (weight > MOST_WEIGHT) if gaps else ~((weight >= 0) & (weight <= MOST_WEIGHT))
     if np.any(bad):
         row = int(np.argmax(bad))
