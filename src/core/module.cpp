@@ -1,4 +1,9 @@
 // The extension module `zeroloop.core`: it chooses the kernels for this processor, and opens the doors to them.
+#if defined(__x86_64__) || defined(_M_X64)
+#include <cpuid.h>
+#endif
+
+#include <cstdint>
 #include <cstdlib>
 #include <vector>
 
@@ -6,17 +11,31 @@
 
 namespace {
 
-bool runs(const std::string& level) {
 #if defined(__x86_64__) || defined(_M_X64)
-    __builtin_cpu_init();
-    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    if (level == "v3") return v3;
-    if (level == "v4")
-        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
-#endif
-    return true;
+// Which registers the operating system saves of a process, as XGETBV says: XCR0.
+uint64_t saved_registers() {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return static_cast<uint64_t>(high) << 32 | low;
 }
+
+// Asked of the processor itself: Zig's `__builtin_cpu_supports` says no to everything.
+bool runs(const std::string& level) {
+    const uint64_t ymm = 0x6, zmm = 0xe6;                          // bits of XCR0
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27;             // leaf 1, ECX
+    const uint32_t avx2 = 1u << 5, bmi1 = 1u << 3, bmi2 = 1u << 8;  // leaf 7, EBX
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;  // F, DQ, CD, BW, VL
+    if (level == "plain") return true;
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (fma | osxsave)) != (fma | osxsave)) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    const uint64_t saved = saved_registers();
+    const bool v3 = (saved & ymm) == ymm && (b & (avx2 | bmi1 | bmi2)) == (avx2 | bmi1 | bmi2);
+    return level == "v3" ? v3 : v3 && (saved & zmm) == zmm && (b & avx512) == avx512;
+}
+#else
+bool runs(const std::string&) { return true; }
+#endif
 
 // The levels that this processor can run, the best first.
 std::vector<const Kernels*> able() {
