@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.cluster import cluster
+from benchmarks.environments import versions as of_environments
 from benchmarks.fits import run_case
 from benchmarks.inference import inference
 from benchmarks.instant import instant
@@ -26,6 +27,7 @@ from benchmarks.plots import write_plots
 from benchmarks.problems import PROBLEMS
 from benchmarks.scale import scale
 from benchmarks.solvers import solvers
+from benchmarks.starts import starts
 from benchmarks.wholes import wholes
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +36,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "solvers": solvers,
     "passes": passes,
     "growth": growth,
+    "starts": starts,
     "wholes": wholes,
     "instant": instant,
     "larger": larger,
@@ -66,6 +69,7 @@ def machine() -> str:
         cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), cpu)
     installed = {distribution.metadata["Name"].lower() for distribution in distributions()}
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES if name in installed)
+    versions = ", ".join([versions, *(f"{name} {found}" for name, found in of_environments().items())])
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 

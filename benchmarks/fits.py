@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import PEERS, WITH_EVERY_PEER, ZEROLOOP
+from benchmarks.environments import python_of
+from benchmarks.peers import PEERS, WITH_EVERY_PEER
 from benchmarks.problems import PROBLEMS
 
 # Of a peer's process, importing, loading and judging included: long after zeroloop is done.
@@ -26,7 +26,6 @@ def run_case(problem: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         PROBLEMS[problem]().save(Path(folder))
-        measure(folder, ZEROLOOP, tight=False)  # compiles what no fit on this machine has needed yet
         for peer, tight in takers(problem):
             if tight and rows[-1].get("gradient_norm", 1.0) <= OUR_ACCURACY:
                 continue  # its defaults are as exact
@@ -46,7 +45,7 @@ def takers(problem: str) -> Iterator[tuple[str, bool]]:
 
 def measure(folder: str, peer: str, tight: bool) -> dict[str, Any]:
     """Run one peer in a process of its own; why there is no result, where there is none."""
-    command = [sys.executable, "-m", "benchmarks.one", folder, peer, *(["--tight"] if tight else [])]
+    command = [python_of(peer), "-m", "benchmarks.one", folder, peer, *(["--tight"] if tight else [])]
     main = not tight and peer in PEERS and PEERS[peer].everywhere
     most = MOST_SECONDS_OF_MAIN if main else MOST_SECONDS
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from benchmarks.instant import instant_page
 from benchmarks.penalties import CASES
 from benchmarks.problems import PROBLEMS
 from benchmarks.scale import cluster_page, scale_page
+from benchmarks.starts import starts_page
 
 Row = dict[str, Any]
 
@@ -30,6 +32,8 @@ def write_page(results: dict[str, Any], folder: Path) -> None:
         parts.append(_passes(results["passes"]["figures"]))
     if "growth" in results:
         parts.append(_growth(results["growth"]["figures"]))
+    if "starts" in results:
+        parts.append(starts_page(results["starts"]["figures"]))
     if "wholes" in results:
         parts.append(_wholes(results["wholes"]["figures"]))
     if "instant" in results:
@@ -109,15 +113,19 @@ def _penalties(rows: list[Row]) -> str:
         "Each at its defaults, the same objective; fastest of up to 3 fits. Violation is that of the optimality",
         "conditions of the mean objective, for columns of unit scale, computed by the benchmark; of a path the worst",
         "of every seventh penalty. snapml and liblinear penalise the intercept.\n",
-        "| case | | fit | over zeroloop | violation | coefficients off zero |",
-        "|---|---|---|---|---|---|",
+        "| case | | fit | over zeroloop | objective above the best | violation | coefficients off zero |",
+        "|---|---|---|---|---|---|---|",
     ]
     ours = {row["case"]: row["seconds"] for row in reversed(rows) if row["peer"].startswith("zeroloop")}
+    best: dict[str, float] = {}
+    for row in rows:
+        best[row["case"]] = min(best.get(row["case"], math.inf), row.get("objective", math.inf))
     for row in rows:
         if "stopped" in row:
-            lines.append(f"| {row['case']} | {row['peer']} | {row['stopped']} | | | |")
+            lines.append(f"| {row['case']} | {row['peer']} | {row['stopped']} | | | | |")
             continue
-        judged = f"{row['violation']:.0e} | {row['nonzero']:,}" if "violation" in row else " | "
+        above = f"{row['objective'] - best[row['case']]:.0e}" if "objective" in row else ""
+        judged = f"{above} | " + (f"{row['violation']:.0e} | {row['nonzero']:,}" if "violation" in row else " | ")
         title = row["peer"] + (f", {row['fits']} penalties" if row.get("fits", 1) > 1 else "")
         times = f"{row['seconds'] / ours[row['case']]:.1f}x"
         lines.append(f"| {row['case']} | {title} | {clock(row['seconds'])} | {times} | {judged} |")

@@ -52,6 +52,14 @@ def scikit_learn(problem: Problem, **options: Any) -> Coefficients:
     return fitted.coef_[0], float(fitted.intercept_[0])
 
 
+def intelex(problem: Problem, **options: Any) -> Coefficients:
+    """scikit-learn-intelex, oneDAL behind scikit-learn's interface."""
+    from sklearnex.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=C, **options).fit(problem.X, problem.y)
+    return fitted.coef_[0], float(fitted.intercept_[0])
+
+
 def glum(problem: Problem, **options: Any) -> Coefficients:
     """glum; its penalty is on the mean loss."""
     from glum import GeneralizedLinearRegressor
@@ -101,11 +109,16 @@ def _solver(name: str, **options: Any) -> Callable[..., Coefficients]:
 
 
 SKLEARN = ("sklearn.linear_model",)
+INTELEX = ("sklearnex.linear_model",)
 ZEROLOOP = "zeroloop"
 PEERS: dict[str, Peer] = {
     ZEROLOOP: Peer(("zeroloop.estimator",), zeroloop, everywhere=True),
     "scikit-learn lbfgs": Peer(SKLEARN, _solver("lbfgs"), {"tol": 1e-6, "max_iter": 10_000}, everywhere=True),
     "scikit-learn newton-cholesky": Peer(SKLEARN, _solver("newton-cholesky"), {"tol": 1e-6}, everywhere=True),
+    "scikit-learn-intelex lbfgs": Peer(INTELEX, intelex, {"tol": 1e-6, "max_iter": 10_000}, everywhere=True),
+    "scikit-learn-intelex newton-cg": Peer(
+        INTELEX, partial(intelex, solver="newton-cg"), {"tol": 1e-6, "max_iter": 10_000}, everywhere=True
+    ),
     "glum": Peer(("glum",), glum, {"gradient_tol": 1e-6}, everywhere=True),
     "statsmodels": Peer(("statsmodels.api",), statsmodels),
     "scikit-learn newton-cg": Peer(SKLEARN, _solver("newton-cg"), {"tol": 1e-6, "max_iter": 10_000}),

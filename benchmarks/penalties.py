@@ -6,7 +6,6 @@ Each contestant runs in a process of its own: `python -m benchmarks.penalties CA
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,27 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from benchmarks.environments import python_of
+from benchmarks.penalty_peers import (
+    adelie_path,
+    celer,
+    glmnet,
+    glmnet_path,
+    intelex,
+    scikit_learn,
+    scikit_learn_cv,
+    skglm,
+    snapml,
+    torch_lbfgs,
+    zeroloop,
+    zeroloop_cv,
+    zeroloop_path,
+    zeroloop_table_cv,
+)
 from benchmarks.problems import dense, flights, labels
 
 sp: Any = scipy.sparse  # its stubs know less than its arrays can
-MOST_SECONDS = 100  # of a contestant's process, importing and loading included
+MOST_SECONDS = 300  # of a contestant's process, importing and loading included
 Found = dict[str, Any]
 
 
@@ -46,114 +62,6 @@ class Case:
     l1_ratio: float
     wanted: float
     peers: dict[str, Callable[..., Any]]
-
-
-def zeroloop(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    from zeroloop import LogisticRegression
-
-    fit = LogisticRegression(C=C, l1_ratio=l1_ratio).fit(X, y)
-    assert fit.converged_
-    return fit.coef_, fit.intercept_
-
-
-def scikit_learn(solver: str) -> Callable[..., Any]:
-    def fit(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        found = LogisticRegression(C=C, l1_ratio=l1_ratio, solver=solver).fit(X, y)
-        return found.coef_, found.intercept_
-
-    return fit
-
-
-def snapml(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    from snapml import LogisticRegression
-
-    from zeroloop.sources.threads import thread_count
-
-    options = {"penalty": "l1", "dual": False} if l1_ratio else {"dual": False}
-    fit = LogisticRegression(regularizer=1 / C, fit_intercept=True, n_jobs=thread_count(None), **options).fit(X, y)
-    return np.atleast_2d(fit.coef_), np.ravel(fit.intercept_)
-
-
-def celer(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    from celer import LogisticRegression
-
-    fit = LogisticRegression(C=C, fit_intercept=False).fit(_by_column(X), np.where(y > 0, 1, -1))
-    return np.atleast_2d(fit.coef_), np.zeros(1)
-
-
-def skglm(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    from skglm import SparseLogisticRegression
-
-    fit = SparseLogisticRegression(alpha=1 / (C * len(y))).fit(_by_column(X), y)
-    return np.atleast_2d(fit.coef_), np.ravel(fit.intercept_)
-
-
-def _by_column(X: Any) -> Any:
-    return X.tocsc() if sp.issparse(X) else np.asfortranarray(X)
-
-
-def glmnet(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    """One penalty; its clock is R's, without handing the data over."""
-    return _in_r(X, y, f"list(glmnet(X, y, family='binomial', alpha={l1_ratio}, lambda={1 / (C * len(y))!r}))")
-
-
-def glmnet_path(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    return _in_r(X, y, "list(glmnet(X, y, family='binomial', standardize=FALSE))")
-
-
-def _in_r(X: Any, y: Any, call: str) -> Any:
-    if shutil.which("Rscript") is None:
-        raise RuntimeError("R is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        np.asfortranarray(X).T.tofile(f"{folder}/X")
-        np.asarray(y, dtype=np.float64).tofile(f"{folder}/y")
-        m, n = X.shape
-        script = f"""
-        suppressMessages(library(glmnet))
-        X <- matrix(readBin("{folder}/X", "double", {m * n}), nrow = {m}); y <- readBin("{folder}/y", "double", {m})
-        s <- Sys.time(); f <- {call}[[1]]; seconds <- as.numeric(Sys.time() - s, units = "secs")
-        writeBin(c(seconds, length(f$lambda), f$lambda, as.vector(as.matrix(coef(f)))), "{folder}/out")
-        """
-        subprocess.run(["Rscript", "-e", script], check=True, capture_output=True)
-        out = np.fromfile(f"{folder}/out")
-    k = int(out[1])
-    coef = out[2 + k :].reshape(k, n + 1)
-    return {"seconds": out[0], "coef": coef[:, 1:], "intercept": coef[:, 0], "strengths": out[2 : 2 + k]}
-
-
-def zeroloop_path(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    import zeroloop
-
-    path = zeroloop.logistic_path(X, y, standardize=False)
-    assert np.all(path.converged)
-    strengths = 1 / (path.Cs * len(y))
-    return {"coef": path.coef[:, 0], "intercept": path.intercept[:, 0], "strengths": strengths}
-
-
-def zeroloop_cv(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    from zeroloop import LogisticRegressionCV
-
-    LogisticRegressionCV(scoring="neg_log_loss").fit(X, y)
-
-
-def zeroloop_table_cv(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-    import zeroloop
-
-    table = flights().table
-    start = time.perf_counter()
-    zeroloop.train(table, "late", C="cv", Cs=np.logspace(-4, 4, 10).tolist(), test_fraction=0)
-    return {"seconds": time.perf_counter() - start}
-
-
-def scikit_learn_cv(solver: str, n_jobs: int | None = None) -> Callable[..., Any]:
-    def fit(X: Any, y: Any, C: float, l1_ratio: float) -> Any:
-        from sklearn.linear_model import LogisticRegressionCV
-
-        LogisticRegressionCV(scoring="neg_log_loss", solver=solver, n_jobs=n_jobs).fit(X, y)
-
-    return fit
 
 
 def words(m: int = 200_000, n: int = 50_000, a_row: int = 50) -> tuple[Any, NDArray[np.float64]]:
@@ -182,6 +90,26 @@ def images(m: int = 60_000, n_classes: int = 10) -> tuple[NDArray[np.float64], N
     return np.clip(X * 0.25 + 0.3, 0, 1), y
 
 
+def of_classes(m: int, n: int, n_classes: int, dtype: type = np.float64) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Correlated normal columns, the labels drawn from a linear model of them."""
+    rng = np.random.default_rng(0)
+    mix = rng.standard_normal((n, n)) / np.sqrt(n)
+    X = (rng.standard_normal((m, n)) @ mix + 0.5).astype(dtype)
+    z = X @ (rng.standard_normal((n, n_classes)) * 3 / np.sqrt(n))
+    return X, np.argmax(z + rng.gumbel(size=z.shape), axis=1)
+
+
+def features(m: int = 100_000, n: int = 768, n_classes: int = 200) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What a network's last layer looks like: few directions that classes lie in, bent, of equal norm a row."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, n_classes, m)
+    inner = rng.standard_normal((n_classes, 64))[y] + 1.3 * rng.standard_normal((m, 64))
+    outer = np.tanh(inner @ rng.standard_normal((64, 512)) / 8) @ rng.standard_normal((512, n)) / 20
+    outer += 0.3 * rng.standard_normal((m, n))
+    outer -= outer.mean(axis=1, keepdims=True)
+    return (outer / outer.std(axis=1, keepdims=True)).astype(np.float32), y
+
+
 def correlated(m: int, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     problem = dense(m, n, 2)
     return problem.X, problem.y
@@ -199,6 +127,11 @@ SPARSE_L1: dict[str, Callable[..., Any]] = {
     "skglm": skglm,
     "celer, without an intercept": celer,
 }
+OF_CLASSES: dict[str, Callable[..., Any]] = {
+    "zeroloop": zeroloop,
+    "scikit-learn lbfgs": scikit_learn("lbfgs"),
+    "scikit-learn-intelex": intelex,
+}
 CASES: dict[str, Case] = {
     "L1, 1,000,000 x 50": Case(
         make=lambda: correlated(1_000_000, 50),
@@ -212,7 +145,14 @@ CASES: dict[str, Case] = {
         C=1.0,
         l1_ratio=1.0,
         wanted=5,
-        peers={"zeroloop": zeroloop_path, "glmnet": glmnet_path},
+        peers={"zeroloop": zeroloop_path, "glmnet": glmnet_path, "adelie": adelie_path},
+    ),
+    "L1 path of 100 penalties, sparse 50,000 x 5,000": Case(
+        make=lambda: words(50_000, 5_000),
+        C=1.0,
+        l1_ratio=1.0,
+        wanted=4,
+        peers={"zeroloop": zeroloop_path, "adelie": adelie_path},
     ),
     "L2, sparse 200,000 x 50,000": Case(
         make=words,
@@ -223,6 +163,7 @@ CASES: dict[str, Case] = {
             "zeroloop": zeroloop,
             "snapml": snapml,
             "scikit-learn lbfgs": scikit_learn("lbfgs"),
+            "scikit-learn-intelex": intelex,
             "scikit-learn newton-cg": scikit_learn("newton-cg"),
             "scikit-learn liblinear": scikit_learn("liblinear"),
         },
@@ -232,8 +173,17 @@ CASES: dict[str, Case] = {
         make=images,
         C=1.0,
         l1_ratio=0.0,
-        wanted=3,
-        peers={"zeroloop": zeroloop, "scikit-learn lbfgs": scikit_learn("lbfgs"), "snapml": snapml},
+        wanted=4,
+        peers={**OF_CLASSES, "snapml": snapml},
+    ),
+    "12 classes, 40,000 x 100": Case(
+        make=lambda: of_classes(40_000, 100, 12), C=1.0, l1_ratio=0.0, wanted=4, peers=OF_CLASSES
+    ),
+    "100 classes, 20,000 x 512": Case(
+        make=lambda: of_classes(20_000, 512, 100), C=1.0, l1_ratio=0.0, wanted=2, peers=OF_CLASSES
+    ),
+    "200 classes, 100,000 x 768 float32": Case(
+        make=features, C=1.0, l1_ratio=0.0, wanted=1.5, peers={**OF_CLASSES, "torch L-BFGS": torch_lbfgs}
     ),
     "5 folds x 10 values of C, flights": Case(
         make=one_hot_flights,
@@ -251,22 +201,27 @@ CASES: dict[str, Case] = {
 }
 
 
-def violation(X: Any, y: NDArray[Any], strength: float, l1_ratio: float, coef: Any, intercept: Any) -> float:
-    """Return the violation of the optimality conditions of the mean objective, for columns of unit scale."""
+def judged(X: Any, y: NDArray[Any], strength: float, l1_ratio: float, coef: Any, intercept: Any) -> tuple[float, float]:
+    """Return the mean objective and the violation of its optimality conditions, for columns of unit scale."""
     unit = abs(X).max(axis=0).toarray().ravel() if sp.issparse(X) else X[:20_000].std(axis=0)
     z = np.asarray(X @ coef.T) + intercept
     if len(coef) == 1:
         residual = 0.5 + 0.5 * np.tanh(z / 2) - np.reshape(y, (-1, 1))
+        loss = np.mean(np.logaddexp(0, np.where(np.reshape(y, (-1, 1)) > 0, -z, z)))
     else:
         z -= z.max(axis=1, keepdims=True)
+        own = z[np.arange(len(y)), y].copy()
         np.exp(z, out=z)
+        loss = np.mean(np.log(z.sum(axis=1)) - own)
         residual = z / z.sum(axis=1, keepdims=True)
         residual[np.arange(len(y)), y] -= 1
     residual /= len(y)
     g = np.asarray(X.T @ residual).T + (1 - l1_ratio) * strength * coef
     l1 = l1_ratio * strength
+    penalty = l1 * np.sum(np.abs(coef)) + (1 - l1_ratio) * strength * np.sum(coef * coef) / 2
     slope = np.where(coef == 0, np.maximum(np.abs(g) - l1, 0), np.abs(g + l1 * np.sign(coef)))
-    return max(float(np.max(slope / np.where(unit > 0, unit, 1))), float(np.max(np.abs(residual.sum(axis=0)))))
+    violation = max(float(np.max(slope / np.where(unit > 0, unit, 1))), float(np.max(np.abs(residual.sum(axis=0)))))
+    return float(loss + penalty), violation
 
 
 def run_one(case: Case, peer: str, folder: Path) -> Found:
@@ -282,15 +237,13 @@ def run_one(case: Case, peer: str, folder: Path) -> Found:
             taken[-1] = found["seconds"]
     result: Found = {"seconds": min(taken)}
     if isinstance(found, tuple):
-        found = {"coef": found[0], "intercept": found[1], "strengths": [1 / (case.C * len(y))]}
-        return result | {
-            "violation": violation(X, y, found["strengths"][0], case.l1_ratio, found["coef"], found["intercept"]),
-            "nonzero": int(np.sum(found["coef"] != 0)),
-        }
+        coef, intercept = (np.asarray(part, dtype=np.float64) for part in found)
+        objective, violation = judged(X, y, 1 / (case.C * len(y)), case.l1_ratio, coef, intercept)
+        return result | {"objective": objective, "violation": violation, "nonzero": int(np.sum(coef != 0))}
     if isinstance(found, dict) and "coef" in found:
         at = range(0, len(found["strengths"]), 7)
         worst = [
-            violation(X, y, found["strengths"][i], 1.0, found["coef"][i : i + 1], found["intercept"][i]) for i in at
+            judged(X, y, found["strengths"][i], 1.0, found["coef"][i : i + 1], found["intercept"][i])[1] for i in at
         ]
         result |= {"violation": max(worst), "nonzero": int(np.sum(found["coef"][-1] != 0)), "fits": len(found["coef"])}
     return result
@@ -309,14 +262,12 @@ def compare(name: str) -> list[Found]:
         del X
         for peer in case.peers:
             print(f"{name}: {peer} ...", flush=True)
-            if peer.startswith("zeroloop"):
-                _process(name, peer, folder)  # compiles what no fit on this machine has needed yet
             rows.append({"case": name, "peer": peer, "wanted": case.wanted} | _process(name, peer, folder))
     return rows
 
 
 def _process(case: str, peer: str, folder: str) -> Found:
-    command = [sys.executable, "-m", "benchmarks.penalties", case, peer, folder]
+    command = [python_of(peer), "-m", "benchmarks.penalties", case, peer, folder]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS)
     except subprocess.TimeoutExpired:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import scipy.sparse
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 C = 1.0  # scikit-learn's inverse penalty, in every case
 
@@ -44,6 +46,8 @@ class Problem:
             np.save(folder / "X.npy", self.X)
         else:
             scipy.sparse.save_npz(folder / "X.npz", self.X, compressed=False)
+            import pyarrow.parquet as pq
+
             pq.write_table(self.table, folder / "table.parquet")
 
 
@@ -52,11 +56,14 @@ def load(folder: Path) -> Problem:
     y = np.load(folder / "y.npy")
     if (folder / "X.npy").exists():
         return Problem(np.load(folder / "X.npy"), y)
+    import pyarrow.parquet as pq
+
     return Problem(scipy.sparse.load_npz(folder / "X.npz"), y, pq.read_table(folder / "table.parquet"))
 
 
 def flights() -> Problem:
     """The embedded flights, all columns: 9 numeric, 6 of them with gaps, and 130 levels."""
+    import pyarrow.parquet as pq
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -79,10 +86,10 @@ def flights() -> Problem:
     return Problem(X.tocsr()[:, keep], frame["late"].to_numpy(float), table)
 
 
-def dense(m: int, n: int, strength: float, dtype: type = np.float64) -> Problem:
-    """Correlated normal columns off centre; `strength` is how far the classes are apart (14: nearly separable)."""
+def dense(m: int, n: int, strength: float, dtype: type = np.float64, *, independent: bool = False) -> Problem:
+    """Normal columns off centre, correlated or not; `strength` is how far classes are apart (14: nearly separable)."""
     rng = np.random.default_rng(0)
-    mix = rng.standard_normal((n, n)) / np.sqrt(n)
+    mix = np.eye(n) if independent else rng.standard_normal((n, n)) / np.sqrt(n)
     X: NDArray[Any] = np.empty((m, n), dtype)
     for rows in range(0, m, 100_000):
         part = X[rows : rows + 100_000]
@@ -112,6 +119,14 @@ def breast_cancer() -> Problem:
     return Problem((X - X.mean(axis=0)) / X.std(axis=0), y.astype(np.float64))
 
 
+INDEPENDENT: list[tuple[int, int, type]] = [
+    (1_000_000, 50, np.float64),
+    (1_000_000, 50, np.float32),
+    (4_000_000, 20, np.float64),
+    (4_000_000, 20, np.float32),
+    (300_000, 200, np.float64),
+    (500_000, 200, np.float64),
+]
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "flights": flights,
     "1,000,000 x 50": lambda: dense(1_000_000, 50, 2),
@@ -121,6 +136,13 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "500,000 x 200": lambda: dense(500_000, 200, 2),
     "nearly separable 500,000 x 200": lambda: dense(500_000, 200, 14),
     "heavy tails 1,000,000 x 60": heavy_tails,
+    **{
+        f"{m:,} x {n} independent{' float32' if dtype == np.float32 else ''}": partial(
+            dense, m, n, 2, dtype, independent=True
+        )
+        for m, n, dtype in INDEPENDENT
+    },
+    "300,000 x 200": lambda: dense(300_000, 200, 2),
     "100,000 x 1,000": lambda: dense(100_000, 1_000, 2),
     "10,000 x 20": lambda: dense(10_000, 20, 2),
     "breast cancer 569 x 30": breast_cancer,
