@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,13 @@ def images(m: int = 60_000, n_classes: int = 10) -> tuple[NDArray[np.float64], N
     return np.clip(X * 0.25 + 0.3, 0, 1), y
 
 
-def of_classes(m: int, n: int, n_classes: int, dtype: type = np.float64) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Correlated normal columns, the labels drawn from a linear model of them."""
+def of_classes(m: int, n: int, n_classes: int, *, independent: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Normal columns, correlated or not, the labels drawn from a linear model of them."""
     rng = np.random.default_rng(0)
-    mix = rng.standard_normal((n, n)) / np.sqrt(n)
-    X = (rng.standard_normal((m, n)) @ mix + 0.5).astype(dtype)
-    z = X @ (rng.standard_normal((n, n_classes)) * 3 / np.sqrt(n))
+    X = rng.standard_normal((m, n))
+    if not independent:
+        X = X @ (rng.standard_normal((n, n)) / np.sqrt(n)) + 0.5
+    z = X @ (rng.standard_normal((n, n_classes)) * 2 / np.sqrt(n))
     return X, np.argmax(z + rng.gumbel(size=z.shape), axis=1)
 
 
@@ -176,12 +178,17 @@ CASES: dict[str, Case] = {
         wanted=4,
         peers={**OF_CLASSES, "snapml": snapml},
     ),
-    "12 classes, 40,000 x 100": Case(
-        make=lambda: of_classes(40_000, 100, 12), C=1.0, l1_ratio=0.0, wanted=4, peers=OF_CLASSES
-    ),
-    "100 classes, 20,000 x 512": Case(
-        make=lambda: of_classes(20_000, 512, 100), C=1.0, l1_ratio=0.0, wanted=2, peers=OF_CLASSES
-    ),
+    **{
+        f"{n_classes} classes, {m:,} x {n}{', independent' if independent else ''}": Case(
+            make=partial(of_classes, m, n, n_classes, independent=independent),
+            C=1.0,
+            l1_ratio=0.0,
+            wanted=wanted,
+            peers=OF_CLASSES,
+        )
+        for m, n, n_classes, wanted in ((40_000, 100, 12, 4), (20_000, 512, 100, 2))
+        for independent in (True, False)
+    },
     "200 classes, 100,000 x 768 float32": Case(
         make=features, C=1.0, l1_ratio=0.0, wanted=1.5, peers={**OF_CLASSES, "torch L-BFGS": torch_lbfgs}
     ),

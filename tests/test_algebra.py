@@ -90,6 +90,39 @@ def test_cholesky_and_solutions(n: int) -> None:
     assert close(lower @ inverse, np.eye(n), np.abs(lower) @ np.abs(inverse), 3 * n)
 
 
+@pytest.mark.parametrize("n", SIZES)
+def test_solutions_in_any_units(n: int) -> None:
+    rng = np.random.default_rng(n)
+    units = 10.0 ** rng.uniform(-80, 80, n)
+    a, b = positive(n, n, 10.0), rng.standard_normal(n)
+    exact = np.linalg.solve(a, b)
+    found = algebra.solve_scaled(a * units[:, np.newaxis] * units, b * units, 0.0, 1e-10)
+    assert found is not None
+    assert np.max(np.abs(found * units - exact)) <= 100 * n * EPS * np.max(np.abs(exact))
+    # A row without curvature has no part in it.
+    empty = np.insert(np.insert(a, n // 2, 0.0, axis=0), n // 2, 0.0, axis=1)
+    found = algebra.solve_scaled(empty, np.insert(b, n // 2, 5.0), 1e-30, 1e-10)
+    assert found is not None
+    assert found[n // 2] == 0.0
+    assert np.max(np.abs(np.delete(found, n // 2) - exact)) <= 100 * n * EPS * np.max(np.abs(exact))
+    # Others leave the last row a millionth of its curvature.
+    near = np.ones((n + 1, n + 1)) * (1 - 1e-6) + 1e-6 * np.eye(n + 1)
+    ones = np.ones(n + 1)
+    assert algebra.solve_scaled(near, ones, 0.0, 1e-10) is not None
+    assert algebra.solve_scaled(near, ones, 0.0, 1e-4) is None
+    assert algebra.solve_scaled(np.full((2, 2), np.nan), np.ones(2), 0.0, 1e-10) is None
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 63, 64, 65, 130])
+def test_an_upper_triangle_is_mirrored(n: int) -> None:
+    rng = np.random.default_rng(n)
+    a, unit = rng.standard_normal((n, n)), rng.random(n)
+    found = algebra.mirrored(np.triu(a) + np.tril(np.full((n, n), np.nan), -1), unit, 7.0)
+    exact = np.triu(a) * np.outer(unit, unit / 7.0)
+    assert np.array_equal(found, found.T)
+    assert np.array_equal(np.triu(found), exact)
+
+
 @pytest.mark.parametrize("n", [1, 5, 40, 100])
 def test_what_is_not_positive_definite(n: int) -> None:
     a = positive(n)
@@ -178,6 +211,8 @@ def test_exp_and_logarithms() -> None:
         (lambda: algebra.invert_lower(np.ones(3)), r"square"),
         (lambda: algebra.eigh(np.full((2, 2), np.nan)), r"NaN or infinity"),
         (lambda: algebra.gram(np.ones(3)), r"rows and columns"),
+        (lambda: algebra.solve_scaled(np.eye(3), np.ones((3, 2)), 0.0, 0.0), r"2 columns"),
+        (lambda: algebra.mirrored(np.eye(3), np.ones(2), 1.0), r"\(2,\); it must be \(3,\)"),
     ],
 )
 def test_what_does_not_fit(call: Any, said: str) -> None:

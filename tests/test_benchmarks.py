@@ -9,7 +9,7 @@ import pytest
 from benchmarks import fits, instant
 from benchmarks.fits import measure, takers
 from benchmarks.page import write_page
-from benchmarks.penalties import CASES, Case, run_one, violation
+from benchmarks.penalties import CASES, Case, judged, run_one
 from benchmarks.problems import PROBLEMS, Problem, judge, load
 
 from conftest import made
@@ -69,8 +69,8 @@ def test_the_judge_of_penalties_agrees_with_the_fit(l1_ratio: float, n_classes: 
     y = np.argmax(X @ rng.standard_normal((4, n_classes)) + rng.gumbel(size=(500, n_classes)), axis=1)
     fitted = LogisticRegression(C=0.1, l1_ratio=l1_ratio, tol=1e-10).fit(X, y)
     strength = 1 / (0.1 * 500)
-    assert violation(X, y, strength, l1_ratio, fitted.coef_, fitted.intercept_) < 1e-9
-    assert violation(X, y, strength, l1_ratio, fitted.coef_ + 0.1, fitted.intercept_) > 1e-3
+    assert judged(X, y, strength, l1_ratio, fitted.coef_, fitted.intercept_)[1] < 1e-9
+    assert judged(X, y, strength, l1_ratio, fitted.coef_ + 0.1, fitted.intercept_)[1] > 1e-3
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", y)
     case = Case(

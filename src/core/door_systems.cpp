@@ -167,6 +167,37 @@ nb::object solve_positive(nb::handle matrix, nb::handle right) {
     return found ? b.array.array : nb::none();
 }
 
+nb::object solve_scaled(nb::handle matrix, nb::handle right, double flat, double distinct) {
+    const Array a(matrix, true);
+    expect_square(a, "solve_scaled's matrix");
+    const int64_t n = a.shape(0);
+    const Right b(right, n);
+    if (b.m != 1) refuse("solve_scaled's right side has " + std::to_string(b.m) + " columns; it must have one.");
+    bool found = false;
+    work(cube(n) / 6, [&] { found = kernels().systems.solve_scaled(a.data(), n, flat, distinct, b.array.data); });
+    return found ? b.array.array : nb::none();
+}
+
+// a[i, j] unit[i] unit[j] / weight of a's upper triangle, mirrored. In squares of TILE cells, so that what is written down
+// a column stays in cache.
+nb::object mirrored(nb::handle matrix, nb::handle factors, double weight) {
+    constexpr int64_t TILE = 64;
+    const Array a(matrix, true), unit(factors, true);
+    expect_square(a, "mirrored's matrix");
+    const int64_t n = a.shape(0);
+    if (unit.size() != n) refuse("mirrored has factors of shape " + unit.shape_text() + "; it must be (" + std::to_string(n) + ",), one a row.");
+    const New found({n, n});
+    const double *from = a.data(), *by = unit.data();
+    work(8.0 * (double)n * (double)n, [&] {
+        for (int64_t top = 0; top < n; top += TILE)
+            for (int64_t left = top; left < n; left += TILE)
+                for (int64_t i = top; i < n && i < top + TILE; i++)
+                    for (int64_t j = left > i ? left : i; j < n && j < left + TILE; j++)
+                        found.data[i * n + j] = found.data[j * n + i] = from[i * n + j] * (by[i] * (by[j] / weight));
+    });
+    return found.array;
+}
+
 nb::object solve_lower(nb::handle factor, nb::handle right, bool transposed) {
     const Array lower(factor);
     expect_square(lower, "solve_lower's matrix");
@@ -237,6 +268,10 @@ void bind_systems(nb::module_& m) {
     m.def("gram", gram, nb::arg("a"), "Return `a a'`, symmetric.");
     m.def("cholesky", cholesky, nb::arg("a"), "Return the lower triangular L with `L L' = a`; None where a is not positive definite.");
     m.def("solve_positive", solve_positive, nb::arg("a"), nb::arg("b"), "Return `a^-1 b`; None where a is not positive definite.");
+    m.def("solve_scaled", solve_scaled, nb::arg("a"), nb::arg("b"), nb::arg("flat"), nb::arg("distinct"),
+          "Return `a^-1 b` by a brought to ones on its diagonal; None where it is not well positive definite.");
+    m.def("mirrored", mirrored, nb::arg("a"), nb::arg("unit"), nb::arg("weight"),
+          "Return a symmetric matrix of a's upper triangle, `a[i, j] unit[i] unit[j] / weight`.");
     m.def("solve_lower", solve_lower, nb::arg("lower"), nb::arg("b"), nb::arg("transposed") = false, "Return `lower^-1 b`, or `lower'^-1 b`.");
     m.def("invert_positive", invert_positive, nb::arg("a"), "Return a's inverse; None where a is not positive definite.");
     m.def("invert_lower", invert_lower, nb::arg("lower"), "Return the inverse of a lower triangular matrix.");

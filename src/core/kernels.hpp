@@ -63,6 +63,7 @@ struct Systems {
     // Factors U (n, n) with A = U' U, of A's upper triangle. False: A is not positive definite.
     bool (*cholesky)(const double* a, int64_t n, double* u);
     bool (*solve_positive)(const double* a, int64_t n, double* b, int64_t m);  // in the place of B (n, m)
+    bool (*solve_scaled)(const double* a, int64_t n, double flat, double distinct, double* b);
     bool (*invert_positive)(const double* a, int64_t n, double* found);
     void (*solve_triangular)(const double* u, int64_t n, bool transposed, double* b, int64_t m);
     void (*invert_triangular)(const double* u, int64_t n, double* found);

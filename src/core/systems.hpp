@@ -172,6 +172,28 @@ static bool solve_positive(const double* a, int64_t n, double* b, int64_t m) {
     return true;
 }
 
+// A^-1 b, in b's place, by A brought to ones on its diagonal. A row whose diagonal is at most `flat` has no curvature: its
+// x is 0. False where A is not positive definite, or others leave some row no more than `distinct` of its curvature.
+static bool solve_scaled(const double* a, int64_t n, double flat, double distinct, double* b) {
+    const int64_t ld = whole(n, LANES);
+    Scratch work(n * ld), unit(ld), right(ld);
+    clear(right, ld);
+    for (int64_t i = 0; i < n; i++) unit[i] = a[i * n + i] > flat ? 1.0 / __builtin_sqrt(a[i * n + i]) : 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = i; j < n; j++) work[i * ld + j] = a[i * n + j] * unit[i] * unit[j];
+        if (unit[i] == 0.0) work[i * ld + i] = 1.0;
+        right[i] = b[i] * unit[i];
+    }
+    if (!factorise(work, ld, n)) return false;
+    for (int64_t i = 0; i < n; i++)
+        if (!(work[i * ld + i] * work[i * ld + i] > distinct)) return false;
+    clear_below(work, ld, n);
+    solve_transposed(work, ld, n, right);
+    solve_upper(work, ld, n, right);
+    for (int64_t i = 0; i < n; i++) b[i] = right[i] * unit[i];
+    return true;
+}
+
 static void invert_triangular(const double* u, int64_t n, double* found) {
     const int64_t ld = whole(n, LANES);
     Scratch work(n * ld);
@@ -210,6 +232,6 @@ static void product(View a, View b, int64_t m, int64_t n, int64_t n_terms, bool 
 
 static double dot_product(const double* a, const double* b, int64_t n) { return dot(a, b, n); }
 
-constexpr Systems SYSTEMS = {dot_product, product, cholesky, solve_positive, invert_positive, solve_triangular, invert_triangular, eigen, exp_all, log_all, log1p_all};
+constexpr Systems SYSTEMS = {dot_product, product, cholesky, solve_positive, solve_scaled, invert_positive, solve_triangular, invert_triangular, eigen, exp_all, log_all, log1p_all};
 
 }  // namespace LEVEL

@@ -30,9 +30,11 @@ from zeroloop.core import (
     log,
     log1p,
     matmul,
+    mirrored,
     norm,
     solve_lower,
     solve_positive,
+    solve_scaled,
 )
 
 __all__ = [
@@ -46,11 +48,13 @@ __all__ = [
     "log",
     "log1p",
     "matmul",
+    "mirrored",
     "norm",
     "powers_of_ten",
     "softplus",
     "solve_lower",
     "solve_positive",
+    "solve_scaled",
 ]
 
 DIGITS = Context(prec=40)  # of which float64 keeps 17: rounded once

@@ -25,7 +25,7 @@ S = TypeVar("S")
 BLOCK_VALUES = 2**21
 FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1_024, 32_768
 SHIFTED_VALUES = 250_000  # of a block's numeric columns: up to here a shifted copy costs little
-FAR = 10.0  # times its range is a column from zero, that is shifted
+FAR = 30.0  # standard deviations is a column from zero, that is shifted
 
 
 def block_rows(n_columns: int) -> int:
@@ -125,13 +125,14 @@ class Block:
             centre: `(n_x,)`.
 
         """
-        if self.numeric.size > SHIFTED_VALUES or self.n_rows >= MOST_BLOCK_ROWS or not np.any(centre):
+        if self.numeric.size > SHIFTED_VALUES or self.n_rows >= MOST_BLOCK_ROWS or not centre.any():
             return self.native, centre
         held: tuple[FloatArray, core.Rows, FloatArray] | None = self.__dict__.get("shifted")
         if held is None or not (held[0] is centre or np.array_equal(held[0], centre)):
             held = centre, self.native, centre
-            low, high = np.min(self.numeric, axis=1), np.max(self.numeric, axis=1).astype(np.float64)
-            if np.any(np.abs(centre) > FAR * (high - low)):
+            weight, mean, squares = np.zeros((3, len(self.numeric)))
+            (self if self.weight is None else replace(self, weight=None)).native.moments(weight, mean, squares)
+            if np.any(np.abs(centre) > FAR * np.sqrt(squares / self.n_rows)):
                 numeric = np.subtract(self.numeric, centre[:, np.newaxis], dtype=np.float64)
                 held = centre, replace(self, numeric=numeric).native, np.zeros_like(centre)
             self.__dict__["shifted"] = held

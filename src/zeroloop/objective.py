@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -28,7 +28,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.algebra import matmul
+from zeroloop.algebra import matmul, mirrored
 from zeroloop.blocks import Block, FloatArray, Source
 from zeroloop.kernels import columns, few, statistics
 from zeroloop.kernels.few import is_small
@@ -88,7 +88,7 @@ class Penalty:
 
     def at(self, theta: FloatArray) -> float:
         """Return the penalty at theta."""
-        return float(0.5 * np.sum(self.l2 * theta * theta) + np.sum(self.l1 * np.abs(theta)))
+        return float(0.5 * (self.l2 * theta * theta).sum() + (self.l1 * np.abs(theta)).sum())
 
     def slope(self, theta: FloatArray, gradient: FloatArray) -> FloatArray:
         """Return the smallest subgradient where the smooth part has `gradient`; 0 where a bound holds theta back."""
@@ -105,6 +105,7 @@ class Evaluation:
         gradient: `(n_theta,)`, of the smooth part: loss and L2 penalty; empty below order 1.
         hessian: `(n_theta, n_theta)`, of the smooth part, symmetric; empty below order 2.
         slope: `(n_theta,)`, the smallest subgradient of the objective: `gradient` where all of it is smooth.
+        gradient_norm: `max |slope|`, what the stop is decided on.
 
     """
 
@@ -113,11 +114,11 @@ class Evaluation:
     gradient: FloatArray
     hessian: FloatArray
     slope: FloatArray
+    gradient_norm: float = field(init=False)
 
-    @property
-    def gradient_norm(self) -> float:
-        """`max |slope|`, what the stop is decided on."""
-        return float(np.max(np.abs(self.slope), initial=0.0))
+    def __post_init__(self) -> None:
+        norm = float(np.abs(self.slope).max()) if self.slope.size else 0.0
+        object.__setattr__(self, "gradient_norm", norm)
 
     def of_part(self, share: float) -> Evaluation:
         """Return what this says of all rows, where it is of a share of their weight and the others add nothing."""
@@ -184,6 +185,7 @@ class Objective:
         self.best: tuple[FloatArray, Evaluation] | None = None
         self._units = units
         self._held = np.full(source.n_coefs, np.nan) if held is None else held
+        self._held_values = None if held is None else np.nan_to_num(held)
         # A slice where it can be, which copies nothing.
         self._free = slice(None) if held is None else np.flatnonzero(np.isnan(held))
         self._unit = 1.0 / units.scale[self._free]
@@ -274,14 +276,12 @@ class Objective:
 
     def _scaled(self, upper: FloatArray, n_outputs: int, weight: float) -> FloatArray:
         """Return the free part of a sum's Hessian, given as its upper triangle, in theta's units."""
-        n = len(upper) // n_outputs
-        free = upper.reshape(n_outputs, n, n_outputs, n)[:, self._free][:, :, :, self._free]
-        size = n_outputs * self._unit.size
-        upper = free.reshape(size, size)
-        unit = np.tile(self._unit, n_outputs)
-        hessian: FloatArray = np.where(np.tri(size, dtype=bool), upper.T, upper)
-        hessian *= unit[:, np.newaxis] * (unit / weight)
-        return hessian
+        unit = self._unit
+        if n_outputs > 1 or self._held_values is not None:
+            n, size = len(upper) // n_outputs, n_outputs * unit.size
+            free = upper.reshape(n_outputs, n, n_outputs, n)[:, self._free][:, :, :, self._free]
+            upper, unit = free.reshape(size, size), np.tile(unit, n_outputs)
+        return mirrored(upper, unit, weight)
 
     def hessian_diagonal(self, theta: FloatArray) -> Diagonal:
         """Return the diagonal of the Hessian in one pass."""
@@ -418,7 +418,8 @@ class Objective:
 
     def about_centre(self, theta: FloatArray) -> FloatArray:
         """Return the coefficients about the centre, as the kernels take them, `(n_outputs, n_coefs)`."""
-        return self.direction(theta) + np.nan_to_num(self._held)
+        coef = self.direction(theta)
+        return coef if self._held_values is None else coef + self._held_values
 
     def direction(self, theta: FloatArray) -> FloatArray:
         """Return a direction in theta as one in the coefficients about the centre: 0 for those that are held."""

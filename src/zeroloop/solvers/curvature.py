@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zeroloop.algebra import cholesky, eigh, matmul, solve_lower
+from zeroloop.algebra import eigh, matmul, solve_scaled
 from zeroloop.blocks import FloatArray
 
 # Below this part of the largest curvature (or of 1, which only a penalty passes) is the rounding of a column of one
@@ -15,9 +15,14 @@ DISTINCT = 1e-10  # share of its curvature that others leave each coefficient: a
 FEWEST = 32  # so many coefficients' worth of rounding, as sums over many rows have, however few there are
 
 
+def least_curvature(diagonal: FloatArray) -> float:
+    """Return what a value of a Hessian's diagonal must be above to be more than rounding."""
+    return NO_CURVATURE * min(float(diagonal.max()) if diagonal.size else 0.0, 1.0)
+
+
 def is_curved(diagonal: FloatArray) -> NDArray[np.bool_]:
     """Return which values of a Hessian's diagonal are more than rounding."""
-    return diagonal > NO_CURVATURE * min(float(np.max(diagonal, initial=0.0)), 1.0)
+    return diagonal > least_curvature(diagonal)
 
 
 def curvatures(diagonal: FloatArray) -> FloatArray:
@@ -43,13 +48,13 @@ def shortest_step(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
     its curvature: below `n eps` of the largest. Source: Golub and Van Loan, "Matrix Computations", 4th ed., section
     5.5.
     """
+    step = solve_scaled(hessian, gradient, least_curvature(hessian.diagonal()), DISTINCT)
+    if step is not None:
+        return step
     scaled, unit = to_ones(hessian)
     right = gradient * unit
     flat = unit == 0.0
     scaled[flat, flat] = 1.0
-    lower = cholesky(scaled)
-    if lower is not None and float(np.min(np.diag(lower), initial=1.0)) ** 2 > DISTINCT:
-        return np.asarray(unit * solve_lower(lower, solve_lower(lower, right), transposed=True))
     values, vectors = eigh(scaled)
     size = float(np.max(values, initial=0.0))
     kept = values > max(len(values), FEWEST) * np.finfo(np.float64).eps * size

@@ -44,7 +44,7 @@ def newton(objective: Objective, theta: FloatArray, *, tol: float, max_iter: int
         if objective.is_met(theta, at, tol):
             return _polished(objective, Solution(theta, at, n_iter, Outcome.CONVERGED), direction)
         at_floor = only_rounding_left(at, direction, best)
-        straight = float(np.max(np.diag(at.hessian), initial=0.0)) < STRAIGHT * at.gradient_norm
+        straight = float(at.hessian.diagonal().max(initial=0.0)) < STRAIGHT * at.gradient_norm
         stop = at_floor or straight
         step = None if stop else backtrack(objective, theta, at, direction, order=2, shortest=SHORTEST)
         if step is None:
@@ -73,8 +73,8 @@ def _polished(objective: Objective, solution: Solution, direction: FloatArray) -
 
 def newton_direction(at: Evaluation) -> FloatArray:
     """Return Newton's direction `-H^-1 gradient`, 0 along what has no curvature; it points downhill."""
-    if np.all(np.isfinite(at.hessian)):
+    if np.isfinite(at.hessian).all():
         direction = -shortest_step(at.hessian, at.gradient)
-        if np.all(np.isfinite(direction)) and dot(at.gradient, direction) < 0:
+        if np.isfinite(direction).all() and dot(at.gradient, direction) < 0:
             return direction
     return -at.gradient / curvatures(np.diag(at.hessian))
