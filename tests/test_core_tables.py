@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zeroloop import core
 from zeroloop.errors import DataError
-from zeroloop.tables.columns import MOST_TABLED, looked_up, stacked, value_numbers
+from zeroloop.tables.columns import MOST_TABLED, count, looked_up, stacked, value_numbers
 
 WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 SEEDS = (11, 12, 13)
@@ -192,3 +192,33 @@ def test_numbers_are_looked_up(dtype: Any, seed: int) -> None:
         looked_up(table[:0], numbers)
     with pytest.raises(ValueError, match="found has shape"):
         core.look_up(table, numbers, np.empty(3, dtype))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_numbers_are_counted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = rng.integers(-1, rng.integers(1, 40), 2_000).astype(np.int32)
+    true = np.bincount(numbers + 1, minlength=51)
+    assert np.array_equal(count(numbers, 50), np.append(true[1:], true[0]))
+    assert np.array_equal(count(numbers[:0], 2), [0, 0, 0])
+    with pytest.raises(ValueError, match="lead out of the table"):
+        count(np.array([3], np.int32), 2)
+    with pytest.raises(ValueError, match="at least one entry"):
+        core.count(numbers, np.empty(0, np.int64))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_are_picked_by_their_hashes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hashes = rng.integers(0, 2**64, 1_000, dtype=np.uint64)
+    labels = rng.integers(0, 3, 1_000).astype(np.int32)
+    below = np.array([0, 2**51, 2**53], np.uint64)
+    picked = np.empty(1_000, np.int64)
+    n = core.pick(hashes, labels, below, picked)
+    fractions = hashes.astype(np.float64) / 2.0**64
+    assert np.array_equal(picked[:n], np.flatnonzero(fractions < np.array([0.0, 0.25, 1.0])[labels]))
+    with pytest.raises(ValueError, match="lead out of the table"):
+        core.pick(hashes, labels, below[:2], picked)
+    for bad in ((hashes, labels[1:], below, picked), (hashes, labels, below, picked[1:])):
+        with pytest.raises(ValueError, match="has shape"):
+            core.pick(*bad)

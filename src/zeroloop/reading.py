@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from zeroloop.blocks import Block, TableSource
 from zeroloop.disks import spill_folder
@@ -30,7 +31,7 @@ from zeroloop.tables.learn import MOST_CLASSES, MOST_LEVELS
 from zeroloop.tables.many_files import open_files
 from zeroloop.tables.raw import Batch, RawTable
 from zeroloop.tables.read import TableLike, open_table
-from zeroloop.tables.reservoir import Candidates, Reservoir
+from zeroloop.tables.reservoir import Reservoir
 from zeroloop.tables.roles import Roles, Rows, split_rows
 from zeroloop.tables.scan import Scan, layout_of, scan
 from zeroloop.tables.schema import Schema
@@ -231,20 +232,20 @@ def read(
     interner = Interner()
     known = frozenset[str]() if no_decimals is None else no_decimals
 
-    def one(batch: Batch) -> tuple[Scan, Draft, Draft, Candidates | None, Batch]:
+    def one(batch: Batch) -> tuple[Scan, Draft, Draft, Batch]:
         batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
         layout = layout_of(batch.rows.schema, roles)
         training, held_out = _drafts(batch, layout, rows)
         found = scan(batch.rows, batch.at, training, rows, roles, known)
-        return found, training, held_out, None if reservoir is None else reservoir.draw(training), batch
+        return found, training, held_out, batch
 
     total: Scan | None = None
     done = 0
     with closing(read_ahead(table.batches(roles.read), AHEAD)) as batches:
         # The first batch alone, for what it tells of all others.
         for some in (islice(batches, 1 if no_decimals is None else 0), batches):
-            for found, training, held_out, candidates, batch in map_in_order(one, some, beside_reading(threads)):
+            for found, training, held_out, batch in map_in_order(one, some, beside_reading(threads)):
                 if total is None:
                     total = found
                 else:
@@ -252,9 +253,9 @@ def read(
                 if len(total.target) > MOST_VALUES:  # no target: learning the schema says so, and need not wait
                     return Read(total, store, interner, reservoir)
                 training, held_out = interner.intern(training, held_out, target=roles.target)
-                if reservoir is not None and candidates is not None:
+                if reservoir is not None:
                     wanted = _rows_to_sample(total, table.n_rows)
-                    reservoir.add(training, candidates, len(interner.numbers[roles.target]), wanted)
+                    reservoir.add(training, len(interner.numbers[roles.target]), wanted)
                 _keep(store, table, training, held_out, batch.rows.num_rows)
                 done += batch.rows.num_rows
                 progress(
@@ -328,9 +329,8 @@ def reader_of(table: RawTable, roles: Roles, schema: Schema, interner: Interner)
     def encoded(batch: Batch, part: Part) -> Block:
         batch = _with_parts(batch, roles)
         rows = split_rows(batch.rows, roles, batch.first_row)
-        used = np.flatnonzero(rows.training if part == "training" else rows.held_out)
         made = replace(draft(batch.rows, layout, batch.first_row), labels=rows.labels, classes=rows.classes)
-        return finish(made.take(used), schema, None).block
+        return finish(_those(made, rows.training if part == "training" else rows.held_out), schema, None).block
 
     return Reader(
         lambda n_batches, n_rows: table.batches(roles.read, (n_batches, n_rows)),
@@ -346,9 +346,12 @@ def _with_parts(batch: Batch, roles: Roles) -> Batch:
 
 def _drafts(batch: Batch, layout: Layout, rows: Rows) -> tuple[Draft, Draft]:
     """Return the rows of a batch to train on and those held out."""
-    of_training, of_held_out = np.flatnonzero(rows.training), np.flatnonzero(rows.held_out)
     made = replace(draft(batch.rows, layout, batch.first_row), labels=rows.labels, classes=rows.classes)
-    return made.take(of_training), made.take(of_held_out)
+    return _those(made, rows.training), _those(made, rows.held_out)
+
+
+def _those(made: Draft, wanted: NDArray[np.bool_]) -> Draft:
+    return made if np.all(wanted) else made.take(np.flatnonzero(wanted))
 
 
 def _rows_to_sample(scanned: Scan, n_rows: int | None) -> int:

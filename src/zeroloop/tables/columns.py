@@ -244,6 +244,13 @@ def looked_up(table: NDArray[T], numbers: NDArray[np.int32]) -> NDArray[T]:
     return found
 
 
+def count(numbers: NDArray[np.int32], n_values: int) -> NDArray[np.int64]:
+    """Return how many rows have each number, from 0 on, and last -1, `(n_values + 1,)`."""
+    counts = np.empty(n_values + 1, np.int64)
+    core.count(numbers, counts)
+    return counts
+
+
 def value_numbers(column: pa.Array, name: str) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
     """Return a column as (index of each row's value, -1 where missing; the distinct values).
 

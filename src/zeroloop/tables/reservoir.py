@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroloop import core
 from zeroloop.blocks import SAMPLING, hash_kept, positions_of
 from zeroloop.tables.draft import Draft, join
 from zeroloop.tables.schema import Level
 
-SLACK = 1.7  # times as many rows as wanted are kept before a quarter of them go
+SLACK = 2.5  # times as many rows as wanted are kept before half of them go
 ALL = 2**53  # one above every hash
 
 
@@ -32,14 +33,6 @@ class Drawn:
     hashes: NDArray[np.uint64]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Rows of a batch that may be kept: their positions among its training rows, and their hashes."""
-
-    positions: NDArray[np.intp]
-    hashes: NDArray[np.uint64]
-
-
 class Reservoir:
     """Rows of each class whose hashes are below a limit: every sample by that hash of few enough rows is among them.
 
@@ -51,33 +44,27 @@ class Reservoir:
         self.seed = seed
         self.starts: list[int] = []  # first row of each batch with training rows, drawn or not
         self._below = np.full(8, ALL, np.uint64)  # by the number of the row's class; grows with it
-        self._highest = np.uint64(ALL)
         self._counts = np.zeros(8, np.int64)
         self._parts: list[Drawn] = []
 
-    def draw(self, training: Draft) -> Candidates:
-        """Return which of a batch's training rows may be kept; any thread may ask."""
-        first_row, n_rows = training.first_row, training.n_rows
-        hashes = hash_kept(first_row, n_rows, training.kept, self.seed + SAMPLING) >> np.uint64(11)
-        positions = np.flatnonzero(hashes < self._highest)
-        return Candidates(positions, hashes[positions])
-
-    def add(self, training: Draft, candidates: Candidates, n_classes: int, wanted: int) -> None:
+    def add(self, training: Draft, n_classes: int, wanted: int) -> None:
         """Keep some of the next batch's rows, given how many classes there are, and rows of each are wanted."""
         if training.n_rows == 0:
             return
+        assert training.labels is not None
         self.starts.append(training.first_row)
         while n_classes > self._below.size:
             self._below = np.append(self._below, np.full_like(self._below, ALL))
             self._counts = np.append(self._counts, np.zeros_like(self._counts))
-        self._highest = np.max(self._below[:n_classes])
-        positions = candidates.positions
+        hashes = hash_kept(training.first_row, training.n_rows, training.kept, self.seed + SAMPLING)
+        picked = np.empty(training.n_rows, np.int64)
+        positions = picked[: core.pick(hashes, training.labels, self._below, picked)]
         within = positions if training.kept is None else positions_of(training.kept)[positions]
-        rows, at = training.take(positions), training.first_row + within
-        self._keep(self._within(Drawn(rows, at, candidates.hashes)))
+        at = training.first_row + within
+        self._keep(Drawn(training.take(positions), at, hashes[positions] >> np.uint64(11)))
         full = self._counts > SLACK * wanted
         if np.any(full):
-            self._below[full] -= self._below[full] // np.uint64(4)
+            self._below[full] -= self._below[full] // np.uint64(2)
             parts, self._parts = self._parts, []
             self._counts[:] = 0
             for part in parts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,20 +55,30 @@ def index_columns(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name in named or INDEX_NAME.match(name)]
 
 
-def counted_offsets(values: NDArray[np.floating], rows: NDArray[np.int64]) -> frozenset[float]:
-    """Return by how much numbers differ from their rows' indices, if they may count the rows of a few files; else none.
+def counted_offsets(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[frozenset[float]]:
+    """Return of each column by how much it differs from the rows' indices, if it may count the rows of a few files.
 
     Args:
-        values: `(n,)`.
-        rows: `(n,)`, their indices in the table.
+        columns: `(columns, n)`.
+        rows: `(n,)`, the rows' indices in the table.
+
+    Returns:
+        Of other columns none.
 
     """
-    for some in (slice(GLANCE), slice(None)):  # most columns are told by a glance
-        offsets = values[some] - rows[some]
-        steps = np.flatnonzero(offsets[1:] != offsets[:-1])
-        if len(steps) * FEWEST_COUNTED > len(offsets) + FEWEST_COUNTED:
-            return frozenset()
-    return frozenset(offsets[np.append(0, steps + 1)].tolist())
+    offsets = columns[:, :GLANCE] - rows[:GLANCE]
+    n_steps = np.count_nonzero(offsets[:, 1:] != offsets[:, :-1], axis=1)
+    found = [frozenset[float]()] * len(columns)
+    for j in np.flatnonzero(_may_count(n_steps, offsets.shape[1])).tolist():  # most columns are told by that glance
+        of_all = columns[j] - rows
+        steps = np.flatnonzero(of_all[1:] != of_all[:-1])
+        if _may_count(steps.size, rows.size):
+            found[j] = frozenset(of_all[np.append(0, steps + 1)].tolist())
+    return found
+
+
+def _may_count(n_steps: Any, n_rows: int) -> Any:
+    return n_steps * FEWEST_COUNTED <= n_rows + FEWEST_COUNTED
 
 
 def offsets_of_both(a: frozenset[float] | None, b: frozenset[float] | None) -> frozenset[float] | None:

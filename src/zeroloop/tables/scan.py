@@ -16,7 +16,7 @@ from zeroloop.errors import DataError
 from zeroloop.kernels import statistics
 from zeroloop.kernels.totals import Described
 from zeroloop.sparse import Sparse
-from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, decimal_places, kind_of, present
+from zeroloop.tables.columns import NOT_DECIMAL, as_decimals, count, decimal_places, kind_of, present
 from zeroloop.tables.date_types import in_words
 from zeroloop.tables.draft import Draft, Layout
 from zeroloop.tables.identifiers import REPEATED, WholeNumbers, whole_numbers
@@ -261,27 +261,27 @@ def scan(
     """
     n, weight = training.n_rows, training.weight
     types = {name: batch.schema.field(name).type for name in roles.features}
-    columns = {name: ColumnScan(types=frozenset([types[name]]), n_missing=n) for name in roles.features}
+    found_of = {}
     values, decimals = _as_meant(training, no_decimals)
     # By the batch's shape alone, as `statistics` has it, so that the same table gives the same bits.
     described = statistics.describe(values, weight)
     numbers = dict(zip(training.names, described, strict=True))
     missing = {}
-    places = training.places()
+    counted = counted_offsets(values, training.places()) if n > 0 else [None] * len(numbers)
     for j, (name, found) in enumerate(numbers.items()):
         missing[name] = float(n - found.n)
         if found.n < n and weight is not None:
             missing[name] = float(np.sum(weight[np.isnan(values[j])]))
-        columns[name] = ColumnScan(
+        found_of[name] = ColumnScan(
             types=frozenset([types[name]]),
             n_missing=n - found.n,
             decimals=decimals[j],
-            counted=counted_offsets(values[j], places) if n > 0 else None,
+            counted=counted[j],
             whole=whole_numbers(values[j]) if pa.types.is_integer(types[name]) else REPEATED,
         )
     for k, name in enumerate(training.coded):
         levels = _count(training.codes[k], training.values[k])
-        columns[name] = ColumnScan(
+        found_of[name] = ColumnScan(
             types=frozenset([types[name]]),
             n_missing=n - levels.total(),
             levels=levels,
@@ -290,8 +290,11 @@ def scan(
     sparse = {}
     if training.sparse is not None:
         name = next(name for name in roles.features if kind_of(types[name]) == "sparse")
-        columns[name] = ColumnScan(types=frozenset([types[name]]), n_missing=0)
+        found_of[name] = ColumnScan(types=frozenset([types[name]]), n_missing=0)
         sparse[name] = _scan_sparse(training.sparse, weight)
+    columns = {
+        name: found_of.get(name) or ColumnScan(types=frozenset([types[name]]), n_missing=n) for name in roles.features
+    }
     if roles.missing == "error":
         _check_no_gap(batch, rows, roles, columns, training.first_row)
     target = _count(rows.labels, rows.classes)
@@ -303,7 +306,7 @@ def scan(
     )
     measured: Tree[Measured] = Tree()
     measured.add(at, Measured(numbers, missing, sparse, classes))
-    n_held_out = int(np.sum(rows.held_out))
+    n_held_out = int(np.count_nonzero(rows.held_out))
     return Scan(
         columns=columns,
         target=target,
@@ -311,8 +314,8 @@ def scan(
         class_rows=class_rows,
         n_training=n,
         n_held_out=n_held_out,
-        n_no_target=int(np.sum(rows.no_target)),
-        n_incomplete=int(np.sum(rows.incomplete)),
+        n_no_target=int(np.count_nonzero(rows.no_target)),
+        n_incomplete=int(np.count_nonzero(rows.incomplete)),
         gaps=Counter(rows.gaps),
         n_batches=(int(n > 0), int(n_held_out > 0)),
         measured=measured,
@@ -373,7 +376,7 @@ def _weigh(codes: NDArray[np.int32], values: Sequence[Level], weight: FloatArray
 
 
 def _count(codes: NDArray[np.int32], values: Sequence[Level]) -> Counter[Level]:
-    counts = np.bincount(codes + 1, minlength=len(values) + 1)[1:]  # without those that are missing
+    counts = count(codes, len(values))[:-1]  # without those that are missing
     found = {value: n for value, n in zip(values, counts.tolist(), strict=True) if n > 0}
     if len(found) == np.count_nonzero(counts):
         return Counter(found)
