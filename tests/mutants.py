@@ -258,9 +258,9 @@ OPENED: dict[str, dict[str, Callable[[Path], Any]]] = {
 def attack(kind: str, first: int, count: int) -> int:
     """Try mutants of a file; return how many of them end in a result."""
     import zeroloop
-    from zeroloop.tables import workbooks
+    from zeroloop.tables import children
 
-    workbooks.SECONDS = 2  # some damaged ones are never done
+    children.SECONDS = 2  # some damaged ones are never done
     suffix, make = FILES[kind]
     content = make()
     target = "label" if "libsvm" in kind else "y"

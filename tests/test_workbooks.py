@@ -25,7 +25,7 @@ from test_pipes import through  # noqa: F401  a fixture
 from zeroloop.cli import app
 from zeroloop.errors import BadFileError, CheckpointError, ZeroloopWarning
 from zeroloop.report.provenance import command_of
-from zeroloop.tables import workbooks
+from zeroloop.tables import children
 
 Rows = Sequence[Sequence[Any]]
 CsvOptions = zeroloop.CsvOptions
@@ -336,10 +336,10 @@ def swollen(declared: bool) -> bytes:
     """Return a workbook that unpacks to more than it may, and says so or not."""
     members = members_of(as_xlsx({"t": [["y", "x"], [1, 2]]}))
     sheet = members.pop("xl/worksheets/sheet1.xml")
-    content = archive(members | {"xl/worksheets/sheet1.xml": sheet + b" " * (workbooks.LEAST_MEMORY // 2)})
+    content = archive(members | {"xl/worksheets/sheet1.xml": sheet + b" " * (children.LEAST_MEMORY // 2)})
     if declared:
         return content
-    size = (len(sheet) + workbooks.LEAST_MEMORY // 2).to_bytes(4, "little")
+    size = (len(sheet) + children.LEAST_MEMORY // 2).to_bytes(4, "little")
     assert content.count(size) == 2
     return content.replace(size, len(sheet).to_bytes(4, "little"))
 
@@ -361,7 +361,7 @@ def swollen(declared: bool) -> bytes:
 def test_what_is_no_table_is_said(
     make: Callable[[], bytes], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbooks, "LEAST_MEMORY", 2**25 if "33,554" in message else 2**27)
+    monkeypatch.setattr(children, "LEAST_MEMORY", 2**25 if "33,554" in message else 2**27)
     path = tmp_path / "t.xlsx"
     path.write_bytes(make())
     with pytest.raises(BadFileError, match=message) as caught:
@@ -371,12 +371,15 @@ def test_what_is_no_table_is_said(
 
 
 def test_a_workbook_that_is_never_done_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "SECONDS", 1)
+    monkeypatch.setattr(children, "SECONDS", 1)
     path, endless = tmp_path / "t.xlsx", tmp_path / "endless.py"
     path.write_bytes(as_xlsx({"t": rows_of(plain(50))}))
-    source = Path(workbooks.READER).read_text()
-    endless.write_text(source.replace("    rows = table_rows", "    while True: pass\n        rows = table_rows"))
-    monkeypatch.setattr(workbooks, "READER", str(endless))
-    assert "while True" in endless.read_text()
+    endless.write_text("while True: pass")
+    limited = tmp_path / "limited.py"
+    limited.write_text(
+        Path(children.__file__).with_name("limited.py").read_text().replace("sys.argv.pop()", repr(str(endless)))
+    )
+    assert "endless" in limited.read_text()
+    monkeypatch.setattr(children, "LIMITED", str(limited))
     with pytest.raises(BadFileError, match="was not read in 1 seconds of computing, and is damaged"):
         zeroloop.train(path, "y")

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from zeroloop.blocks import block_rows
 from zeroloop.errors import BadFileError
+from zeroloop.tables.children import decoding
 from zeroloop.tables.files import File
 
 PARQUET_BLOCKS = 4  # decoded at once: of fewer, more would lie in two pieces and be copied
@@ -120,16 +121,18 @@ def orc_schema(file: File) -> Columns:
 
 
 def orc_rows(file: File, columns: Sequence[str]) -> Rows:
-    """Yield an ORC file's rows, a stripe at a time."""
-    with file.open() as source:
-        found = _orc(source)
-        done = 0
-        for i in range(found.nstripes):
-            batch = found.read_stripe(i, columns=list(columns))
-            if set(batch.schema.names) != set(columns):  # a name with a point may also be that of a field in another
-                batch = found.read_stripe(i)
-            yield done, valid(batch.select(list(columns))), file.size * (i + 1) // found.nstripes
-            done += batch.num_rows
+    """Yield an ORC file's rows, a stripe at a time, decoded in another process."""
+    with decoding(
+        file, "stripes.py", what="file", instead="copy it again, or write it as Parquet", columns=list(columns)
+    ) as child:
+        stripes = child.said.get("stripes", 0)
+        if stripes == 0:
+            return
+        with pa.ipc.open_stream(child.output) as reader:
+            done = 0
+            for i, batch in enumerate(reader):
+                yield done, valid(batch), file.size * (i + 1) // stripes
+                done += batch.num_rows
 
 
 def _orc(source: pa.NativeFile) -> Any:

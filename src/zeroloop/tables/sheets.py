@@ -1,9 +1,9 @@
 """A sheet of a workbook as text, tabs between values: a program of its own, which `zeroloop.tables.workbooks` runs.
 
 What reads workbooks (calamine) takes the memory that a file asks for, and damaged files of Excel's old format end the
-process or are never done. Here the first is an error, the second has a limit, and neither harms whoever asked.
+process or are never done.
 
-The workbook comes on standard input. A line of JSON goes to standard output, with what is wrong or what there is to
+The workbook is standard input. A line of JSON goes to standard output, with what is wrong or what there is to
 say, and then the sheet. Rows and columns without a value are left out; error values are missing.
 """
 
@@ -17,7 +17,6 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -36,7 +35,6 @@ class SheetError(Exception):
 def main() -> None:
     """Read a workbook from standard input, write a sheet to standard output."""
     asked = json.loads(sys.argv[1])
-    _limit(asked["memory"], asked["seconds"])
     out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="", write_through=False)
     found: dict[str, Any] = {}
     first: list[str] | None = None
@@ -63,17 +61,6 @@ def main() -> None:
         for row in rows:
             write(row)
     out.flush()
-
-
-def _limit(memory: int, seconds: int) -> None:
-    with suppress(ImportError):  # Windows
-        import resource
-
-        for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
-            _, hard = resource.getrlimit(what)
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            with suppress(ValueError, OSError):
-                resource.setrlimit(what, (most, hard))
 
 
 def check_archive(content: bytes, memory: int) -> None:
