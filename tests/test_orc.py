@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from command_line import run_apart
-from mutants import FILES, damaged
 from pyarrow import orc
 
 import zeroloop
+from command_line import run_apart
+from mutants import FILES, damaged
 from zeroloop.errors import BadFileError
 from zeroloop.tables import children
 from zeroloop.tables.columnar import orc_rows
@@ -83,25 +83,32 @@ def test_no_process_outlives_its_reader(tmp_path: Path) -> None:
     rows = orc_rows(file, ["x"])
     next(rows)
     rows.close()  # type: ignore[attr-defined]
+    rows = orc_rows(file, ["x"])
+    next(rows)
     with pytest.raises(ZeroDivisionError):
-        for _ in orc_rows(file, ["x"]):
-            _ = 1 / 0
+        rows.throw(ZeroDivisionError)  # type: ignore[attr-defined]
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+AFTER_A_STRIPE = "        out.flush()\n"
 
 
 @pytest.mark.parametrize(
     ("replace", "message"),
     [
-        (replaced(own(lambda s: s.replace("        out.flush()\n", "        out.flush(); import os; os.kill(os.getpid(), 11)\n"))), "signal 11"),
-        (replaced(own(lambda s: s.replace("        out.flush()\n", "        out.flush(); raise OSError('bad stripe')\n"))), "bad stripe"),
+        (
+            replaced(own(lambda s: s.replace(AFTER_A_STRIPE, "        out.flush(); __import__('os').abort()\n"))),
+            "signal 6",
+        ),
+        (replaced(own(lambda s: s.replace(AFTER_A_STRIPE, "        out.flush(); raise OSError('bad')\n"))), "bad"),
         (replaced("import os; os.abort()"), "signal 6"),
-        (replaced("while True: pass"), "not read in 1 seconds of computing"),
+        (replaced("while True: pass"), "seconds of computing, and is damaged"),
         (replaced("bytes(2**33)"), "takes more than the 268,435,456 bytes"),
         (replaced("print('{\"stripes\": 3}'); print('nonsense')"), "damaged"),
         (replaced("print('{\"stripes\": 3}')"), "damaged"),
     ],
-)  # fmt: skip
+)
 def test_how_a_decoder_ends_is_said(
     replace: Callable[[pytest.MonkeyPatch, Path], None], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +137,7 @@ def test_a_file_that_ends_its_decoder_ends_no_command(tmp_path: Path) -> None:
 def test_a_file_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.orc"
     written(path, 0)
-    with pytest.raises(zeroloop.ZeroloopError, match="no rows|without rows|has no"):
+    with pytest.raises(zeroloop.ZeroloopError, match="rows"):
         zeroloop.train(path, "y")
 
 
