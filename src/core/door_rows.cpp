@@ -1,6 +1,4 @@
 // The door to the statistics of a block, and of raw columns and rows.
-#include <cmath>
-
 #include "door.hpp"
 
 namespace {
@@ -85,13 +83,15 @@ void take_labels(Held& held) {
     if (held.y) {
         expect(*held.y, "y", {rows.n_rows});
         rows.y = held.y->data();
-        float largest = 0.0f;
+        int32_t largest = 0;
         bool whole = true;
         for (int64_t i = 0; i < rows.n_rows; i++) {
-            whole &= rows.y[i] >= 0.0f && rows.y[i] < 16777216.0f && rows.y[i] == std::floor(rows.y[i]);
-            largest = largest < rows.y[i] ? rows.y[i] : largest;
+            const float within = rows.y[i] >= 0.0f && rows.y[i] < 16777216.0f ? rows.y[i] : 0.5f;
+            const int32_t label = static_cast<int32_t>(within);  // floor is a call for each value
+            whole &= within == static_cast<float>(label);
+            largest = largest < label ? label : largest;
         }
-        held.most_label = whole ? (int64_t)largest : -1;
+        held.most_label = whole ? largest : -1;
     }
     if (held.weight) {
         expect(*held.weight, "weight", {rows.n_rows});

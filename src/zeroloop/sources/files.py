@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 Part = Literal["training", "held_out"]
 View = Callable[[Block], Block]
-UNDER_WAY = 10  # blocks: read ahead, being encoded, kept to sample from; they come out of the budget too
-AHEAD = 2  # batches read before they are wanted, beside those that are being swept
+UNDER_WAY = 12  # blocks: read ahead, being encoded, kept to sample from; they come out of the budget too
+AHEAD = 4  # batches read before they are wanted: as many as Parquet's are decoded at once, which need not wait for them
 
 
 @dataclass(frozen=True, slots=True)
