@@ -137,7 +137,7 @@ def test_a_file_that_ends_its_decoder_ends_no_command(tmp_path: Path) -> None:
 def test_a_file_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.orc"
     written(path, 0)
-    with pytest.raises(zeroloop.ZeroloopError, match="rows"):
+    with pytest.raises(zeroloop.ZeroloopError, match="no value in any row"):
         zeroloop.train(path, "y")
 
 
