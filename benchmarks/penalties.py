@@ -231,10 +231,24 @@ def judged(X: Any, y: NDArray[Any], strength: float, l1_ratio: float, coef: Any,
     return float(loss + penalty), violation
 
 
+def saved(X: Any, y: NDArray[Any], folder: str) -> None:
+    """Write arrays, so that each contestant's process need not make them again."""
+    if sp.issparse(X):
+        sp.save_npz(f"{folder}/X.npz", X, compressed=False)
+    else:
+        np.save(f"{folder}/X.npy", X)
+    np.save(f"{folder}/y.npy", y)
+
+
+def saved_arrays(folder: Path) -> tuple[Any, NDArray[Any]]:
+    """Return the arrays that were written."""
+    sparse = (folder / "X.npz").exists()
+    return sp.load_npz(folder / "X.npz").tocsr() if sparse else np.load(folder / "X.npy"), np.load(folder / "y.npy")
+
+
 def run_one(case: Case, peer: str, folder: Path) -> Found:
     """Fit, twice where that is quick, judge, and return what was found."""
-    X = sp.load_npz(folder / "X.npz").tocsr() if (folder / "X.npz").exists() else np.load(folder / "X.npy")
-    y = np.load(folder / "y.npy")
+    X, y = saved_arrays(folder)
     taken: list[float] = []
     while not taken or (len(taken) < 3 and sum(taken) < 15):
         start = time.perf_counter()
@@ -260,13 +274,7 @@ def compare(name: str) -> list[Found]:
     """Return a row for each contestant of a case."""
     case, rows = CASES[name], []
     with tempfile.TemporaryDirectory() as folder:
-        X, y = case.make()
-        if sp.issparse(X):
-            sp.save_npz(f"{folder}/X.npz", X, compressed=False)
-        else:
-            np.save(f"{folder}/X.npy", X)
-        np.save(f"{folder}/y.npy", y)
-        del X
+        saved(*case.make(), folder)
         for peer in case.peers:
             print(f"{name}: {peer} ...", flush=True)
             rows.append({"case": name, "peer": peer, "wanted": case.wanted} | _process(name, peer, folder))
