@@ -142,10 +142,10 @@ void stack(nb::tuple batch, const Stacked& found, const Out<int64_t>& n_missing,
 
 // What follows takes some ten microseconds a batch, less than giving Python's lock away and having it back.
 
-// Number the values (n,) by size, the least from 0, where they are fewer than `most` apart; how many there are of each from
-// `low` on. Of values further apart nothing.
+// Number the values (n,) by size, the least from 0, where they are fewer than `most` apart; which there are, from `low` on.
+// Of values further apart nothing.
 template <class T>
-bool number(const T* values, int64_t n, int64_t most, int32_t* codes, T& low, std::vector<int64_t>& counts) {
+bool number(const T* values, int64_t n, int64_t most, int32_t* codes, T& low, std::vector<uint8_t>& met) {
     T high = low = values[0];
     for (int64_t i = 1; i < n; i++) {
         low = values[i] < low ? values[i] : low;
@@ -153,12 +153,12 @@ bool number(const T* values, int64_t n, int64_t most, int32_t* codes, T& low, st
     }
     const uint64_t apart = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
     if (apart >= static_cast<uint64_t>(most)) return false;
-    counts.assign(apart + 1, 0);
+    met.assign(apart + 1, 0);
     const auto place = [&](T value) { return static_cast<uint64_t>(value) - static_cast<uint64_t>(low); };
-    for (int64_t i = 0; i < n; i++) counts[place(values[i])]++;
+    for (int64_t i = 0; i < n; i++) met[place(values[i])] = 1;
     std::vector<int32_t> numbers(apart + 1);
     int32_t next = 0;
-    for (size_t k = 0; k <= apart; k++) numbers[k] = counts[k] > 0 ? next++ : -1;
+    for (size_t k = 0; k <= apart; k++) numbers[k] = met[k] ? next++ : -1;
     for (int64_t i = 0; i < n; i++) codes[i] = numbers[place(values[i])];
     return true;
 }
@@ -166,11 +166,11 @@ bool number(const T* values, int64_t n, int64_t most, int32_t* codes, T& low, st
 template <class T>
 nb::object numbered(const Read& values, int64_t most, const Out<int32_t>& codes) {
     T low;
-    std::vector<int64_t> counts;
-    if (!number(static_cast<const T*>(values.data()), (int64_t)values.size(), most, codes.data(), low, counts)) return nb::none();
+    std::vector<uint8_t> here;
+    if (!number(static_cast<const T*>(values.data()), (int64_t)values.size(), most, codes.data(), low, here)) return nb::none();
     nb::list met;
-    for (size_t k = 0; k < counts.size(); k++)
-        if (counts[k] > 0) met.append(nb::int_(static_cast<T>(static_cast<uint64_t>(low) + k)));
+    for (size_t k = 0; k < here.size(); k++)
+        if (here[k]) met.append(nb::int_(static_cast<T>(static_cast<uint64_t>(low) + k)));
     return nb::tuple(met);
 }
 
