@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ PRIVATE = "calls a private function of scikit-learn's"
 WARNING = "asks for a warning of an option that scikit-learn is about to change or remove"
 LIBLINEAR = "of liblinear's limits, which no solver here has"
 ARRAY_API = "arrays of other libraries are computed with NumPy, and so are attributes and predictions NumPy's"
-CALLBACKS = "scikit-learn's callbacks, new and experimental, are not offered; `verbose` prints each pass"
+STEPS = "counts a callback's tasks by steps; here each pass over the rows is one"
+EVERY_SOLVER = "asks for a warning of solvers without callbacks; all have them"
 
 NOT_APPLICABLE = {
     "test_check_solver_option": "asks for errors of solvers that cannot do L1 or several classes; ours can",
@@ -38,9 +40,8 @@ NOT_APPLICABLE = {
     "test_logistic_cv_multinomial_score": PRIVATE,
     "test_logistic_regression_array_api_compliance": ARRAY_API,
     "test_logistic_regression_array_api_warm_start": ARRAY_API,
-    "test_logistic_regression_callback_fitted_estimator": CALLBACKS,
-    "test_logistic_regression_callback_support": CALLBACKS,
-    "test_logistic_regression_callback_support_warning": CALLBACKS,
+    "test_logistic_regression_callback_support": STEPS,
+    "test_logistic_regression_callback_support_warning": EVERY_SOLVER,
     "test_logisticregression_liblinear_sample_weight": "asks for liblinear's dual form",
     "test_logisticregression_warns_with_n_jobs": "n_jobs has an effect here: the number of threads",
     "test_logisticregressioncv_warns_with_use_legacy_attributes": WARNING,
@@ -55,18 +56,30 @@ NOT_APPLICABLE = {
     "test_zero_max_iter": "a fit takes at least one step",
 }
 
+# Of a test above, the cases that apply all the same.
+APPLICABLE: dict[str, Callable[..., bool]] = {
+    "test_dtype_match": lambda solver, **_: solver == "liblinear",
+    "test_large_sparse_matrix": lambda solver, **_: solver not in ("liblinear", "sag", "saga"),
+    "test_logisticregression_liblinear_sample_weight": lambda params, **_: not params.get("dual"),
+}
+
 with pytest.MonkeyPatch.context() as patch:
     for name in NAMES:
         patch.setattr(sklearn.linear_model, name, getattr(zeroloop, name))
     sys.modules.pop(MODULE, None)
     module = importlib.import_module(MODULE)
 
-for name, value in vars(module).items():
-    if name.startswith("test_"):
-        reason = NOT_APPLICABLE.get(name)
-        globals()[name] = pytest.mark.xfail(reason=reason, strict=False)(value) if reason else value
+globals().update({name: value for name, value in vars(module).items() if name.startswith("test_")})
 
 pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(autouse=True)
+def _not_applicable(request: pytest.FixtureRequest) -> None:
+    name = request.function.__name__
+    applicable = APPLICABLE.get(name)
+    if name in NOT_APPLICABLE and not (applicable and applicable(**request.node.callspec.params)):
+        request.applymarker(pytest.mark.xfail(reason=NOT_APPLICABLE[name], strict=True))
 
 
 @pytest.fixture

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 from zeroloop.blocks import FloatArray
 from zeroloop.objective import Lowest
-
-try:
-    from sklearn.callback import CallbackSupportMixin
-    from sklearn.callback import with_callbacks as managed
-except ImportError:  # an older scikit-learn: nothing is told, and there is no `set_callbacks`
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Of an estimator without callbacks."""
-
-    managed = None
-
-__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +18,27 @@ Fitted = Callable[[FloatArray], dict[str, Any]]
 
 def with_callbacks(method: F) -> F:
     """Return an estimator's `fit` that ends what callbacks have begun, also where it fails."""
-    return method if managed is None else managed(method)
+
+    @wraps(method)
+    def fit(*args: Any, **kwargs: Any) -> Any:
+        return _managed(method, are_there())(*args, **kwargs)
+
+    return cast("F", fit)
+
+
+def are_there() -> bool:
+    """Return whether there may be callbacks: whoever sets one has scikit-learn's module of them."""
+    return "sklearn.callback" in sys.modules
+
+
+@lru_cache
+def _managed(method: Callable[..., Any], callbacks: bool) -> Callable[..., Any]:
+    """Return what runs a fit: as many calls deep with callbacks as without, for the warnings of a fit."""
+    if callbacks:
+        from sklearn.callback import with_callbacks as managed
+
+        return cast("Callable[..., Any]", managed(method))
+    return lambda *args, **kwargs: method(*args, **kwargs)
 
 
 class FitTask:
@@ -56,7 +66,7 @@ class FitTask:
     ) -> None:
         self._task: Any = None
         self._pass: Any = None
-        if not hasattr(estimator, "_init_callback_context"):
+        if not (are_there() and hasattr(estimator, "_init_callback_context")):
             return
         weights = None if sample_weight is None else {"sample_weight": sample_weight}
         self._given = {"estimator": estimator, "X": X, "y": y, "metadata": weights}

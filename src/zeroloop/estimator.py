@@ -9,16 +9,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zeroloop.algebra import exp, log, softplus
-from zeroloop.arrays import as_numpy, assert_finite, is_sparse, prepare, source_of
+from zeroloop.arrays import are_labels, assert_finite, is_sparse, prepare, rows_of, source_of
 from zeroloop.blocks import Block, FloatArray
-from zeroloop.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from zeroloop.callbacks import FitTask, with_callbacks
 from zeroloop.errors import OptionError, ZeroloopWarning, dask_extra
 from zeroloop.estimates import blurred
 from zeroloop.fit import Options, Shape, plain_shape
@@ -26,8 +21,9 @@ from zeroloop.grid import numbers_of
 from zeroloop.inference.unpenalised import SEPARATED, Checked, fit_checked
 from zeroloop.kernels import statistics
 from zeroloop.objective import Evaluation, Lowest, Units
-from zeroloop.parameters import OF_ONE, SOLVERS, threads_of
+from zeroloop.parameters import SOLVERS, are_plain, threads_of
 from zeroloop.plain_text import number_of
+from zeroloop.sklearn_bases import SklearnBases, importing
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import thread_count
 from zeroloop.tables.dask_data import is_dask
@@ -35,7 +31,16 @@ from zeroloop.tables.dask_data import is_dask
 FARTHEST_START = 1e100  # of a coefficient: where sums of squares still have room
 
 
-class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class _Constraints:
+    """What each parameter may be, in scikit-learn's words, which are imported when they are asked for."""
+
+    def __get__(self, instance: Any, owner: type) -> dict[str, Any]:
+        with importing():
+            from zeroloop.constraints import OF_ONE
+        return OF_ONE
+
+
+class LogisticRegression(SklearnBases):
     """Logistic regression with scikit-learn's interface and objective.
 
     Minimises `C * sum(sample_weight * log loss) + l1_ratio ||coef||_1 + (1 - l1_ratio) / 2 ||coef||^2`, the intercept
@@ -126,7 +131,7 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     intercept_: FloatArray
     classes_: NDArray[Any]
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = OF_ONE
+    _parameter_constraints: ClassVar[Any] = _Constraints()
     # In a notebook an estimator shows help to its parameters only beside a link to a page: that of the class whose
     # interface this is.
     _doc_link_module = "zeroloop"
@@ -231,17 +236,18 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._say_how_it_ended(checked, prepared.units)
         return self
 
-    def _say_how_it_ended(self, checked: Checked, units: Units, stacklevel: int = 3) -> None:
+    def _say_how_it_ended(self, checked: Checked, units: Units, stacklevel: int = 5) -> None:
         """Set what tells how a fit ended, and warn where it has not at an optimum."""
         result = checked.fit
         self.converged_ = result.converged
         self.separated_ = checked.separated
         self.loss_ = result.loss
         self.gradient_norm_ = result.worst.last.gradient_norm
-        if checked.separated:
-            warnings.warn(SEPARATED, ConvergenceWarning, stacklevel=stacklevel)
-        elif not result.converged:
-            warnings.warn(result.not_converged(self.tol), ConvergenceWarning, stacklevel=stacklevel)
+        if checked.separated or not result.converged:
+            with importing():
+                from sklearn.exceptions import ConvergenceWarning
+            sentence = SEPARATED if checked.separated else result.not_converged(self.tol)
+            warnings.warn(sentence, ConvergenceWarning, stacklevel=stacklevel)
         for sentence in blurred(result.coef, units.centre, units.scale):
             warnings.warn(sentence, ZeroloopWarning, stacklevel=stacklevel)
 
@@ -257,6 +263,15 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         best = np.argmax(z, axis=1) if z.ndim > 1 else (z > 0).astype(np.intp)
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy on rows `X` and labels `y`: scikit-learn's `accuracy_score`."""
+        predicted = self.predict(X)
+        if sample_weight is None and are_labels(y, predicted):
+            return float(np.mean(predicted == y))
+        with importing():
+            from sklearn.metrics import accuracy_score
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class, `(m, n_classes)`."""
@@ -277,20 +292,22 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _lazily(self, method: str, X: Any) -> Any:
         """Return what a method makes of a Dask array or frame: a Dask array, computed when it is asked for."""
-        check_is_fitted(self)
+        self._check_fitted()
         with dask_extra():
             from zeroloop.cluster.arrays import on_each_block
         return on_each_block(self, method, X)
 
     def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, which an L1 penalty makes small; prediction takes either."""
-        check_is_fitted(self)
+        self._check_fitted()
+        from scipy import sparse
+
         self.coef_ = sparse.csr_matrix(self._dense_coef())
         return self
 
     def densify(self) -> Self:
         """Store `coef_` as an array again."""
-        check_is_fitted(self)
+        self._check_fitted()
         self.coef_ = self._dense_coef()
         return self
 
@@ -314,9 +331,9 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         """
         # Only when it is asked for: what it takes of scikit-learn is a tenth of the import of an estimator.
-        from zeroloop.as_sklearn import classifier, parameters_of
-
-        check_is_fitted(self)
+        with importing():
+            from zeroloop.as_sklearn import classifier, parameters_of
+        self._check_fitted()
         C, l1_ratio = self._penalty()
         coef = self._dense_coef()
         return classifier(
@@ -339,7 +356,8 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _options(self) -> Options:
         """Return the options, once all parameters are checked."""
-        self._validate_params()
+        if type(self) is not LogisticRegression or not are_plain(vars(self)):  # a subclass may have others
+            self._validate_params()
         C, l1_ratio = self.C, self.l1_ratio
         if self.penalty != "deprecated":
             C, l1_ratio = _from_penalty(self.penalty, C, l1_ratio)
@@ -377,7 +395,20 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return replace(shape)  # checks it
 
     def _seed(self) -> int:
-        return 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
+        if self.random_state is None:
+            return 0
+        if type(self.random_state) is int:
+            return int(np.random.RandomState(self.random_state).randint(2**31))
+        with importing():
+            from sklearn.utils import check_random_state
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _check_fitted(self) -> None:
+        """Raise NotFittedError before `fit`."""
+        if type(self) is not LogisticRegression or "coef_" not in vars(self):  # a subclass may see to it otherwise
+            with importing():
+                from sklearn.utils.validation import check_is_fitted
+            check_is_fitted(self)
 
     def _start(self, n_classes: int, n_features: int) -> FloatArray | None:
         if not self.warm_start or not hasattr(self, "coef_"):
@@ -394,16 +425,8 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _scored(self, X: Any, probability: bool = False) -> FloatArray:
         """Return the predictor, `(m,)` or `(m, n_classes)`, or the probabilities `(m, n_classes)`, in one pass."""
-        check_is_fitted(self)
-        with as_numpy():
-            X = validate_data(
-                self,
-                X,
-                dtype=[np.float64, np.float32],
-                accept_sparse=["csr", "csc"],
-                ensure_all_finite=False,
-                reset=False,
-            )
+        self._check_fitted()
+        X = rows_of(self, X)
         coef = self._dense_coef()
         coef = np.column_stack([np.broadcast_to(self.intercept_, len(coef)), coef]).astype(np.float64)
         source = source_of(X, threads=self._threads())
@@ -435,7 +458,7 @@ class LogisticRegression(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
 def _from_penalty(penalty: str | None, C: float, l1_ratio: float | None) -> tuple[float, float | None]:
     """Return (C, l1_ratio) of scikit-learn's old `penalty`."""
-    warnings.warn("penalty is deprecated; use l1_ratio, and C=np.inf for no penalty.", FutureWarning, stacklevel=4)
+    warnings.warn("penalty is deprecated; use l1_ratio, and C=np.inf for no penalty.", FutureWarning, stacklevel=6)
     if penalty is None:
         return np.inf, 0.0
     if penalty in ("l1", "l2"):

@@ -10,13 +10,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
-from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from zeroloop.algebra import powers_of_ten
 from zeroloop.arrays import PreparedArrays, prepare
@@ -26,9 +19,20 @@ from zeroloop.errors import OptionError
 from zeroloop.estimator import LogisticRegression
 from zeroloop.grid import Grid, checked, choose, fit_grid, numbers_of
 from zeroloop.inference.unpenalised import SEPARATED, check, fit_checked
-from zeroloop.parameters import OF_MANY
 from zeroloop.scorers import accuracies, of_classes, score_with
+from zeroloop.sklearn_bases import importing
 from zeroloop.sources.together import Together
+
+with importing():
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import get_scorer, get_scorer_names
+    from sklearn.model_selection import check_cv
+    from sklearn.utils import _safe_indexing
+    from sklearn.utils._param_validation import StrOptions
+    from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, _routing_enabled, process_routing
+    from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+    from zeroloop.constraints import OF_MANY
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -272,7 +276,7 @@ class LogisticRegressionCV(LogisticRegression):
         if unfinished:
             message = f"{len(unfinished)} of {len(found) * Cs.size} fits to folds are not converged; the worst: "
             worst = max(unfinished, key=lambda one: one.worst.last.gradient_norm)
-            warnings.warn(message + worst.not_converged(self.tol), ConvergenceWarning, stacklevel=2)
+            warnings.warn(message + worst.not_converged(self.tol), ConvergenceWarning, stacklevel=4)
         if self.use_legacy_attributes:
             self._as_before()
         return self
@@ -296,7 +300,7 @@ class LogisticRegressionCV(LogisticRegression):
                 f"scoring={self.scoring!r} gave NaN at {n_missing} of {self.scores_.size} fits to folds; they are left "
                 "out of the means that C is chosen by.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         if not self.refit:
             with_score = np.flatnonzero(np.any(has_score, axis=(1, 2)))
@@ -308,7 +312,7 @@ class LogisticRegressionCV(LogisticRegression):
             self._set(np.roll(coef, 1, axis=-1) if self.fit_intercept else np.insert(coef, 0, 0.0, axis=-1))
             self.separated_ = any(map(is_separated, folds.tolist(), best[0].tolist(), best[1].tolist()))
             if self.separated_:
-                warnings.warn(SEPARATED, ConvergenceWarning, stacklevel=3)
+                warnings.warn(SEPARATED, ConvergenceWarning, stacklevel=5)
             return
         mean, error = _over_folds(self.scores_)
         at, place = (int(i) for i in np.unravel_index(int(np.argmax(mean)), mean.shape))
@@ -330,7 +334,7 @@ class LogisticRegressionCV(LogisticRegression):
         )
         self._set(checked.fit.coef)
         self.n_passes_ += checked.fit.passes
-        self._say_how_it_ended(checked, prepared.units, stacklevel=4)
+        self._say_how_it_ended(checked, prepared.units, stacklevel=6)
 
     def _set(self, coef: FloatArray) -> None:
         self.coef_, self.intercept_ = coef[:, 1:].copy(), coef[:, 0].copy()

@@ -33,6 +33,7 @@ from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
 from zeroloop.row_errors import row_errors
 from zeroloop.scored_rows import Scored, Tally
+from zeroloop.sklearn_bases import importing
 from zeroloop.sources.one_against_rest import as_softmax
 from zeroloop.sources.threads import map_in_order, thread_count
 from zeroloop.tables.encode import check_columns, encode
@@ -355,8 +356,8 @@ class Model:
 
     def to_sklearn(self) -> Any:
         """Return the model as a `Pipeline` of scikit-learn's own classes; see `zeroloop.as_sklearn.pipeline`."""
-        from zeroloop.as_sklearn import pipeline
-
+        with importing():
+            from zeroloop.as_sklearn import pipeline
         return pipeline(self)
 
     def needed_estimates(self) -> Estimates:

@@ -1,12 +1,10 @@
-"""What each parameter of the array door may be: scikit-learn's own checks, in its words, and arrays of numbers."""
+"""What each parameter of the array door may be, as far as it can be told without scikit-learn's checks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from numbers import Integral, Real
+from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
-
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from zeroloop.errors import OptionError
 from zeroloop.fit import MAX_ITER
@@ -16,71 +14,62 @@ SOLVERS = {"newton-cholesky": "newton", "liblinear": "auto", "sag": "auto", "sag
 RULES = ("min", "1se")
 
 
-class _RealInterval(Interval):  # type: ignore[misc]  # scikit-learn has no types
-    """An interval of real numbers of every type: scikit-learn's asks NumPy whether a Fraction is NaN."""
-
-    def is_satisfied_by(self, val: Any) -> bool:
-        """Return whether a value is a number of the interval."""
-        try:
-            return isinstance(val, Real) and float(val) in self
-        except OverflowError:  # an int beyond float64
-            return False
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (type(value) is int and value < 2**63)
 
 
-_STRENGTH = _RealInterval(Real, 0, None, closed="right")
-_POSITIVE = _RealInterval(Real, 0, None, closed="neither")
-_SHARE = _RealInterval(Real, 0, 1, closed="both")
-_COUNT = Interval(Integral, 1, None, closed="left")
-_FACTOR = _RealInterval(Real, 0, None, closed="left")
-_THREADS = [None, _COUNT, Interval(Integral, None, -1, closed="right")]
-_PENALTIES = StrOptions({"l1", "l2", "elasticnet", "deprecated"})
+def _is_strength(value: Any) -> bool:
+    return _is_number(value) and value > 0
 
-OF_ONE: dict[str, list[Any]] = {
-    "penalty": [_PENALTIES, None],
-    "C": [_STRENGTH],
-    "l1_ratio": [_SHARE, None],  # None beside an old `penalty`, as scikit-learn takes it
-    "dual": ["boolean"],
-    "tol": [_POSITIVE],
-    "fit_intercept": ["boolean"],
-    "intercept_scaling": [_POSITIVE],
-    "class_weight": [Mapping, StrOptions({"balanced"}), None],
-    "random_state": ["random_state"],
-    "solver": [StrOptions({"auto", *MAX_ITER, *SOLVERS})],
-    "max_iter": [_COUNT],
-    "multi_class": [StrOptions({"auto", "multinomial", "ovr"})],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "n_jobs": _THREADS,
-    "learning_rate": [_POSITIVE],
-    "penalty_factors": ["array-like", _FACTOR, None],
-    "bounds": ["array-like", None],
-}
 
-OF_MANY: dict[str, list[Any]] = {
-    **{name: allowed for name, allowed in OF_ONE.items() if name not in ("C", "l1_ratio", "warm_start")},
-    "penalty": [_PENALTIES],
-    "Cs": [_COUNT, "array-like"],
-    "l1_ratios": ["array-like", None],
-    "cv": ["cv_object"],
-    "refit": ["boolean"],
-    "rule": [StrOptions(set(RULES))],
-    "use_legacy_attributes": ["boolean"],
-}
+def _is_positive(value: Any) -> bool:
+    return _is_strength(value) and value < inf
 
-OF_PATH: dict[str, list[Any]] = {
-    "Cs": [_COUNT, "array-like"],
-    "l1_ratio": [_SHARE],
-    "fit_intercept": ["boolean"],
-    "standardize": ["boolean"],
-    "penalty_factors": ["array-like", _FACTOR, None],
-    "tol": [_POSITIVE],
-    "n_jobs": _THREADS,
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_one_of(value: Any, *names: str) -> bool:
+    return type(value) is str and value in names
+
+
+_PLAIN: dict[str, Callable[[Any], bool]] = {
+    "penalty": lambda value: _is_one_of(value, "deprecated"),
+    "C": _is_strength,
+    "l1_ratio": _is_share,
+    "dual": _is_flag,
+    "tol": _is_positive,
+    "fit_intercept": _is_flag,
+    "intercept_scaling": _is_positive,
+    "class_weight": lambda value: value is None or type(value) is dict or _is_one_of(value, "balanced"),
+    "random_state": lambda value: value is None or (type(value) is int and 0 <= value < 2**32),
+    "solver": lambda value: _is_one_of(value, "auto", *MAX_ITER, *SOLVERS),
+    "max_iter": _is_count,
+    "multi_class": lambda value: _is_one_of(value, "auto", "multinomial", "ovr"),
+    "verbose": lambda value: _is_flag(value) or (type(value) is int and value >= 0),
+    "warm_start": _is_flag,
+    "n_jobs": lambda value: value is None or (type(value) is int and value != 0),
+    "learning_rate": _is_positive,
+    "penalty_factors": lambda value: value is None,
+    "bounds": lambda value: value is None,
 }
 
 
-def check_path_parameters(**parameters: Any) -> None:
-    """Raise scikit-learn's InvalidParameterError for a parameter of `logistic_path` that is not what it may be."""
-    validate_parameter_constraints(OF_PATH, parameters, "logistic_path")
+def are_plain(parameters: Mapping[str, Any]) -> bool:
+    """Return whether all parameters of one model are what they may be, and of the types that they mostly are.
+
+    scikit-learn's own checks, which `zeroloop.constraints` has, say the same of them; where this says no, they decide.
+    """
+    return all(name in parameters and is_plain(parameters[name]) for name, is_plain in _PLAIN.items())
 
 
 def threads_of(n_jobs: int | None, every: int) -> int:

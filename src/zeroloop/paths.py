@@ -27,6 +27,7 @@ from zeroloop.plain_text import number_of, plain
 from zeroloop.prepared import prepare_table, shape_of
 from zeroloop.progress import Progress, Work, unheard
 from zeroloop.resources import Resources
+from zeroloop.sklearn_bases import importing
 from zeroloop.sources.threads import thread_count
 from zeroloop.tables.frames import column_name, column_names
 from zeroloop.tables.read import TableLike
@@ -219,9 +220,11 @@ def logistic_path(
             type.
 
     """
-    # Here, because they load scikit-learn, which a table's path does not need.
     from zeroloop.arrays import prepare
-    from zeroloop.parameters import check_path_parameters, threads_of
+    from zeroloop.parameters import threads_of
+
+    with importing():  # here, because a table's path does not need scikit-learn
+        from zeroloop.constraints import check_path_parameters
 
     check_path_parameters(
         Cs=Cs,
