@@ -16,6 +16,9 @@ ROOT = Path(__file__).parent.parent
 COMMON = ("numpy", "scipy", "scikit-learn", "pyarrow")
 PACKAGES = {"scikit-learn-intelex": "scikit-learn-intelex", "adelie": "adelie", "torch": "torch"}
 """By how the names of peers begin."""
+AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Of a process that is measured as a whole: pip compiles the Python files of what it installs, but those of an editable
+install are compiled at every start, unless Python may keep them."""
 
 
 @functools.cache

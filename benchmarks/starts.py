@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.environments import python_of
+from benchmarks.environments import AS_INSTALLED, python_of
 from benchmarks.problems import dense
 
 SIZES = ((150, 4), (10_000, 20), (100_000, 20), (300_000, 20), (1_000_000, 20), (1_000_000, 50))
@@ -47,7 +47,7 @@ def starts() -> list[Row]:
             taken: dict[str, list[float]] = {peer: [] for peer in FITS}
             for _ in range(REPEATS):
                 for peer, script in scripts.items():
-                    taken[peer].append(_seconds(peer, script, {}))
+                    taken[peer].append(_seconds(peer, script, AS_INSTALLED))
         rows += [
             {"m": m, "n": n, "peer": peer, "first_seconds": first[peer], "seconds": median(taken[peer])}
             for peer in FITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from benchmarks.environments import AS_INSTALLED
 from benchmarks.problems import dense
 
 REPEATS = 5
@@ -40,7 +42,8 @@ def wholes() -> dict[str, dict[str, float]]:
 
 def _process(arguments: Sequence[str]) -> Callable[[], Any]:
     """Return a function that runs Python to its end."""
-    return lambda: subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    command, environment = [sys.executable, *arguments], os.environ | AS_INSTALLED
+    return lambda: subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def _prediction() -> dict[str, float]:

@@ -135,3 +135,25 @@ def test_it_is_told_to_the_end_where_a_fit_does_not_converge() -> None:
     with pytest.warns(ConvergenceWarning, match="Not converged"):
         LogisticRegression(max_iter=1).set_callbacks(recorder).fit(X, y)
     assert recorder.told[-2:] == [("end", "fit", 0), ("teardown",)]
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize(
+    ("model", "warning"),
+    [
+        (LogisticRegression(max_iter=1), ConvergenceWarning),
+        (LogisticRegression(C=np.inf), ConvergenceWarning),
+        (LogisticRegression(penalty="l2"), FutureWarning),
+        (LogisticRegressionCV(Cs=2, cv=2, max_iter=1), ConvergenceWarning),
+        (LogisticRegressionCV(Cs=2, cv=2, refit=False, max_iter=1), ConvergenceWarning),
+        (LogisticRegressionCV(Cs=2, cv=2, scoring=lambda *_: np.nan if _[1].shape[0] % 2 else 1.0), UserWarning),
+        (LogisticRegressionCV(Cs=2, cv=2, penalty="l2"), FutureWarning),
+    ],
+)
+def test_a_warning_names_the_line_that_fits(model: Any, warning: type[Warning], told: bool) -> None:
+    X, _ = made(201, 3)
+    y = X[:, 0] > 0  # separated
+    model = clone(model).set_callbacks(*[Recorder()] * told)
+    with pytest.warns(warning) as found:
+        model.fit(X, y)
+    assert {one.filename for one in found} == {__file__}

@@ -246,10 +246,10 @@ def _checked_weight(weight: ArrayLike | None, X: Any) -> FloatArray:
     if weight is None:
         return np.ones(X.shape[0])
     if type(weight) is np.ndarray and weight.shape == X.shape[:1] and weight.dtype.kind in "biuf":
-        with np.errstate(over="ignore"):  # of long doubles; then it is infinity
+        with np.errstate(over="ignore"):  # infinity is told below
             as_float = np.ascontiguousarray(weight, dtype=np.float64)
-        if np.min(as_float) >= 0 and 0 < np.sum(as_float) < np.inf:
-            return as_float
+            if np.min(as_float) >= 0 and 0 < np.sum(as_float) < np.inf:
+                return as_float
     with importing():
         from sklearn.utils.validation import _check_sample_weight
     checked: FloatArray = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
