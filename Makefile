@@ -59,11 +59,14 @@ sanitize: .venv/tested core
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANITIZED) \
 	    $(BIN)/python -m pytest -q -n auto tests/test_core*.py tests/test_algebra.py
 
-# Fits on every kind of processor that this one can stand in for, with clang's core too where there is a clang: one table
-# of hashes. With an ARM, on Debian: make bits PYTHONS="'arm=$$(sh tools/arm64.sh FOLDER)'"
+# Fits on every kind of processor that this one can stand in for, with the cores of clang and Zig too where those are: one
+# table of hashes. With an ARM, on Debian: make bits PYTHONS="'arm=$$(sh tools/arm64.sh FOLDER)'"
+CLANG := $(shell command -v clang++)
+ZIG := $(shell command -v zig || $(BIN)/python -c "import ziglang; print(ziglang.__path__[0] + '/zig')" 2> /dev/null)
 bits: .venv/tested core
-	if command -v clang++ > /dev/null; then CXX=clang++ $(BIN)/python tools/backend.py build/clang; fi
-	$(BIN)/python -m benchmarks.bits --cores $(if $(shell command -v clang++),clang=build/clang) --pythons $(PYTHONS)
+	$(if $(CLANG),CXX=$(CLANG) $(BIN)/python tools/backend.py build/clang)
+	$(if $(ZIG),CXX="$(ZIG) c++" $(BIN)/python tools/backend.py build/zig)
+	$(BIN)/python -m benchmarks.bits --cores $(if $(CLANG),clang=build/clang) $(if $(ZIG),zig=build/zig) --pythons $(PYTHONS)
 
 # A stamp file each: set-up is done once, and again when pyproject.toml changes.
 .venv/installed: pyproject.toml
