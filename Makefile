@@ -61,8 +61,8 @@ sanitize: .venv/tested core
 
 # Fits on every kind of processor that this one can stand in for, with the cores of clang and Zig too where those are: one
 # table of hashes. With an ARM, on Debian: make bits PYTHONS="'arm=$$(sh tools/arm64.sh FOLDER)'"
-CLANG := $(shell command -v clang++)
-ZIG := $(shell command -v zig || $(BIN)/python -c "import ziglang; print(ziglang.__path__[0] + '/zig')" 2> /dev/null)
+CLANG = $(shell command -v clang++)
+ZIG = $(shell command -v zig || $(BIN)/python -c "import ziglang; print(ziglang.__path__[0] + '/zig')" 2> /dev/null)
 bits: .venv/tested core
 	$(if $(CLANG),CXX=$(CLANG) $(BIN)/python tools/backend.py build/clang)
 	$(if $(ZIG),CXX="$(ZIG) c++" $(BIN)/python tools/backend.py build/zig)
