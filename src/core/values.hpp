@@ -147,32 +147,62 @@ INLINE void moments_stacked(const T* x, int64_t ld, int64_t n, int64_t k, const 
     }
 }
 
+// The same of one register's width of columns of row-major rows: `kept` holds their sums, then their squares, by lane.
+template <bool weighted, class T>
+INLINE void moments_part(const T* x, int64_t ld, int64_t count, int64_t k, const double* weight, Part origin, double* kept) {
+    Part sum[LANES], squares[LANES];
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < LANES; r++) read(kept + r * WIDTH, sum[r]), read(kept + (LANES + r) * WIDTH, squares[r]);
+    const auto add = [&](int64_t i, int64_t r) {
+        Part u;
+        if (count >= WIDTH) read(x + (i + r) * ld, u);
+        else read_some(x + (i + r) * ld, count, u);
+        u = u - origin;
+        const Part share = weighted ? (Part{} + weight[i + r]) * u : u;
+        sum[r] = sum[r] + share;
+        squares[r] = fma(share, u, squares[r]);
+    };
+    int64_t i = 0;
+    for (; i + LANES <= k; i += LANES)
+#pragma GCC unroll 8
+        for (int64_t r = 0; r < LANES; r++) add(i, r);
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < LANES; r++)
+        if (i + r < k) add(i, r);
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < LANES; r++) write(kept + r * WIDTH, sum[r]), write(kept + (LANES + r) * WIDTH, squares[r]);
+}
+
+// MOMENT_ROWS at a time: they stay in the first-level cache while each part of the columns takes its turn.
+constexpr int64_t MOMENT_ROWS = 64;
+
 template <class T>
 INLINE void moments_row_major(const T* x, int64_t ld, int64_t n, int64_t k, const double* weight, double* origin, double* first, double* second) {
-    for (int64_t j = 0; j < n; j += WIDTH) {
-        const int64_t count = least(n - j, WIDTH);
-        Part o, sum[LANES], squares[LANES];
-        read_some(x + j, count, o);
-        for (int64_t r = 0; r < LANES; r++) sum[r] = squares[r] = Part{};
-        for (int64_t i = 0; i < k; i += LANES)
-            for (int64_t r = 0; r < least(k - i, LANES); r++) {
-                Part u;
-                read_some(x + (i + r) * ld + j, count, u);
-                u = u - o;
-                const Part weighted = weight ? (Part{} + weight[i + r]) * u : u;
-                sum[r] = sum[r] + weighted;
-                squares[r] = fma(weighted, u, squares[r]);
-            }
-        double found[3][WIDTH];
-        write(found[0], o);
-        write(found[1], ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7])));
-        write(found[2], ((squares[0] + squares[4]) + (squares[2] + squares[6])) + ((squares[1] + squares[5]) + (squares[3] + squares[7])));
-        for (int64_t c = 0; c < count; c++) {
-            origin[j + c] = found[0][c];
-            first[j + c] = found[1][c];
-            second[j + c] = found[2][c];
+    constexpr int64_t size = 2 * LANES * WIDTH;
+    const int64_t parts = (n + WIDTH - 1) / WIDTH;
+    Scratch lanes(parts * size);
+    lanes.clear(parts * size);
+    for (int64_t j = 0; j < n; j++) origin[j] = x[j];
+    for (int64_t top = 0; top < k; top += MOMENT_ROWS) {
+        const T* rows = x + top * ld;
+        const int64_t here = least(MOMENT_ROWS, k - top);
+        for (int64_t line = 0; line < ld * here * (int64_t)sizeof(T); line += 64)  // the next rows
+            __builtin_prefetch(reinterpret_cast<const char*>(rows + here * ld) + line);
+        for (int64_t p = 0; p < parts; p++) {
+            const int64_t j = p * WIDTH, count = least(n - j, WIDTH);
+            Part o;
+            read_some(x + j, count, o);
+            if (weight) moments_part<true>(rows + j, ld, count, here, weight + top, o, lanes + p * size);
+            else moments_part<false>(rows + j, ld, count, here, weight, o, lanes + p * size);
         }
     }
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t which = 0; which < 2; which++) {
+            double of_column[LANES];
+            const double* kept = lanes + (j / WIDTH * 2 + which) * LANES * WIDTH + j % WIDTH;
+            for (int64_t r = 0; r < LANES; r++) of_column[r] = kept[r * WIDTH];
+            (which ? second : first)[j] = total(load(of_column));
+        }
 }
 
 // Weight, mean and squared deviations of the numeric columns, each about its value in the first row: the mean of a
