@@ -14,6 +14,7 @@ namespace LEVEL {
 // enough for the second-level cache. Values of K outputs are (K, ld) each, ld odd in cache lines: a power of two of them
 // would put columns into each other's places in the cache.
 constexpr int64_t OUTPUT_ROWS = 384;
+constexpr int64_t MOST_FETCHED = 160;  // columns of which two tiles lie in the second-level cache
 INLINE int64_t output_ld(int64_t tile) { return tile + LANES; }
 INLINE int64_t output_rows(const Rows& rows) {
     if (rows.n_lines > 0 && !rows.lines_are_rows) return most<int64_t>((rows.n_rows + 63) / 64 * 64, 64);
@@ -69,7 +70,14 @@ struct Stacked {
         if (copied()) f(const_cast<const double*>(copy), ld);
         else with_numeric(rows, first, [&](auto x) { f(x, rows.ld); });
     }
-    int64_t next() const { return copied() ? 0 : k; }  // from here to the next tile's values
+    // Bytes from here to the next tile's values. They are fetched while this tile's are multiplied, in the order in which
+    // they lie: of row-major ones, which are waited for otherwise, about as many lines as their copy has.
+    int64_t next() const {
+        const int64_t size = rows.single ? 4 : 8;
+        if (!copied()) return k * size;
+        if (!rows.by_row || rows.n_x > MOST_FETCHED) return 0;
+        return (int64_t)((uintptr_t)rows.x + (uintptr_t)((first + k) * rows.ld * size) - (uintptr_t)copy);
+    }
     int64_t lanes() const { return (k + LANES - 1) / LANES * LANES; }
 };
 

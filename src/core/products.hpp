@@ -99,7 +99,7 @@ static void multiply_outputs(const double* a, int64_t n_m, const T* b, int64_t l
 }
 
 // Sums of a[m * lda + p] b[n * ldb + p] in lanes, n_p a multiple of 8: lane l of lanes[m * ld + n * 8] sums p = l, l + 8,
-// ..., from zero where `anew`. Meanwhile what stands `ahead` of b is fetched for the next product.
+// ..., from zero where `anew`. Meanwhile what stands `ahead` bytes of b is fetched for the next product.
 template <bool anew, int64_t n_m, int64_t n_n, class T>
 INLINE void add_lanes(const double* a, int64_t lda, const T* b, int64_t ldb, int64_t n_p, int64_t ahead, double* lanes, int64_t ld) {
     for (int64_t half = 0; half < LANES; half += WIDTH) {
@@ -115,7 +115,7 @@ INLINE void add_lanes(const double* a, int64_t lda, const T* b, int64_t ldb, int
 #pragma GCC unroll 8
             for (int64_t n = 0; n < n_n; n++) {
                 read(b + n * ldb + p, right[n]);
-                __builtin_prefetch(b + n * ldb + p + ahead, 0, 2);
+                __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(b + n * ldb + p) + (uintptr_t)ahead), 0, 2);
             }
 #pragma GCC unroll 8
             for (int64_t m = 0; m < n_m; m++) {
