@@ -206,6 +206,16 @@ def test_what_later_rows_leave_open_is_an_error(first: str, late: str, problem: 
     assert problem in caught.value.reason
 
 
+@pytest.mark.parametrize("gap", ["", "nan", " nan ", "NA", "-"])
+@pytest.mark.parametrize("around", ["{}", " {} "])
+def test_codes_that_begin_late_are_an_error_beside_gaps_and_blanks_too(gap: str, around: str, tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    values = [gap if i % 5 == 1 else around.format(10_000 + i) for i in range(LATE)]
+    path.write_text("a;b\n" + "".join(f"{value};x\n" for value in [*values, around.format("00501")]))
+    with pytest.raises(BadFileError, match=r"holds ' ?00501 ?' in row 20,001, and whole numbers of 5 digits"):
+        list(open_table(path).batches(["a", "b"]))
+
+
 def test_small_numbers_among_those_of_many_digits_are_no_codes(tmp_path: Path) -> None:
     path = tmp_path / "ages.csv"
     path.write_text("age,b\n" + "45,x\n" * LATE + "7,x\n")

@@ -32,6 +32,7 @@ MOSTLY = 0.9  # of a head's values: the rest of a column of numbers is damage
 MOST_WORDS, FEWEST_NUMBERS = 5, 20  # distinct: so few words among so many numbers are no levels, whatever their share
 FEWEST_VALUES = 10  # of which one may be no number
 LONG = re.compile(r"^[+-]?\d{16,400}$")
+WHOLE = re.compile(r"^\s*[+-]?\d+\s*$")
 LEADING_ZERO = re.compile(r"^[+-]?0\d+$")
 CANONICAL = r"^(?:-?[1-9]\d*|0)$"
 """Whole numbers as Python writes them: text that is such a number all through may be read as numbers, nothing lost."""
@@ -106,8 +107,10 @@ def find_columns(inferred: pa.Schema, head: pa.RecordBatch, dialect: Dialect, ex
             data_type = pa.string()  # dates too: pyarrow reads one way of writing them, and loses their offsets
         if not data_type.equals(field.type):
             schema = schema.set(i, pa.field(field.name, data_type))
-    lengths = {field.name: {len(value) for value in texts[field.name]} for field in schema if pt.is_integer(field.type)}
-    digits = {name: length for name, (length, *others) in lengths.items() if length > 1 and not others}
+    numbers = (field.name for field in schema if _is_native(field.type))
+    whole = (name for name in numbers if all(WHOLE.match(value) for value in texts[name]))  # float64 beside a gap too
+    lengths = {name: {len(value.strip()) for value in texts[name]} for name in whole}
+    digits = {name: min(lengths[name]) for name in lengths if len(lengths[name]) == 1 and min(lengths[name]) > 1}
     return CsvColumns(schema=schema, written=written, digits=digits, decimal=decimal, habit=habit, said=tuple(said))
 
 

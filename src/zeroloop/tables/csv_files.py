@@ -139,7 +139,7 @@ def _batches(
                             array = cleaned_text(array, coded[name], missing, plan.dialect.loose)
                         elif name in as_text:
                             array = _numbers(file, plan, name, array, written.get(name, PLAIN))
-                        elif name in digits and _has_below(array, 10 ** (digits[name] - 1)):
+                        if name not in coded and name in digits and _has_below(array, 10 ** (digits[name] - 1)):
                             check_no_zeros(file, plan, name, digits.pop(name))
                         arrays.append(array)
                     yield pa.RecordBatch.from_arrays(arrays, names=list(columns)), opened.source.tell()
