@@ -32,10 +32,11 @@ def newton_cg(objective: Objective, theta: FloatArray, *, tol: float, max_iter: 
     """
     at = objective(theta, order=1)
     best = np.inf
+    aim = AIM * tol if objective.n_outputs == 1 else tol  # of several outputs a digit costs a dozen products
     for n_iter in range(max_iter):
-        if at.gradient_norm <= AIM * tol and objective.is_met(theta, at, tol):
+        if at.gradient_norm <= aim and objective.is_met(theta, at, tol):
             return Solution(theta, at, n_iter, Outcome.CONVERGED)
-        direction = _direction(objective, theta, at, 0.0 if at.gradient_norm <= AIM * tol else AIM * tol)
+        direction = _direction(objective, theta, at, 0.0 if at.gradient_norm <= aim else aim)
         at_floor = only_rounding_left(at, direction, best)
         step = None if at_floor else backtrack(objective, theta, at, direction, order=1)
         if step is None:
