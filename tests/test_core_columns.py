@@ -232,3 +232,28 @@ def test_a_split_that_does_not_fit_is_refused(indptr: list[int], shape: tuple[in
         core.split_columns(
             np.arange(3, dtype=np.int32), np.array(indptr, np.int64), np.array([0, 3]), np.empty(shape, np.int64)
         )
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_columns_that_pull_against_the_intercept_take_few_steps(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    m, n = 400, 30
+    dense = rng.random((m, n)) + 20  # all far from zero: to move one is to move the intercept
+    held = np.where(rng.random((m, n)) < 0.9, dense, 0.0)
+    y = (held[:, 0] - held[:, 1] + rng.logistic(size=m) * 5 > 0).astype(np.int32)
+    values = np.column_stack([np.ones(m), held])
+    start = np.cumsum([0, *(np.count_nonzero(values[:, j]) for j in range(n + 1))]).astype(np.int64)
+    rows = np.concatenate([np.flatnonzero(values[:, j]) for j in range(n + 1)]).astype(np.int32)
+    stored = np.concatenate([values[values[:, j] != 0, j] for j in range(n + 1)])
+    l1 = np.full((1, n + 1), 1e-3)
+    l1[0, 0] = 0.0
+    infinite = np.full((1, n + 1), np.inf)
+    theta = np.zeros((1, n + 1))
+    weight = np.full(m, 1 / m)
+    core.descend(start, rows, stored, y, weight, theta, np.zeros_like(l1), l1, -infinite, infinite, 1e-7, 12)
+    residual = 1 / (1 + np.exp(-values @ theta[0])) - y
+    gradient = values.T @ residual / m
+    violation = np.where(
+        theta[0] == 0, np.maximum(np.abs(gradient) - l1[0], 0), np.abs(gradient + l1[0] * np.sign(theta[0]))
+    )
+    assert violation.max() <= 1e-7 * 1.01

@@ -168,24 +168,26 @@ INLINE double violation(const Penalty& penalty, int64_t j, double slope, double 
 }
 
 // What the quadratic model of one output is made of: slope per row, and of each stored value its curvature times the
-// value; bend[j] is the model's second derivative in x[j].
+// value; bend[j] is the model's second derivative in x[j], cross[j] that in x[j] and in a predictor added to all rows.
 struct Model {
-    double *slope, *bent, *bend, *x;
+    double *slope, *bent, *bend, *cross, *x;
 };
 
-// Fill bent[p] = curvature[rows[p]] values[p] of a column; return the sums of bent[p] values[p] and slope[rows[p]] values[p].
+// Fill bent[p] = curvature[rows[p]] values[p] of a column; return its sum and those of bent[p] values[p] and
+// slope[rows[p]] values[p].
 struct Bend {
-    double bend, slope;
+    double bend, slope, cross;
 };
 INLINE Bend bend_column(const int32_t* rows, const double* values, int64_t n, const double* curvature, const double* slope, double* bent) {
-    V bend = spread(0.0), sum = bend;
+    V bend = spread(0.0), sum = bend, cross = bend;
     for (int64_t p = 0; p < n; p += LANES) {
         const V value = load_some(values + p, n - p), here = gather(curvature, rows + p, n - p) * value;
         store_some(bent + p, n - p, here);
         bend = fma(here, value, bend);
+        cross = cross + here;
         sum = fma(gather(slope, rows + p, n - p), value, sum);
     }
-    return {total(bend), total(sum)};
+    return {total(bend), total(sum), total(cross)};
 }
 
 // Fill the model at theta; return the largest violation there.
@@ -195,6 +197,7 @@ INLINE double fill_model(const Columns& columns, const Penalty& penalty, const d
         const int64_t from = columns.start[j];
         const Bend found = bend_column(columns.rows + from, columns.values + from, columns.start[j + 1] - from, curvature, model.slope, model.bent + from);
         model.bend[j] = found.bend + penalty.l2[j];
+        model.cross[j] = found.cross;
         model.x[j] = theta[j];
         worst = most(worst, violation(penalty, j, found.slope + penalty.l2[j] * theta[j], theta[j]));
     }
@@ -209,27 +212,63 @@ INLINE double minimiser(const Penalty& penalty, int64_t j, double x, double slop
     return 0.0;
 }
 
+// The column that is one value in every row, without a penalty and bounds: the intercept's; -1 where there is none.
+INLINE int64_t intercept_of(const Columns& columns, const Penalty& penalty, int64_t n_outputs) {
+    const int64_t n = columns.n_columns;
+    for (int64_t j = 0; j < n; j++) {
+        const double* values = columns.values + columns.start[j];
+        bool found = columns.n_rows > 0 && columns.start[j + 1] - columns.start[j] == columns.n_rows && values[0] != 0.0;
+        for (int64_t i = j; i < n_outputs * n; i += n)
+            found = found && penalty.l1[i] == 0.0 && penalty.l2[i] == 0.0 && penalty.lower[i] < -__DBL_MAX__ && penalty.upper[i] > __DBL_MAX__;
+        for (int64_t i = 1; found && i < columns.n_rows; i++) found = values[i] == values[0];
+        if (found) return j;
+    }
+    return -1;
+}
+
+constexpr double OWN = 1e-10;  // of its curvature, that the intercept must leave a column
+
 // Move x to the optimum of the model, whose slope is kept row by row. After a sweep over all columns come sweeps over
 // those that are off zero, until they change no more; then all again.
-INLINE void descend_model(const Columns& columns, const Penalty& penalty, const Model& model, double tol) {
+//
+// The intercept follows each step to its optimum: columns that are not about zero pull against it, and one after the
+// other they would creep. It is a number, `shift`, that is added to all rows' predictors: row i's slope is
+// slope[i] + shift curvature[i], and a column's curvature is what the intercept leaves of it.
+INLINE void descend_model(const Columns& columns, const Penalty& penalty, const Model& model, const double* curvature, int64_t intercept, double tol) {
+    double shift = 0.0, all = 0.0;
+    if (intercept >= 0) {
+        V slopes = spread(0.0), curvatures = slopes;
+        for (int64_t i = 0; i < columns.n_rows; i += LANES) {
+            slopes = slopes + load(model.slope + i);
+            curvatures = curvatures + load(curvature + i);
+        }
+        all = total(curvatures);
+        if (!(all > 0.0)) intercept = -1;
+        else shift = -total(slopes) / all;
+    }
     bool whole = true;
     for (int64_t sweep = 0; sweep < MOST_SWEEPS; sweep++) {
         double change = 0.0;
         for (int64_t j = 0; j < columns.n_columns; j++) {
-            const double bend = model.bend[j], x = model.x[j];
-            if (bend <= 0.0 || (!whole && x == 0.0)) continue;
+            double bend = model.bend[j], cross = model.cross[j];
+            const double x = model.x[j];
+            if (bend <= 0.0 || (!whole && x == 0.0) || j == intercept) continue;
+            if (intercept < 0) cross = 0.0;
+            else if (bend - cross * cross / all > OWN * bend) bend -= cross * cross / all;
             const int64_t from = columns.start[j], n = columns.start[j + 1] - from;
             const int32_t* rows = columns.rows + from;
-            const double slope = gathered(columns.values + from, rows, n, model.slope) + penalty.l2[j] * x;
+            const double slope = gathered(columns.values + from, rows, n, model.slope) + shift * cross + penalty.l2[j] * x;
             const double step = minimiser(penalty, j, x, slope, bend) - x;
             if (step == 0.0) continue;
             scatter(step, model.bent + from, rows, n, model.slope);
             model.x[j] = x + step;
+            if (intercept >= 0) shift -= step * cross / all;
             change = most(change, __builtin_fabs(step) * bend);
         }
-        if (change <= tol && whole) return;
+        if (change <= tol && whole) break;
         whole = change <= tol;
     }
+    if (intercept >= 0) model.x[intercept] += shift / columns.values[columns.start[intercept]];
 }
 
 // Move theta and output k's predictor towards x as far as the objective falls; return whether it does. `loss` is the mean
@@ -259,10 +298,11 @@ INLINE bool move(const Columns& columns, const Penalty& penalty, const Predictor
 // tol, or no step lowers the objective.
 static void descend(const Columns& columns, double* theta, int64_t n_outputs, const Penalty& penalty, double tol, int64_t most_steps) {
     const int64_t n = columns.n_columns, ld = (columns.n_rows + LANES - 1) / LANES * LANES;
-    Scratch z(n_outputs * ld), y(ld), slope(ld), curvature(ld), moved(ld), bent(columns.start[n]), bend(n), x(n);
+    Scratch z(n_outputs * ld), y(ld), slope(ld), curvature(ld), moved(ld), bent(columns.start[n]), bend(n), cross(n), x(n);
     const Predictors at = {z, y, n_outputs, ld};
     for (int64_t i = 0; i < ld; i++) y[i] = i < columns.n_rows ? columns.y[i] : -1.0;
-    const Model model = {slope, bent, bend, x};
+    const Model model = {slope, bent, bend, cross, x};
+    const int64_t intercept = intercept_of(columns, penalty, n_outputs);
     z.clear(n_outputs * ld);
     for (int64_t k = 0; k < n_outputs; k++)
         for (int64_t j = 0; j < n; j++) {
@@ -279,7 +319,7 @@ static void descend(const Columns& columns, double* theta, int64_t n_outputs, co
             const double found = fill_model(columns, own, theta + k * n, curvature, model);
             worst = most(worst, found);
             if (found <= tol) continue;
-            descend_model(columns, own, model, most(LOOSE * found, TIGHT * tol));
+            descend_model(columns, own, model, curvature, intercept, most(LOOSE * found, TIGHT * tol));
             if (!move(columns, own, at, k, x, theta + k * n, moved, loss)) return;
         }
         if (worst <= tol) return;
