@@ -22,7 +22,8 @@ def write_page(results: dict[str, Any], folder: Path) -> None:
     about = sorted({f"{result['machine']}; {result['date']}" for result in results.values()})
     parts = ["# zeroloop and its peers\n", "`make bench`, on " + " and on ".join(about) + ".\n"]
     if cases:
-        parts += [INTRODUCTION, _summary(cases), "![time against accuracy](fits.png)\n"]
+        dates = {name: str(results[name]["date"]) for name in cases}
+        parts += [INTRODUCTION, _summary(cases, dates), "![time against accuracy](fits.png)\n"]
         parts += [_case(name, rows) for name, rows in cases.items()]
     compared = [row for name in CASES if name in results for row in results[name]["figures"]]
     if compared:
@@ -72,7 +73,7 @@ def best_peer(rows: list[Row], seconds: str = "seconds") -> Row:
     return min((row for row in done(rows)[1:] if not row["tight"]), key=lambda row: float(row[seconds]))
 
 
-def _summary(cases: dict[str, list[Row]]) -> str:
+def _summary(cases: dict[str, list[Row]], dates: dict[str, str]) -> str:
     lines = [
         "| case | zeroloop | its max abs gradient | fastest peer, at its defaults | its | times faster | first fit |",
         "|---|---|---|---|---|---|---|",
@@ -81,7 +82,8 @@ def _summary(cases: dict[str, list[Row]]) -> str:
         ours, peer = rows[0], best_peer(rows)
         first = best_peer(rows, "first_seconds")["first_seconds"] / ours["first_seconds"]
         lines.append(
-            f"| {name} | {clock(ours['seconds'])} | {ours['gradient_norm']:.0e} | {peer['peer']}: "
+            f"| {name}{'' if dates[name] == max(dates.values()) else f' ({dates[name]})'} | {clock(ours['seconds'])} | "
+            f"{ours['gradient_norm']:.0e} | {peer['peer']}: "
             f"{clock(peer['seconds'])} | {peer['gradient_norm']:.0e} | "
             f"**{peer['seconds'] / ours['seconds']:.1f}x** | {first:.1f}x |"
         )
