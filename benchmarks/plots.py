@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -16,9 +17,9 @@ from benchmarks.problems import PROBLEMS
 OURS, THEIRS, DEFAULT = "#c0392b", "#34495e", "#95a5a6"
 CHART = (
     "flights",
-    "1,000,000 x 50",
+    "1,000,000 x 50 independent",
     "4,000,000 x 20",
-    "500,000 x 200",
+    "300,000 x 200",
     "heavy tails 1,000,000 x 60",
     "100,000 x 1,000",
 )
@@ -41,7 +42,7 @@ def _fits(cases: dict[str, Any]) -> Figure:
     lines = -(-len(cases) // columns)
     figure = Figure(figsize=(14, 2.8 * lines + 0.7), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    colours = dict(zip(PEERS, [OURS, *(f"C{i % 10}" for i in range(len(PEERS) - 1))], strict=True))
+    colours = dict(zip(PEERS, [OURS, *colormaps["tab20"].colors[: len(PEERS) - 1]], strict=True))
     for panel, (name, rows) in zip(panels, cases.items(), strict=False):
         for peer, colour in colours.items():
             found = [row for row in done(rows) if row["peer"] == peer]
