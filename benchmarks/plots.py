@@ -42,7 +42,7 @@ def _fits(cases: dict[str, Any]) -> Figure:
     lines = -(-len(cases) // columns)
     figure = Figure(figsize=(14, 2.8 * lines + 0.7), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    colours = dict(zip(PEERS, [OURS, *colormaps["tab20"].colors[: len(PEERS) - 1]], strict=True))
+    colours = dict(zip(PEERS, [OURS, *(colormaps["tab20"](i) for i in range(len(PEERS) - 1))], strict=True))
     for panel, (name, rows) in zip(panels, cases.items(), strict=False):
         for peer, colour in colours.items():
             found = [row for row in done(rows) if row["peer"] == peer]
