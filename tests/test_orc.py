@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,19 +77,29 @@ def test_rows_are_those_of_pyarrow(tmp_path: Path) -> None:
     assert orc.read_table(path).equals(made)
 
 
-def test_no_process_outlives_its_reader(tmp_path: Path) -> None:
+def test_no_process_outlives_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Kept(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **how: Any) -> None:
+            super().__init__(*arguments, **how)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Kept)
     path = tmp_path / "t.orc"
     written(path)
     [file] = find_files(str(path))
     rows = orc_rows(file, ["x"])
     next(rows)
+    assert started[0].poll() is None
     rows.close()  # type: ignore[attr-defined]
     rows = orc_rows(file, ["x"])
     next(rows)
     with pytest.raises(ZeroDivisionError):
         rows.throw(ZeroDivisionError)  # type: ignore[attr-defined]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    list(orc_rows(file, ["x"]))
+    assert len(started) == 3
+    assert all(one.poll() is not None for one in started)
 
 
 AFTER_A_STRIPE = "        out.flush()\n"
