@@ -114,12 +114,13 @@ def _on_disk(file: File) -> Iterator[IO[bytes]]:
 
 def _why(ended: int, words: str, what: str, instead: str, memory: int, seconds: int) -> str:
     """Return why a decoder has ended, as the end of a sentence that begins with the file."""
-    if ended in (0, -signal.SIGKILL) or any(one in words for one in ("memory allocation", "MemoryError", "malloc of")):
+    killed, out_of_time = (getattr(signal, name, None) for name in ("SIGKILL", "SIGXCPU"))  # Windows has neither
+    if ended == 0 or -ended == killed or any(one in words for one in ("memory allocation", "MemoryError", "malloc of")):
         return (
             f"the {what} takes more than the {memory:,} bytes of memory that it may, because it is too large or "
             f"damaged; raise memory, or {instead}."
         )
-    if ended == -signal.SIGXCPU:
+    if -ended == out_of_time:
         return f"the {what} was not read in {seconds:,} seconds of computing, and is damaged; {instead}."
     last = (words.strip().splitlines() or [f"signal {-ended}"])[-1]
     return f"the {what} is damaged, or of a kind that cannot be read ({last}); {instead}."

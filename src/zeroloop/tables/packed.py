@@ -74,7 +74,13 @@ def unpacked(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -
 
 
 def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) -> Any:
-    archive = zipfile.ZipFile(source)
+    try:
+        return _table_in(zipfile.ZipFile(source), path, table_endings)
+    except NotImplementedError as error:  # of how the archive is written, or its member packed
+        raise BadFileError(path, f"the archive is packed in a way that cannot be read ({error}); unpack it.") from error
+
+
+def _table_in(archive: zipfile.ZipFile, path: str, table_endings: tuple[str, ...]) -> Any:
     # Folders end so (`is_dir` fails of a member without a name); macOS keeps what it knows of each file beside them.
     files = [one for one in archive.infolist() if not one.filename.endswith("/")]
     files = [one for one in files if not one.filename.startswith("__MACOSX/")]
@@ -88,7 +94,4 @@ def _member(source: pa.NativeFile, path: str, table_endings: tuple[str, ...]) ->
         raise BadFileError(path, f"the archive holds {found}, and one table is read; unpack the one that is meant.")
     if tables[0].flag_bits & 0x1:
         raise BadFileError(path, "the archive is locked by a password; unpack it first.")
-    try:
-        return archive.open(tables[0])
-    except NotImplementedError as error:  # of how its members are packed
-        raise BadFileError(path, f"the archive is packed in a way that cannot be read ({error}); unpack it.") from error
+    return archive.open(tables[0])
