@@ -38,7 +38,7 @@ class History:
     Attributes:
         pairs: of steps and changes, the oldest first.
         scaled: whether the first guess of the inverse is taken times what it lacks along the last step. Where outputs
-            share a Hessian that saves a sixth of the passes, and half of them where the fit is nearly perfect.
+            share a Hessian that saves a sixth of the passes, and up to half of them where the fit is nearly perfect.
 
     """
 
